@@ -1,0 +1,4 @@
+#![forbid(unsafe_code)]
+//! A minimal, exact and fast autodiff training framework.
+
+pub use downhill_tensor as tensor;

@@ -1,0 +1,16 @@
+//! What can be wrong with data that comes from outside.
+
+/// An error about values that a program was given. Mistakes in the program itself, such as
+/// operands whose shapes do not fit, panic instead.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A shape that does not hold as many values as were given.
+    #[error("shape {shape:?} holds {} values, but {found} were given", shape.iter().product::<usize>())]
+    Shape {
+        /// The shape asked for.
+        shape: Vec<usize>,
+        /// The number of values given.
+        found: usize,
+    },
+}

@@ -1,0 +1,128 @@
+//! Matrix products, by the `gemm` crate.
+
+use ndarray::{Array2, ArrayView2};
+
+use super::Kernel;
+
+/// The operands of destination = accumulate · destination + left · right, as `gemm` takes them.
+#[derive(Clone, Copy)]
+pub struct Product<E> {
+    rows: usize,
+    columns: usize,
+    inner: usize,
+    destination: *mut E,
+    accumulate: bool,
+    left: *const E,
+    left_strides: [isize; 2],
+    right: *const E,
+    right_strides: [isize; 2],
+}
+
+/// Products with fewer multiplications than this are not worth waking another thread for.
+const WORTH_THREADS: usize = 1 << 20;
+
+macro_rules! kernel {
+    ($float:ty, $exponential:path) => {
+        impl Kernel for $float {
+            #[inline(always)]
+            fn exponential(self) -> Self {
+                $exponential(self)
+            }
+
+            unsafe fn gemm(product: Product<Self>) {
+                let Product { rows, columns, inner, destination, accumulate, .. } = product;
+                let parallelism = match rows * columns * inner < WORTH_THREADS {
+                    true => gemm::Parallelism::None,
+                    false => gemm::Parallelism::Rayon(0),
+                };
+                // SAFETY: the caller vouches for the pointers and strides.
+                unsafe {
+                    gemm::gemm(
+                        rows,
+                        columns,
+                        inner,
+                        destination,
+                        1,
+                        columns as isize,
+                        accumulate,
+                        product.left,
+                        product.left_strides[1],
+                        product.left_strides[0],
+                        product.right,
+                        product.right_strides[1],
+                        product.right_strides[0],
+                        1.0,
+                        1.0,
+                        false,
+                        false,
+                        false,
+                        parallelism,
+                    );
+                }
+            }
+        }
+    };
+}
+kernel!(f32, super::exponential::exponential_f32);
+kernel!(f64, super::exponential::exponential_f64);
+
+/// The product of `left` `[M, K]` and `right` `[K, N]`, each in any layout; in row-major layout.
+///
+/// # Panics
+///
+/// If the inner dimensions differ.
+pub fn matmul<E: Kernel>(left: ArrayView2<'_, E>, right: ArrayView2<'_, E>) -> Array2<E> {
+    let shape = (left.nrows(), right.ncols());
+    // SAFETY: `product` writes every value (with no terms the sums are 0).
+    let values = unsafe {
+        super::uninitialized(shape.0 * shape.1, |out| {
+            product(left, right, out.as_mut_ptr().cast(), false);
+        })
+    };
+    Array2::from_shape_vec(shape, values).expect("M · N values were made")
+}
+
+/// Adds the product of `left` `[M, K]` and `right` `[K, N]`, each in any layout, to the M · N
+/// values of `destination`, in row-major layout.
+///
+/// # Panics
+///
+/// If the inner dimensions differ or `destination` is of another length.
+pub fn matmul_onto<E: Kernel>(
+    destination: &mut [E],
+    left: ArrayView2<'_, E>,
+    right: ArrayView2<'_, E>,
+) {
+    assert_eq!(destination.len(), left.nrows() * right.ncols(), "the product needs its own shape");
+    // SAFETY: the destination was just found to hold M · N values, all of them initialised.
+    unsafe { product(left, right, destination.as_mut_ptr(), true) }
+}
+
+/// # Safety
+///
+/// `destination` must be valid for writing M · N values, and for reading them to `accumulate`.
+unsafe fn product<E: Kernel>(
+    left: ArrayView2<'_, E>,
+    right: ArrayView2<'_, E>,
+    destination: *mut E,
+    accumulate: bool,
+) {
+    let ((rows, inner), (right_rows, columns)) = (left.dim(), right.dim());
+    assert_eq!(inner, right_rows, "the inner dimensions must agree");
+    let strides = |view: &ArrayView2<'_, E>| [view.strides()[0], view.strides()[1]];
+    // SAFETY: a view's pointer and strides stay inside its array for every index below its
+    // dimensions, which are the ones passed on.
+    unsafe {
+        E::gemm(Product {
+            rows,
+            columns,
+            inner,
+            destination,
+            accumulate,
+            left: left.as_ptr(),
+            left_strides: strides(&left),
+            right: right.as_ptr(),
+            right_strides: strides(&right),
+        });
+    }
+}

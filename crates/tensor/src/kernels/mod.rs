@@ -1,0 +1,71 @@
+//! The loops that do the arithmetic, on plain slices. The only place where `unsafe` stands.
+//!
+//! A kernel is an ordinary loop written once, for any element. [`vectorize`] compiles it for each
+//! instruction set and chooses among the copies at run time.
+#![allow(unsafe_code)]
+
+use crate::element::Element;
+
+mod exponential;
+mod map;
+mod matmul;
+mod reduce;
+mod softmax;
+
+pub(crate) use map::{map, map_in_place, uninitialized, zip, zip_in_place};
+pub use matmul::{matmul, matmul_onto};
+pub(crate) use reduce::{sum, sum_columns};
+pub(crate) use softmax::{log_softmax, log_sum_exp, maximum, softmax};
+
+/// What the kernels need of an element beyond arithmetic. Public only for being a supertrait of
+/// the sealed [`Element`](crate::Element); it cannot be named from outside.
+pub trait Kernel: Copy + Sized {
+    /// eˣ, to within 1 unit in the last place over the whole range, subnormal results included,
+    /// in a form that vectorises.
+    fn exponential(self) -> Self;
+
+    /// `onto` · destination + a · b, in row-major `destination` of `rows` × `columns`; see
+    /// [`matmul`].
+    ///
+    /// # Safety
+    ///
+    /// The strides must stay inside the arrays the pointers point into.
+    #[doc(hidden)]
+    unsafe fn gemm(product: matmul::Product<Self>);
+}
+
+/// Runs `kernel`, compiled for the widest vector instructions that this processor has.
+///
+/// Only what is inlined into `kernel` is compiled that way: plain `for` loops over slices are,
+/// and functions marked `#[inline(always)]`. An iterator adaptor's `collect` often is not.
+///
+/// ```
+/// use downhill_tensor::kernels::{Kernel, vectorize};
+///
+/// let mut values = vec![0.0_f32; 100];
+/// vectorize(|| {
+///     for value in &mut values {
+///         *value = value.exponential();
+///     }
+/// });
+/// assert_eq!(values[99], 1.0);
+/// ```
+#[inline(always)]
+pub fn vectorize<R>(kernel: impl FnOnce() -> R) -> R {
+    struct Kernel<F>(F);
+    impl<R, F: FnOnce() -> R> pulp::NullaryFnOnce for Kernel<F> {
+        type Output = R;
+
+        #[inline(always)]
+        fn call(self) -> R {
+            (self.0)()
+        }
+    }
+    pulp::Arch::new().dispatch(Kernel(kernel))
+}
+
+/// `len` values for a kernel to overwrite. What they are at first is unspecified: the buffer may
+/// be one that a dropped tensor gave back.
+pub fn buffer<E: Element>(len: usize) -> Vec<E> {
+    vec![E::zero(); len]
+}

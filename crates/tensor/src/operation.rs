@@ -1,0 +1,209 @@
+//! The interface on which every differentiable operation is built, ours and yours.
+//!
+//! An operation is a value and, for each input, a vector–Jacobian product (VJP): given the
+//! gradient of the loss with respect to the output, it returns the gradient with respect to that
+//! input. The two stand side by side:
+//!
+//! ```
+//! use downhill_tensor::{Tensor, operation};
+//!
+//! /// x³, elementwise; its derivative is 3x².
+//! fn cube(x: &Tensor) -> Tensor {
+//!     let value = x.array().mapv(|x| x * x * x);
+//!     operation::unary("cube", x, value, |gradient, _output, x| gradient * x * x * 3.0)
+//! }
+//!
+//! let x = Tensor::parameter([1.0, 2.0]);
+//! assert_eq!(cube(&x).sum().backward().get(&x).unwrap().to_vec(), [3.0, 12.0]);
+//! ```
+//!
+//! Because a VJP is written in tensor operations, derivatives can be differentiated in turn. What
+//! a VJP can rely on and must do:
+//!
+//! - `gradient` has the shape of the output, and is its own to use up: `gradient * x` changes it
+//!   in place where it can;
+//! - the result has the input's shape, or any shape that the input broadcasts to: the engine sums
+//!   it back over the broadcast axes, so that no operation has to;
+//! - it is called only if its input leads to a parameter;
+//! - it uses the inputs and the output *that it is handed*, rather than captured ones: a captured
+//!   output would be a reference cycle.
+//!
+//! An operation whose gradient is best computed by hand, in one fused pass, is a struct that
+//! implements [`Operation`] and overrides [`Operation::vjp_value`]; `downhill-losses` is written
+//! that way.
+
+use std::any::Any;
+
+use ndarray::{ArcArray, Array, Dimension, IxDyn};
+
+use crate::element::Element;
+use crate::recording::is_recording;
+use crate::tensor::Tensor;
+
+/// What is remembered of how a tensor was computed.
+pub trait Operation<E: Element>: Any + Send + Sync {
+    /// The operation's name, for messages and drawings.
+    fn name(&self) -> &str;
+
+    /// The tensors it was computed from.
+    fn inputs(&self) -> &[Tensor<E>];
+
+    /// The vector–Jacobian product for input number `index`, in differentiable operations.
+    ///
+    /// `gradient` is that of the loss with respect to `output`, and has its shape.
+    fn vjp(&self, index: usize, gradient: Tensor<E>, output: &Tensor<E>) -> Tensor<E>;
+
+    /// The same numbers as [`vjp`](Self::vjp), called when nothing is being recorded. A fused
+    /// operation overrides it, and can return arrays it has saved.
+    fn vjp_value(&self, index: usize, gradient: Tensor<E>, output: &Tensor<E>) -> Tensor<E> {
+        self.vjp(index, gradient, output)
+    }
+}
+
+/// A value that can become a tensor's: an `ndarray` array, owned or shared.
+pub trait Value<E> {
+    /// The value as a shared array of dynamic rank.
+    fn into_value(self) -> ArcArray<E, IxDyn>;
+}
+
+impl<E: Element, D: Dimension> Value<E> for Array<E, D> {
+    fn into_value(self) -> ArcArray<E, IxDyn> {
+        self.into_dyn().into_shared()
+    }
+}
+
+impl<E: Element, D: Dimension> Value<E> for ArcArray<E, D> {
+    fn into_value(self) -> ArcArray<E, IxDyn> {
+        self.into_dyn()
+    }
+}
+
+/// Whether an operation on `inputs` must be remembered: something is being recorded, and one of
+/// them leads to a parameter.
+pub fn is_recorded<E: Element>(inputs: &[&Tensor<E>]) -> bool {
+    inputs.iter().any(|input| input.requires_gradient()) && is_recording()
+}
+
+/// The tensor that holds `value`, with the operation that made it if that must be remembered
+/// ([`is_recorded`]).
+pub fn record<E: Element, O: Operation<E>>(
+    inputs: &[&Tensor<E>],
+    value: impl Value<E>,
+    operation: impl FnOnce() -> O,
+) -> Tensor<E> {
+    if is_recorded(inputs) {
+        Tensor::recorded(value.into_value(), Box::new(operation()))
+    } else {
+        Tensor::constant(value.into_value())
+    }
+}
+
+/// An operation made of a fixed number of inputs and a closure.
+struct Composed<E: Element, F, const N: usize> {
+    name: &'static str,
+    inputs: [Tensor<E>; N],
+    vjp: F,
+}
+
+impl<E, F, const N: usize> Operation<E> for Composed<E, F, N>
+where
+    E: Element,
+    F: Fn(usize, Tensor<E>, &Tensor<E>, &[Tensor<E>; N]) -> Tensor<E> + Send + Sync + 'static,
+{
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn inputs(&self) -> &[Tensor<E>] {
+        &self.inputs
+    }
+
+    fn vjp(&self, index: usize, gradient: Tensor<E>, output: &Tensor<E>) -> Tensor<E> {
+        (self.vjp)(index, gradient, output, &self.inputs)
+    }
+}
+
+/// An operation on one tensor: its value, and `vjp(gradient, output, x)`.
+pub fn unary<E: Element>(
+    name: &'static str,
+    x: &Tensor<E>,
+    value: impl Value<E>,
+    vjp: impl Fn(Tensor<E>, &Tensor<E>, &Tensor<E>) -> Tensor<E> + Send + Sync + 'static,
+) -> Tensor<E> {
+    record(&[x], value, || Composed {
+        name,
+        inputs: [x.clone()],
+        vjp: move |_, gradient, output: &_, [x]: &[_; 1]| vjp(gradient, output, x),
+    })
+}
+
+/// An operation on two tensors: its value, and `vjp(gradient, output, x, y)` for either.
+pub fn binary<E: Element>(
+    name: &'static str,
+    [x, y]: [&Tensor<E>; 2],
+    value: impl Value<E>,
+    vjp_x: impl Fn(Tensor<E>, &Tensor<E>, &Tensor<E>, &Tensor<E>) -> Tensor<E> + Send + Sync + 'static,
+    vjp_y: impl Fn(Tensor<E>, &Tensor<E>, &Tensor<E>, &Tensor<E>) -> Tensor<E> + Send + Sync + 'static,
+) -> Tensor<E> {
+    record(&[x, y], value, || Composed {
+        name,
+        inputs: [x.clone(), y.clone()],
+        vjp: move |index, gradient, output: &_, [x, y]: &[_; 2]| match index {
+            0 => vjp_x(gradient, output, x, y),
+            _ => vjp_y(gradient, output, x, y),
+        },
+    })
+}
+
+/// An operation on three tensors: its value, and `vjp(gradient, output, inputs)` for each.
+pub fn ternary<E: Element>(
+    name: &'static str,
+    inputs: [&Tensor<E>; 3],
+    value: impl Value<E>,
+    vjp_x: impl Fn(Tensor<E>, &Tensor<E>, &[Tensor<E>; 3]) -> Tensor<E> + Send + Sync + 'static,
+    vjp_y: impl Fn(Tensor<E>, &Tensor<E>, &[Tensor<E>; 3]) -> Tensor<E> + Send + Sync + 'static,
+    vjp_z: impl Fn(Tensor<E>, &Tensor<E>, &[Tensor<E>; 3]) -> Tensor<E> + Send + Sync + 'static,
+) -> Tensor<E> {
+    record(&inputs, value, || Composed {
+        name,
+        inputs: inputs.map(Clone::clone),
+        vjp: move |index, gradient, output: &_, inputs: &[_; 3]| match index {
+            0 => vjp_x(gradient, output, inputs),
+            1 => vjp_y(gradient, output, inputs),
+            _ => vjp_z(gradient, output, inputs),
+        },
+    })
+}
+
+/// An operation on any number of tensors: its value, and `vjp(index, gradient, output, inputs)`.
+pub fn variadic<E: Element>(
+    name: &'static str,
+    inputs: &[&Tensor<E>],
+    value: impl Value<E>,
+    vjp: impl Fn(usize, Tensor<E>, &Tensor<E>, &[Tensor<E>]) -> Tensor<E> + Send + Sync + 'static,
+) -> Tensor<E> {
+    struct Variadic<E: Element, F> {
+        name: &'static str,
+        inputs: Vec<Tensor<E>>,
+        vjp: F,
+    }
+    impl<E: Element, F> Operation<E> for Variadic<E, F>
+    where
+        F: Fn(usize, Tensor<E>, &Tensor<E>, &[Tensor<E>]) -> Tensor<E> + Send + Sync + 'static,
+    {
+        fn name(&self) -> &str {
+            self.name
+        }
+        fn inputs(&self) -> &[Tensor<E>] {
+            &self.inputs
+        }
+        fn vjp(&self, index: usize, gradient: Tensor<E>, output: &Tensor<E>) -> Tensor<E> {
+            (self.vjp)(index, gradient, output, &self.inputs)
+        }
+    }
+    record(inputs, value, || Variadic {
+        name,
+        inputs: inputs.iter().copied().cloned().collect(),
+        vjp,
+    })
+}

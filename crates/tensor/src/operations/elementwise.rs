@@ -1,0 +1,474 @@
+//! Functions of one number, applied to each.
+//!
+//! Each line of the table is a function, its value and its vector–Jacobian product.
+
+use super::broadcast::array;
+use crate::element::Element;
+use crate::kernels;
+use crate::operation::{self, is_recorded};
+use crate::tensor::Tensor;
+
+impl<E: Element> Tensor<E> {
+    /// The operation `name`: `f` of each value, and `vjp(gradient, output, input)`.
+    pub(super) fn elementwise(
+        &self,
+        name: &'static str,
+        f: impl Fn(E) -> E,
+        vjp: impl Fn(Self, &Self, &Self) -> Self + Send + Sync + 'static,
+    ) -> Self {
+        let value = array(self.shape(), kernels::map(&self.values(), f));
+        operation::unary(name, self, value, vjp)
+    }
+
+    /// A gradient multiplied by a slope that is constant in pieces: `f(gradient, x)` must be
+    /// linear in the gradient. Being linear, it is its own derivative.
+    fn piecewise(mut self, x: &Self, f: impl Fn(E, E) -> E + Copy + Send + Sync + 'static) -> Self {
+        if !is_recorded(&[&self])
+            && let Some(gradient) = self.owned_values()
+        {
+            kernels::zip_in_place(gradient, &x.values(), f);
+            return self;
+        }
+        let x = x.detach();
+        let value = array(x.shape(), kernels::zip(&self.values(), &x.values(), f));
+        operation::unary("piecewise", &self, value, move |gradient, _, _| gradient.piecewise(&x, f))
+    }
+}
+
+/// Defines methods of [`Tensor`], each from its value `f(x)` and its VJP.
+macro_rules! elementwise {
+    ($($(#[$doc:meta])* $name:ident: $f:expr, $vjp:expr;)*) => {
+        impl<E: Element> Tensor<E> {$(
+            $(#[$doc])*
+            pub fn $name(&self) -> Self {
+                self.elementwise(stringify!($name), $f, $vjp)
+            }
+        )*}
+    };
+}
+
+elementwise! {
+    /// eˣ.
+    ///
+    /// ```
+    /// # use downhill_tensor::Tensor;
+    /// assert_eq!(Tensor::from([0.0, f32::NEG_INFINITY]).exp().to_vec(), [1.0, 0.0]);
+    /// ```
+    exp: |x| x.exponential(), |gradient, y, _| gradient * y;
+
+    /// The natural logarithm: −∞ of 0, NaN of negative numbers.
+    ///
+    /// ```
+    /// # use downhill_tensor::Tensor;
+    /// assert_eq!(Tensor::from([1.0, 0.0]).ln().to_vec(), [0.0, f32::NEG_INFINITY]);
+    /// ```
+    ln: |x| x.ln(), |gradient, _, x| gradient / x;
+
+    /// ln(1 + x), exact for small x.
+    ///
+    /// ```
+    /// # use downhill_tensor::Tensor;
+    /// assert_eq!(Tensor::scalar(1e-20_f64).ln_1p().item(), 1e-20);
+    /// ```
+    ln_1p: |x| x.ln_1p(), |gradient, _, x| gradient / (x + E::one());
+
+    /// eˣ − 1, exact for small x.
+    ///
+    /// ```
+    /// # use downhill_tensor::Tensor;
+    /// assert_eq!(Tensor::scalar(1e-20_f64).exp_m1().item(), 1e-20);
+    /// ```
+    exp_m1: |x| x.exp_m1(), |gradient, y, _| gradient * (y + E::one());
+
+    /// The square root: NaN of negative numbers. The derivative at 0 is ∞.
+    ///
+    /// ```
+    /// # use downhill_tensor::Tensor;
+    /// assert_eq!(Tensor::from([4.0, 9.0]).sqrt().to_vec(), [2.0, 3.0]);
+    /// ```
+    sqrt: |x| x.sqrt(), |gradient, y, _| gradient / (y + y);
+
+    /// x².
+    ///
+    /// ```
+    /// # use downhill_tensor::Tensor;
+    /// assert_eq!(Tensor::from([-2.0, 3.0]).square().to_vec(), [4.0, 9.0]);
+    /// ```
+    square: |x| x * x, |gradient, _, x| gradient * (x + x);
+
+    /// 1 / x.
+    ///
+    /// ```
+    /// # use downhill_tensor::Tensor;
+    /// assert_eq!(Tensor::from([-2.0, 4.0]).reciprocal().to_vec(), [-0.5, 0.25]);
+    /// ```
+    reciprocal: |x| x.recip(), |gradient, y, _| -(gradient * y * y);
+
+    /// |x|. The derivative at 0 is taken to be 0.
+    ///
+    /// ```
+    /// # use downhill_tensor::Tensor;
+    /// assert_eq!(Tensor::from([-2.0, 3.0]).abs().to_vec(), [2.0, 3.0]);
+    /// ```
+    abs: |x| x.abs(), |gradient, _, x| gradient.piecewise(x, |gradient, x| {
+        if x > E::zero() { gradient } else if x < E::zero() { -gradient } else { x }
+    });
+
+    /// The sine.
+    ///
+    /// ```
+    /// # use downhill_tensor::Tensor;
+    /// assert_eq!(Tensor::scalar(0.0).sin().item(), 0.0);
+    /// ```
+    sin: |x| x.sin(), |gradient, _, x| gradient * x.cos();
+
+    /// The cosine.
+    ///
+    /// ```
+    /// # use downhill_tensor::Tensor;
+    /// assert_eq!(Tensor::scalar(0.0).cos().item(), 1.0);
+    /// ```
+    cos: |x| x.cos(), |gradient, _, x| -(gradient * x.sin());
+
+    /// The hyperbolic tangent; its derivative is 1 − tanh².
+    ///
+    /// ```
+    /// # use downhill_tensor::Tensor;
+    /// assert_eq!(Tensor::from([0.0, f32::INFINITY]).tanh().to_vec(), [0.0, 1.0]);
+    /// ```
+    tanh: |x| x.tanh(), |gradient, y, _| gradient * (-y.square() + E::one());
+
+    /// The logistic function 1 / (1 + e⁻ˣ), without overflow; its derivative is σ (1 − σ).
+    ///
+    /// ```
+    /// # use downhill_tensor::Tensor;
+    /// assert_eq!(Tensor::from([0.0, -1e4]).sigmoid().to_vec(), [0.5, 0.0]);
+    /// ```
+    sigmoid: sigmoid, |gradient, y, _| gradient * y * (-y + E::one());
+
+    /// ln σ(x) = −softplus(−x), never the logarithm of a rounded sigmoid; its derivative is σ(−x).
+    ///
+    /// ```
+    /// # use downhill_tensor::Tensor;
+    /// assert_eq!(Tensor::scalar(-1e4).log_sigmoid().item(), -1e4);
+    /// ```
+    log_sigmoid: |x| -softplus(-x), |gradient, _, x| gradient * (-x).sigmoid();
+
+    /// ln(1 + eˣ), without overflow; its derivative is σ(x).
+    ///
+    /// ```
+    /// # use downhill_tensor::Tensor;
+    /// assert_eq!(Tensor::from([1e4, f32::NEG_INFINITY]).softplus().to_vec(), [1e4, 0.0]);
+    /// ```
+    softplus: softplus, |gradient, _, x| gradient * x.sigmoid();
+
+    /// max(x, 0), the rectified linear unit. The derivative at 0 is taken to be 0.
+    ///
+    /// ```
+    /// # use downhill_tensor::Tensor;
+    /// assert_eq!(Tensor::from([-2.0, 3.0]).relu().to_vec(), [0.0, 3.0]);
+    /// ```
+    relu: |x| if x <= E::zero() { E::zero() } else { x }, |gradient, y, _| {
+        gradient.piecewise(y, |gradient, y| if y <= E::zero() { E::zero() } else { gradient })
+    };
+
+    /// Φ(x), the cumulative distribution function of the standard normal distribution; its
+    /// derivative is the density e^(−x²/2) / √(2π).
+    ///
+    /// ```
+    /// # use downhill_tensor::Tensor;
+    /// assert_eq!(Tensor::from([0.0, f32::INFINITY]).normal_cdf().to_vec(), [0.5, 1.0]);
+    /// ```
+    normal_cdf: normal_cdf, |gradient, _, x| {
+        gradient * (x.square() * E::from_f64(-0.5)).exp() * (E::TAU().sqrt().recip())
+    };
+}
+
+impl<E: Element> Tensor<E> {
+    /// x where it is positive and `slope` · x elsewhere. The derivative at 0 is `slope`.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// assert_eq!(Tensor::from([-2.0, 3.0]).leaky_relu(0.5).to_vec(), [-1.0, 3.0]);
+    /// ```
+    pub fn leaky_relu(&self, slope: E) -> Self {
+        let f = move |factor: E, x: E| if x > E::zero() { factor } else { factor * slope };
+        self.elementwise("leaky_relu", |x| f(x, x), move |gradient, _, x| gradient.piecewise(x, f))
+    }
+
+    /// x limited to `min ..= max`. The derivative is 1 from `min` to `max`, both included, and 0
+    /// outside.
+    ///
+    /// # Panics
+    ///
+    /// If `min` is greater than `max` or either is NaN.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// assert_eq!(Tensor::from([-2.0, 0.5, 3.0]).clamp(0.0, 1.0).to_vec(), [0.0, 0.5, 1.0]);
+    /// ```
+    #[track_caller]
+    pub fn clamp(&self, min: E, max: E) -> Self {
+        assert!(min <= max, "clamp: {min} to {max} is not a range");
+        self.elementwise(
+            "clamp",
+            move |x| {
+                if x < min {
+                    min
+                } else if x > max {
+                    max
+                } else {
+                    x
+                }
+            },
+            move |gradient, _, x| {
+                gradient.piecewise(
+                    x,
+                    move |gradient, x| {
+                        if x < min || x > max { E::zero() } else { gradient }
+                    },
+                )
+            },
+        )
+    }
+
+    /// x · Φ(x), the Gaussian error linear unit (Hendrycks & Gimpel, 2016).
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// assert!((Tensor::scalar(1.0_f64).gelu().item() - 0.841_344_746).abs() < 1e-9);
+    /// ```
+    pub fn gelu(&self) -> Self {
+        self * self.normal_cdf()
+    }
+
+    /// The Gaussian error linear unit with Φ(x) approximated by
+    /// ½ (1 + tanh(√(2/π) (x + 0.044715 x³))), as GPT-2 has it.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// assert!((Tensor::scalar(1.0_f64).gelu_tanh().item() - 0.841_191_990).abs() < 1e-9);
+    /// ```
+    pub fn gelu_tanh(&self) -> Self {
+        let inner = (self.square() * E::from_f64(0.044_715) + E::one()) * self;
+        let cdf = ((inner * (E::FRAC_2_PI().sqrt())).tanh() + E::one()) * E::from_f64(0.5);
+        self * cdf
+    }
+
+    /// x · σ(x), the sigmoid linear unit, also called swish (Elfwing, Uchibe & Doya, 2017).
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// assert_eq!(Tensor::from([0.0, -1e4]).silu().to_vec(), [0.0, 0.0]);
+    /// ```
+    pub fn silu(&self) -> Self {
+        self * self.sigmoid()
+    }
+
+    /// x · ln y, elementwise with broadcasting, and 0 wherever x is 0 (the limit, as in entropy;
+    /// NaN if y is NaN). Its derivatives are ln y with respect to x, also at 0, where it is −∞ if
+    /// y is 0 as well, and x / y with respect to y, taken to be 0 wherever x is 0.
+    ///
+    /// # Panics
+    ///
+    /// If the shapes do not broadcast.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// let p = Tensor::from([0.0_f64, 1.0]);
+    /// assert_eq!(p.x_ln_y(&p).to_vec(), [0.0, 0.0]);
+    /// ```
+    #[track_caller]
+    pub fn x_ln_y(&self, y: &Self) -> Self {
+        let value = super::broadcast::zip("x_ln_y", self, y, |x, y| match x.is_zero() {
+            true if !y.is_nan() => E::zero(),
+            _ => x * y.ln(),
+        });
+        operation::binary(
+            "x_ln_y",
+            [self, y],
+            value,
+            |gradient, _, _, y| gradient * y.ln(),
+            |gradient, _, x, y| gradient * x.quotient_or_zero(y),
+        )
+    }
+
+    /// x / y, and 0 wherever x is 0.
+    fn quotient_or_zero(&self, y: &Self) -> Self {
+        let value = super::broadcast::zip("quotient_or_zero", self, y, |x, y| {
+            if x.is_zero() && !y.is_nan() { E::zero() } else { x / y }
+        });
+        operation::binary(
+            "quotient_or_zero",
+            [self, y],
+            value,
+            |gradient, _, _, y| gradient / y,
+            |gradient, quotient, _, y| -(gradient * quotient.quotient_or_zero(y)),
+        )
+    }
+}
+
+#[inline(always)]
+fn sigmoid<E: Element>(x: E) -> E {
+    let small = (-x.abs()).exponential();
+    let denominator = E::one() + small;
+    if x < E::zero() { small / denominator } else { denominator.recip() }
+}
+
+#[inline(always)]
+fn softplus<E: Element>(x: E) -> E {
+    let positive = if x < E::zero() { E::zero() } else { x };
+    positive + (-x.abs()).exponential().ln_1p()
+}
+
+fn normal_cdf<E: Element>(x: E) -> E {
+    E::from_f64(0.5 * libm::erfc(-x.as_f64() * std::f64::consts::FRAC_1_SQRT_2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grad;
+    use crate::testing::{check_binary, check_unary};
+
+    #[test]
+    fn derivatives_agree_with_differences() {
+        type Function = fn(&Tensor<f64>) -> Tensor<f64>;
+        let anywhere: [(&str, Function); 18] = [
+            ("exp", Tensor::exp),
+            ("exp_m1", Tensor::exp_m1),
+            ("square", Tensor::square),
+            ("abs", Tensor::abs),
+            ("sin", Tensor::sin),
+            ("cos", Tensor::cos),
+            ("tanh", Tensor::tanh),
+            ("sigmoid", Tensor::sigmoid),
+            ("log_sigmoid", Tensor::log_sigmoid),
+            ("softplus", Tensor::softplus),
+            ("relu", Tensor::relu),
+            ("leaky_relu", |x| x.leaky_relu(0.1)),
+            ("clamp", |x| x.clamp(-1.005, 0.755)),
+            ("normal_cdf", Tensor::normal_cdf),
+            ("gelu", Tensor::gelu),
+            ("gelu_tanh", Tensor::gelu_tanh),
+            ("silu", Tensor::silu),
+            // Kinks have no curvature of their own; through a curved function they pass it on.
+            ("square of relu", |x| x.relu().square()),
+        ];
+        for (name, f) in anywhere {
+            println!("{name}");
+            check_unary(f, -2.0, 2.0);
+        }
+        let positive: [(&str, Function); 4] = [
+            ("ln", Tensor::ln),
+            ("ln_1p", Tensor::ln_1p),
+            ("sqrt", Tensor::sqrt),
+            ("reciprocal", Tensor::reciprocal),
+        ];
+        for (name, f) in positive {
+            println!("{name}");
+            check_unary(f, 0.3, 2.0);
+        }
+        check_binary(|x, y| x.x_ln_y(y), 0.3, 2.0);
+        check_binary(|x, y| x.quotient_or_zero(y), 0.3, 2.0);
+    }
+
+    /// The functions of x, and their second derivatives in closed form.
+    #[test]
+    fn second_derivatives_are_the_known_ones() {
+        let second = |f: fn(&Tensor<f64>) -> Tensor<f64>, at: f64| {
+            let x = Tensor::parameter(at);
+            let first = grad(&f(&x), &[&x]).remove(0);
+            grad(&first, &[&x])[0].item()
+        };
+        for x in [-3.0_f64, -0.7, 0.0, 0.4, 2.5] {
+            let (t, s) = (x.tanh(), 1.0 / (1.0 + (-x).exp()));
+            approx::assert_abs_diff_eq!(
+                second(Tensor::tanh, x),
+                -2.0 * t * (1.0 - t * t),
+                epsilon = 1e-14
+            );
+            approx::assert_abs_diff_eq!(
+                second(Tensor::sigmoid, x),
+                s * (1.0 - s) * (1.0 - 2.0 * s),
+                epsilon = 1e-14
+            );
+            approx::assert_abs_diff_eq!(
+                second(Tensor::softplus, x),
+                s * (1.0 - s),
+                epsilon = 1e-14
+            );
+        }
+    }
+
+    #[test]
+    fn infinities_and_huge_numbers_have_the_limits() {
+        let x = Tensor::from([f32::NEG_INFINITY, -1e4, 1e4, f32::INFINITY]);
+        assert_eq!(x.sigmoid().to_vec(), [0.0, 0.0, 1.0, 1.0]);
+        assert_eq!(x.softplus().to_vec(), [0.0, 0.0, 1e4, f32::INFINITY]);
+        assert_eq!(x.log_sigmoid().to_vec(), [f32::NEG_INFINITY, -1e4, 0.0, 0.0]);
+        assert_eq!(x.tanh().to_vec(), [-1.0, -1.0, 1.0, 1.0]);
+        assert_eq!(x.relu().to_vec(), [0.0, 0.0, 1e4, f32::INFINITY]);
+    }
+
+    #[test]
+    fn nan_comes_out_of_every_function() {
+        let x = Tensor::from([f32::NAN]);
+        for y in [
+            x.relu(),
+            x.leaky_relu(0.1),
+            x.clamp(0.0, 1.0),
+            x.sigmoid(),
+            x.softplus(),
+            x.abs(),
+            x.gelu(),
+            x.gelu_tanh(),
+            x.silu(),
+            x.tanh(),
+            x.exp(),
+            x.log_sigmoid(),
+            x.x_ln_y(&Tensor::scalar(1.0)),
+            Tensor::scalar(0.0).x_ln_y(&x),
+        ] {
+            assert!(y.item().is_nan());
+        }
+    }
+
+    #[test]
+    fn kinks_have_the_documented_derivatives() {
+        let slope = |f: fn(&Tensor) -> Tensor| {
+            let x = Tensor::parameter(0.0);
+            f(&x).backward().get(&x).unwrap().item()
+        };
+        assert_eq!(slope(Tensor::relu), 0.0);
+        assert_eq!(slope(Tensor::abs), 0.0);
+        assert_eq!(slope(|x| x.leaky_relu(0.1)), 0.1);
+        assert_eq!(slope(|x| x.clamp(0.0, 1.0)), 1.0);
+        assert_eq!(slope(Tensor::sqrt), f32::INFINITY);
+    }
+
+    #[test]
+    fn x_ln_x_is_zero_at_zero_with_derivative_minus_infinity() {
+        let x = Tensor::parameter([0.0_f64, 1.0]);
+        let y = x.x_ln_y(&x);
+        assert_eq!(y.to_vec(), [0.0, 0.0]);
+        assert_eq!(y.sum().backward().get(&x).unwrap().to_vec(), [f64::NEG_INFINITY, 1.0]);
+        // A constant factor of 0 keeps the term out of the other's gradient.
+        let q = Tensor::parameter(0.0_f64);
+        let term = Tensor::scalar(0.0).x_ln_y(&q);
+        assert_eq!(term.backward().get(&q).unwrap().item(), 0.0);
+    }
+
+    #[test]
+    fn an_infinite_gradient_stops_at_a_closed_relu() {
+        let x = Tensor::parameter([-1.0, 1.0]);
+        let gradients = x.relu().backward_with(&Tensor::from([f32::INFINITY, 2.0]));
+        assert_eq!(gradients.get(&x).unwrap().to_vec(), [0.0, 2.0]);
+    }
+}

@@ -1,0 +1,394 @@
+//! Reductions: many numbers to one, over all axes or some.
+
+use ndarray::{ArcArray, ArrayD, IxDyn};
+
+use super::axes::{Axes, keep, resolve};
+use super::broadcast::{array, zip};
+use crate::element::Element;
+use crate::kernels;
+use crate::operation;
+use crate::tensor::Tensor;
+
+/// What becomes of a shape when axes of it are reduced.
+struct Reduction {
+    axes: Vec<usize>,
+    /// The shape with the reduced axes at length 1, which broadcasts against the input.
+    kept: Vec<usize>,
+    /// The shape of the result.
+    shape: Vec<usize>,
+}
+
+impl Reduction {
+    #[track_caller]
+    fn new(name: &str, shape: &[usize], axes: &Axes) -> Self {
+        let reduced = axes.resolve(name, shape);
+        let mut kept = shape.to_vec();
+        for &axis in &reduced {
+            kept[axis] = 1;
+        }
+        let shape = match axes.kept() {
+            true => kept.clone(),
+            false => {
+                let remains = |&axis: &usize| !reduced.contains(&axis);
+                (0..shape.len()).filter(remains).map(|axis| shape[axis]).collect()
+            }
+        };
+        Self { axes: reduced, kept, shape }
+    }
+
+    /// `f` of the values that are reduced to each result.
+    fn rows<E: Element>(&self, x: &Tensor<E>, f: impl Fn(&[E]) -> E) -> ArcArray<E, IxDyn> {
+        let rank = x.ndim();
+        let mut order: Vec<usize> = (0..rank).filter(|axis| !self.axes.contains(axis)).collect();
+        order.extend(&self.axes);
+        let permuted = x.0.value.view().permuted_axes(order);
+        let permuted = permuted.as_standard_layout();
+        let values = permuted.as_slice().expect("the layout was just made standard");
+        let length: usize = self.axes.iter().map(|&axis| x.shape()[axis]).product();
+        let count: usize = self.shape.iter().product();
+        let results = (0..count).map(|row| f(&values[row * length..(row + 1) * length]));
+        array(&self.shape, results.collect())
+    }
+}
+
+/// Every axis, to be dropped.
+fn all<E: Element>(x: &Tensor<E>) -> Axes {
+    Axes::from(&(0..x.ndim() as isize).collect::<Vec<_>>()[..])
+}
+
+impl<E: Element> Tensor<E> {
+    /// The sum of all values, of shape `[]`; 0 of none.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// assert_eq!(Tensor::from([[1.0, 2.0], [3.0, 4.0]]).sum().item(), 10.0);
+    /// ```
+    pub fn sum(&self) -> Self {
+        self.sum_axes(all(self))
+    }
+
+    /// The sum over some axes; 0 where they are empty.
+    ///
+    /// # Panics
+    ///
+    /// If an axis is out of range or named twice.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// let x = Tensor::from([[1.0, 2.0], [3.0, 4.0]]);
+    /// assert_eq!(x.sum_axes(-1).to_vec(), [3.0, 7.0]);
+    /// ```
+    #[track_caller]
+    pub fn sum_axes(&self, axes: impl Into<Axes>) -> Self {
+        let reduction = Reduction::new("sum", self.shape(), &axes.into());
+        // Summing leading axes away, as gradients of biases do, needs no rearranging.
+        let leading = reduction.axes.iter().enumerate().all(|(i, &axis)| i == axis);
+        let value = if leading && reduction.axes.len() < self.ndim() {
+            let columns = self.shape()[reduction.axes.len()..].iter().product();
+            array(&reduction.shape, kernels::sum_columns(&self.values(), columns))
+        } else {
+            reduction.rows(self, kernels::sum)
+        };
+        operation::unary("sum", self, value, move |gradient, _, x| {
+            gradient.reshape(&reduction.kept).broadcast_to(x.shape())
+        })
+    }
+
+    /// The mean of all values, of shape `[]`; NaN of none.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// assert_eq!(Tensor::from([[1.0, 2.0], [3.0, 4.0]]).mean().item(), 2.5);
+    /// ```
+    pub fn mean(&self) -> Self {
+        self.mean_axes(all(self))
+    }
+
+    /// The mean over some axes; NaN where they are empty.
+    ///
+    /// # Panics
+    ///
+    /// If an axis is out of range or named twice.
+    #[track_caller]
+    pub fn mean_axes(&self, axes: impl Into<Axes>) -> Self {
+        let axes = axes.into();
+        let count = self.count("mean", &axes);
+        self.sum_axes(axes) / E::from_usize(count)
+    }
+
+    /// The variance of all values, Σ (x − mean)² / (n − `ddof`): with `ddof` (delta degrees of
+    /// freedom) 0 that of a population, with 1 the unbiased estimate from a sample.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// assert_eq!(Tensor::from([1.0, 3.0]).variance(0).item(), 1.0);
+    /// assert_eq!(Tensor::from([1.0, 3.0]).variance(1).item(), 2.0);
+    /// ```
+    pub fn variance(&self, ddof: usize) -> Self {
+        self.variance_axes(all(self), ddof)
+    }
+
+    /// The variance over some axes; see [`variance`](Self::variance).
+    ///
+    /// # Panics
+    ///
+    /// If an axis is out of range or named twice.
+    #[track_caller]
+    pub fn variance_axes(&self, axes: impl Into<Axes>, ddof: usize) -> Self {
+        let axes = axes.into();
+        let count = E::from_usize(self.count("variance", &axes)) - E::from_usize(ddof);
+        let deviation = self - self.mean_axes(keep(axes.clone()));
+        deviation.square().sum_axes(axes) / count
+    }
+
+    /// The largest value, of shape `[]`; NaN if any is. Equal ones share the gradient.
+    ///
+    /// # Panics
+    ///
+    /// If there is no value.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// assert_eq!(Tensor::from([1.0, 3.0, 2.0]).max().item(), 3.0);
+    /// ```
+    #[track_caller]
+    pub fn max(&self) -> Self {
+        self.max_axes(all(self))
+    }
+
+    /// The largest value over some axes; NaN where any is. Equal ones share the gradient.
+    ///
+    /// # Panics
+    ///
+    /// If an axis is out of range, named twice, or empty.
+    #[track_caller]
+    pub fn max_axes(&self, axes: impl Into<Axes>) -> Self {
+        self.extremum("max", &axes.into(), |row| kernels::vectorize(|| kernels::maximum(row)))
+    }
+
+    /// The smallest value, of shape `[]`; NaN if any is. Equal ones share the gradient.
+    ///
+    /// # Panics
+    ///
+    /// If there is no value.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// assert_eq!(Tensor::from([1.0, 3.0, 2.0]).min().item(), 1.0);
+    /// ```
+    #[track_caller]
+    pub fn min(&self) -> Self {
+        self.min_axes(all(self))
+    }
+
+    /// The smallest value over some axes; NaN where any is. Equal ones share the gradient.
+    ///
+    /// # Panics
+    ///
+    /// If an axis is out of range, named twice, or empty.
+    #[track_caller]
+    pub fn min_axes(&self, axes: impl Into<Axes>) -> Self {
+        self.extremum("min", &axes.into(), |row| {
+            let smaller = |min: E, &x: &E| if x < min || x.is_nan() { x } else { min };
+            row.iter().fold(E::infinity(), smaller)
+        })
+    }
+
+    #[track_caller]
+    fn extremum(&self, name: &'static str, axes: &Axes, f: impl Fn(&[E]) -> E) -> Self {
+        assert!(self.count(name, axes) > 0, "{name}: shape {:?} has no value", self.shape());
+        let reduction = Reduction::new(name, self.shape(), axes);
+        let value = reduction.rows(self, f);
+        operation::unary(name, self, value, move |gradient, extremum, x| {
+            let extremum = extremum.detach().reshape(&reduction.kept);
+            let equal = |x, y| if x == y { E::one() } else { E::zero() };
+            let winners = Tensor::constant(zip(name, x, &extremum, equal));
+            let axes: Vec<isize> = reduction.axes.iter().map(|&axis| axis as isize).collect();
+            let count = winners.sum_axes(keep(&axes[..]));
+            gradient.reshape(&reduction.kept) * (winners / count)
+        })
+    }
+
+    /// ln Σ eˣ over all values, of shape `[]`, shifted by the largest so that it cannot overflow:
+    /// −∞ of none or where all are −∞. Its gradient is the softmax.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// assert_eq!(Tensor::from([1e4, 1e4]).log_sum_exp().item(), 1e4 + 2.0_f32.ln());
+    /// ```
+    pub fn log_sum_exp(&self) -> Self {
+        self.log_sum_exp_axes(all(self))
+    }
+
+    /// ln Σ eˣ over some axes; see [`log_sum_exp`](Self::log_sum_exp).
+    ///
+    /// # Panics
+    ///
+    /// If an axis is out of range or named twice.
+    #[track_caller]
+    pub fn log_sum_exp_axes(&self, axes: impl Into<Axes>) -> Self {
+        let reduction = Reduction::new("log_sum_exp", self.shape(), &axes.into());
+        let value = reduction.rows(self, |row| kernels::vectorize(|| kernels::log_sum_exp(row)));
+        operation::unary("log_sum_exp", self, value, move |gradient, log_sum, x| {
+            let softmax = (x - log_sum.reshape(&reduction.kept)).exp();
+            gradient.reshape(&reduction.kept) * softmax
+        })
+    }
+
+    /// The position of the largest value along an axis, which the result no longer has: the first
+    /// of equal ones, and the first NaN if there is one. Not differentiable.
+    ///
+    /// # Panics
+    ///
+    /// If the axis is out of range or empty.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// let logits = Tensor::from([[0.1, 2.0, -1.0], [3.0, 0.0, 0.5]]);
+    /// assert_eq!(logits.argmax(-1).into_raw_vec_and_offset().0, [1, 0]);
+    /// ```
+    #[track_caller]
+    pub fn argmax(&self, axis: isize) -> ArrayD<usize> {
+        let axis = resolve("argmax", axis, self.shape());
+        let length = self.shape()[axis];
+        assert!(length > 0, "argmax: axis {axis} of shape {:?} is empty", self.shape());
+        self.0.value.map_axis(ndarray::Axis(axis), |row| {
+            let greater = |best: usize, i: usize| {
+                let wins = row[i] > row[best] || (row[i].is_nan() && !row[best].is_nan());
+                if wins { i } else { best }
+            };
+            (1..length).fold(0, greater)
+        })
+    }
+
+    /// The number of values that are reduced to one.
+    #[track_caller]
+    fn count(&self, name: &str, axes: &Axes) -> usize {
+        axes.resolve(name, self.shape()).iter().map(|&axis| self.shape()[axis]).product()
+    }
+
+    /// The sum over the axes along which `shape` is broadcast to this tensor's shape.
+    pub(crate) fn sum_to(&self, shape: &[usize]) -> Self {
+        let added = self.ndim() - shape.len();
+        let stretched = |&axis: &usize| axis < added || shape[axis - added] != self.shape()[axis];
+        let axes: Vec<isize> =
+            (0..self.ndim()).filter(stretched).map(|axis| axis as isize).collect();
+        self.sum_axes(keep(&axes[..])).reshape(shape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{check, check_unary, random, rng, shapes};
+
+    /// Every choice of axes for a shape of up to three axes.
+    fn choices(rank: usize) -> Vec<Vec<isize>> {
+        let chosen = |bits: usize| (0..rank as isize).filter(move |axis| bits >> axis & 1 == 1);
+        (0..1 << rank).map(|bits| chosen(bits).collect()).collect()
+    }
+
+    fn check_axes(f: impl Fn(&Tensor<f64>, Axes) -> Tensor<f64>, with_empty: bool) {
+        let rng = &mut rng(5);
+        for shape in shapes(4, rng) {
+            if !with_empty && shape.contains(&0) {
+                continue;
+            }
+            for axes in choices(shape.len()) {
+                let x = random(&shape, -2.0, 2.0, rng);
+                check(|x| f(&x[0], Axes::from(&axes[..])), &[x.clone()]);
+                check(|x| f(&x[0], keep(&axes[..])), &[x]);
+            }
+        }
+    }
+
+    #[test]
+    fn derivatives_of_reductions_agree_with_differences_over_any_axes() {
+        check_axes(|x, axes| x.square().sum_axes(axes), true);
+        check_axes(|x, axes| x.square().mean_axes(axes), false);
+        check_axes(|x, axes| x.variance_axes(axes, 0), false);
+        check_axes(|x, axes| x.max_axes(axes).square(), false);
+        check_axes(|x, axes| x.min_axes(axes).square(), false);
+        check_axes(|x, axes| x.log_sum_exp_axes(axes), false);
+    }
+
+    #[test]
+    fn derivatives_of_reductions_of_everything_agree_with_differences() {
+        check_unary(|x| x.square().sum(), -2.0, 2.0);
+        check_unary(|x| x.sum_to(&[]).square(), -2.0, 2.0);
+        let x = random(&[3, 4], -2.0, 2.0, &mut rng(6));
+        check(|x| x[0].mean().square(), &[x.clone()]);
+        check(|x| x[0].variance(1), &[x.clone()]);
+        check(|x| x[0].max() * x[0].min(), &[x.clone()]);
+        check(|x| x[0].log_sum_exp(), &[x]);
+    }
+
+    #[test]
+    fn reductions_have_the_values_of_plain_loops() {
+        let x = Tensor::from(ndarray::Array::from_shape_fn((2, 3, 4), |(i, j, k)| {
+            f64::from((i * 12 + j * 4 + k) as u32)
+        }));
+        assert_eq!(x.sum_axes(0).to_vec()[..3], [12.0, 14.0, 16.0]);
+        assert_eq!(x.sum_axes([0, 2]).to_vec(), [60.0, 92.0, 124.0]);
+        assert_eq!(x.sum_axes([0, 1]).to_vec(), [60.0, 66.0, 72.0, 78.0]);
+        assert_eq!(x.mean_axes(keep(-1)).shape(), [2, 3, 1]);
+        assert_eq!(x.mean_axes(-1).to_vec(), [1.5, 5.5, 9.5, 13.5, 17.5, 21.5]);
+        assert_eq!(x.max_axes([1, 2]).to_vec(), [11.0, 23.0]);
+        assert_eq!(x.min_axes([1, 2]).to_vec(), [0.0, 12.0]);
+        assert_eq!(x.variance_axes(-1, 0).to_vec(), [1.25; 6]);
+        assert_eq!(x.permute(&[2, 0, 1]).sum_axes(0).to_vec(), x.sum_axes(2).to_vec());
+    }
+
+    #[test]
+    fn reductions_of_nothing_are_their_neutral_elements() {
+        let x = Tensor::<f64>::zeros(&[2, 0]);
+        assert_eq!(x.sum_axes(1).to_vec(), [0.0, 0.0]);
+        assert_eq!(x.log_sum_exp_axes(1).to_vec(), [f64::NEG_INFINITY; 2]);
+        assert!(x.mean().item().is_nan());
+        assert_eq!(x.sum_axes(0).shape(), [0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "max: shape [2, 0] has no value")]
+    fn the_largest_of_nothing_is_refused() {
+        let _ = Tensor::<f32>::zeros(&[2, 0]).max();
+    }
+
+    #[test]
+    #[should_panic(expected = "sum: axis 2 is out of range for shape [2, 3], which has 2 axes")]
+    fn an_axis_out_of_range_is_named() {
+        let _ = Tensor::<f32>::zeros(&[2, 3]).sum_axes(2);
+    }
+
+    #[test]
+    fn nan_comes_out_of_every_reduction_and_argmax_finds_it() {
+        let mut values = vec![1.0_f32; 40];
+        values[33] = f32::NAN;
+        let x = Tensor::from(values);
+        for y in [x.sum(), x.mean(), x.max(), x.min(), x.log_sum_exp(), x.variance(0)] {
+            assert!(y.item().is_nan());
+        }
+        assert_eq!(x.argmax(0).first(), Some(&33));
+    }
+
+    #[test]
+    fn equal_largest_values_share_the_gradient() {
+        let x = Tensor::parameter([3.0, 1.0, 3.0]);
+        assert_eq!(x.max().backward().get(&x).unwrap().to_vec(), [0.5, 0.0, 0.5]);
+    }
+
+    #[test]
+    fn argmax_takes_the_first_of_equal_values() {
+        let x = Tensor::from([[1.0, 1.0], [0.0, 2.0]]);
+        assert_eq!(x.argmax(-1).into_raw_vec_and_offset().0, [0, 1]);
+        assert_eq!(x.argmax(0).into_raw_vec_and_offset().0, [0, 1]);
+    }
+}

@@ -1,0 +1,85 @@
+//! Choosing between tensors by a mask.
+
+use ndarray::{ArrayD, Zip};
+
+use super::broadcast::expect_broadcast;
+use crate::element::Element;
+use crate::operation;
+use crate::tensor::Tensor;
+
+impl<E: Element> Tensor<E> {
+    /// Where each value satisfies `predicate`. Not differentiable.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// let mask = Tensor::from([-1.0, 2.0]).mask(|x| x > 0.0);
+    /// assert_eq!(mask, ndarray::array![false, true].into_dyn());
+    /// ```
+    pub fn mask(&self, predicate: impl Fn(E) -> bool) -> ArrayD<bool> {
+        self.0.value.mapv(predicate)
+    }
+
+    /// x where `mask` holds and y where it does not, with broadcasting: NumPy's `where`. The one
+    /// that is not chosen gets a gradient of exactly 0 at that place, whatever it holds there.
+    ///
+    /// # Panics
+    ///
+    /// If the shapes do not broadcast.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// let x = Tensor::from([-1.0, 4.0]);
+    /// let root = Tensor::select(&x.mask(|x| x > 0.0), &x.sqrt(), &Tensor::scalar(0.0));
+    /// assert_eq!(root.to_vec(), [0.0, 2.0]);
+    /// ```
+    #[track_caller]
+    pub fn select(mask: &ArrayD<bool>, x: &Self, y: &Self) -> Self {
+        let shape = expect_broadcast("select", x.shape(), y.shape());
+        let shape = expect_broadcast("select", mask.shape(), &shape);
+        let mut value =
+            y.0.value.broadcast(&shape[..]).expect("the shape was just checked").to_owned();
+        let chosen = mask.broadcast(&shape[..]).expect("the shape was just checked");
+        let xs = x.0.value.broadcast(&shape[..]).expect("the shape was just checked");
+        Zip::from(&mut value).and(chosen).and(xs).for_each(|out, &chosen, &x| {
+            if chosen {
+                *out = x;
+            }
+        });
+        let (for_x, for_y) = (mask.clone(), mask.clone());
+        operation::binary(
+            "select",
+            [x, y],
+            value,
+            move |gradient, _, _, _| Self::select(&for_x, &gradient, &Self::scalar(E::zero())),
+            move |gradient, _, _, _| Self::select(&for_y, &Self::scalar(E::zero()), &gradient),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{broadcastable, check, random, rng, shapes};
+
+    #[test]
+    fn derivatives_agree_with_differences_over_shapes_that_broadcast() {
+        let rng = &mut rng(16);
+        for shape in shapes(8, rng) {
+            let mask = random(&broadcastable(&shape, rng), -1.0, 1.0, rng).mask(|x| x > 0.0);
+            let x = random(&broadcastable(&shape, rng), -2.0, 2.0, rng);
+            let y = random(&shape, -2.0, 2.0, rng);
+            check(|x| Tensor::select(&mask, &x[0].square(), &x[1].sin()), &[x, y]);
+        }
+    }
+
+    #[test]
+    fn what_is_not_chosen_gets_no_gradient_whatever_it_holds() {
+        let y = Tensor::parameter([f32::INFINITY, f32::NAN, 2.0]);
+        let mask = y.mask(|y| y != 2.0);
+        let chosen = Tensor::select(&mask, &Tensor::scalar(1.0), &y);
+        assert_eq!(chosen.to_vec(), [1.0, 1.0, 2.0]);
+        assert_eq!(chosen.sum().backward().get(&y).unwrap().to_vec(), [0.0, 0.0, 1.0]);
+    }
+}

@@ -1,0 +1,113 @@
+//! Softmax and its logarithm.
+
+use super::axes::{keep, resolve};
+use super::broadcast::array;
+use crate::element::Element;
+use crate::kernels;
+use crate::operation;
+use crate::tensor::Tensor;
+
+impl<E: Element> Tensor<E> {
+    /// eˣ / Σ eˣ along an axis, shifted so that it cannot overflow: positive numbers that sum to
+    /// one. A value of −∞ gets exactly 0; a row that is all −∞ or holds +∞ or NaN becomes NaN.
+    ///
+    /// # Panics
+    ///
+    /// If the axis is out of range.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// assert_eq!(Tensor::from([1e4, 1e4]).softmax(-1).to_vec(), [0.5, 0.5]);
+    /// ```
+    #[track_caller]
+    pub fn softmax(&self, axis: isize) -> Self {
+        let axis = resolve("softmax", axis, self.shape());
+        if axis + 1 != self.ndim() {
+            let last = self.ndim() - 1;
+            return self.swap_axes(axis, last).softmax(-1).swap_axes(axis, last);
+        }
+        let value = self.map_rows(kernels::softmax);
+        operation::unary("softmax", self, value, |gradient, softmax, _| {
+            let product = gradient * softmax;
+            &product - softmax * product.sum_axes(keep(-1))
+        })
+    }
+
+    /// x − ln Σ eˣ along an axis: the logarithm of the softmax, without rounding it first.
+    ///
+    /// # Panics
+    ///
+    /// If the axis is out of range.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// assert_eq!(Tensor::from([0.0, -1e4]).log_softmax(-1).to_vec(), [0.0, -1e4]);
+    /// ```
+    #[track_caller]
+    pub fn log_softmax(&self, axis: isize) -> Self {
+        let axis = resolve("log_softmax", axis, self.shape());
+        if axis + 1 != self.ndim() {
+            let last = self.ndim() - 1;
+            return self.swap_axes(axis, last).log_softmax(-1).swap_axes(axis, last);
+        }
+        let value = self.map_rows(kernels::log_softmax);
+        operation::unary("log_softmax", self, value, |gradient, log_softmax, _| {
+            let total = gradient.sum_axes(keep(-1));
+            gradient - log_softmax.exp() * total
+        })
+    }
+
+    /// `f(row, out)` of each row along the last axis.
+    fn map_rows(&self, f: impl Fn(&[E], &mut [E])) -> ndarray::ArcArray<E, ndarray::IxDyn> {
+        let length = self.shape()[self.ndim() - 1].max(1);
+        let mut out = vec![E::zero(); self.len()];
+        for (row, out) in self.values().chunks_exact(length).zip(out.chunks_exact_mut(length)) {
+            f(row, out);
+        }
+        array(self.shape(), out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{check, random, rng, shapes};
+
+    #[test]
+    fn derivatives_agree_with_differences_along_any_axis() {
+        let rng = &mut rng(7);
+        for shape in shapes(6, rng) {
+            for axis in 0..shape.len() as isize {
+                let x = random(&shape, -2.0, 2.0, rng);
+                check(|x| x[0].softmax(axis), &[x.clone()]);
+                check(|x| x[0].log_softmax(axis), &[x]);
+            }
+        }
+    }
+
+    #[test]
+    fn softmax_is_the_exponential_of_log_softmax_along_any_axis() {
+        let x = random(&[3, 4, 5], -5.0, 5.0, &mut rng(8));
+        for axis in 0..3 {
+            let (p, log_p) = (x.softmax(axis), x.log_softmax(axis).exp());
+            for (p, q) in p.to_vec().into_iter().zip(log_p.to_vec()) {
+                approx::assert_relative_eq!(p, q, max_relative = 1e-14);
+            }
+            for sum in p.sum_axes(axis).to_vec() {
+                approx::assert_relative_eq!(sum, 1.0, max_relative = 1e-15);
+            }
+        }
+    }
+
+    #[test]
+    fn a_masked_value_gets_nothing_and_a_nan_spoils_its_row_only() {
+        let x =
+            Tensor::from([[0.0, f32::NEG_INFINITY, 0.0], [f32::NAN, 0.0, 0.0], [1e4, 0.0, -1e4]]);
+        let p = x.softmax(-1).to_vec();
+        assert_eq!(p[..3], [0.5, 0.0, 0.5]);
+        assert!(p[3..6].iter().all(|p| p.is_nan()));
+        assert_eq!(p[6..], [1.0, 0.0, 0.0]);
+    }
+}

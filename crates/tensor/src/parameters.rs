@@ -1,0 +1,231 @@
+//! How optimizers, checkpoints and printers reach the tensors of a model.
+
+use std::fmt;
+
+use crate::element::Element;
+use crate::tensor::Tensor;
+
+/// A model, or part of one: anything that holds named tensors.
+///
+/// Implement it for a struct of your own with [`parameters!`](crate::parameters), which visits
+/// the fields it is given. A tensor is visited under the names of the fields and the positions
+/// that lead to it, joined with dots, as in `hidden.0.weight`.
+///
+/// Both visits yield the same tensors in the same order. Tensors that are not parameters
+/// ([`Tensor::is_parameter`]) may be among them, such as running averages: they are part of what a
+/// model has learned, but optimizers pass over them.
+pub trait Parameters<E: Element> {
+    /// Calls `visitor` with the name and value of each tensor. `path` leads to this part.
+    fn visit(&self, path: Path<'_>, visitor: &mut dyn FnMut(Path<'_>, &Tensor<E>));
+
+    /// Calls `visitor` with the name of each tensor and the tensor itself, for changing it.
+    fn visit_mut(&mut self, path: Path<'_>, visitor: &mut dyn FnMut(Path<'_>, &mut Tensor<E>));
+
+    /// The names and tensors, in the order of visiting.
+    ///
+    /// ```
+    /// use downhill_tensor::{Parameters, Tensor};
+    ///
+    /// let pair = [Tensor::parameter(1.0), Tensor::parameter(2.0)];
+    /// let names: Vec<String> = pair.named().into_iter().map(|(name, _)| name).collect();
+    /// assert_eq!(names, ["0", "1"]);
+    /// ```
+    fn named(&self) -> Vec<(String, Tensor<E>)> {
+        let mut named = Vec::new();
+        self.visit(Path::ROOT, &mut |path, tensor| named.push((path.to_string(), tensor.clone())));
+        named
+    }
+
+    /// The number of values in all parameters.
+    fn parameter_count(&self) -> usize {
+        let mut count = 0;
+        self.visit(Path::ROOT, &mut |_, tensor| {
+            count += if tensor.is_parameter() { tensor.len() } else { 0 };
+        });
+        count
+    }
+}
+
+/// The way from a model to one of its tensors; displays as `hidden.0.weight`.
+///
+/// A path lives on the stack and is put into words only when someone asks, so that visiting a
+/// model on every step costs no allocation.
+#[derive(Clone, Copy)]
+pub struct Path<'a> {
+    parent: Option<&'a Path<'a>>,
+    segment: Segment<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Segment<'a> {
+    Root,
+    Field(&'a str),
+    Index(usize),
+}
+
+impl<'a> Path<'a> {
+    /// The path to the model itself, with an empty name.
+    pub const ROOT: Path<'static> = Path { parent: None, segment: Segment::Root };
+
+    /// The path to a field of what this path leads to.
+    pub fn field(&'a self, name: &'a str) -> Path<'a> {
+        Path { parent: Some(self), segment: Segment::Field(name) }
+    }
+
+    /// The path to an element of the sequence this path leads to.
+    pub fn index(&'a self, index: usize) -> Path<'a> {
+        Path { parent: Some(self), segment: Segment::Index(index) }
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(parent) = self.parent
+            && !matches!(parent.segment, Segment::Root)
+        {
+            write!(f, "{parent}.")?;
+        }
+        match self.segment {
+            Segment::Root => Ok(()),
+            Segment::Field(name) => f.write_str(name),
+            Segment::Index(index) => write!(f, "{index}"),
+        }
+    }
+}
+
+impl fmt::Debug for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Path({self})")
+    }
+}
+
+impl<E: Element> Parameters<E> for Tensor<E> {
+    fn visit(&self, path: Path<'_>, visitor: &mut dyn FnMut(Path<'_>, &Tensor<E>)) {
+        visitor(path, self);
+    }
+
+    fn visit_mut(&mut self, path: Path<'_>, visitor: &mut dyn FnMut(Path<'_>, &mut Tensor<E>)) {
+        visitor(path, self);
+    }
+}
+
+impl<E: Element, P: Parameters<E>> Parameters<E> for [P] {
+    fn visit(&self, path: Path<'_>, visitor: &mut dyn FnMut(Path<'_>, &Tensor<E>)) {
+        for (index, part) in self.iter().enumerate() {
+            part.visit(path.index(index), visitor);
+        }
+    }
+
+    fn visit_mut(&mut self, path: Path<'_>, visitor: &mut dyn FnMut(Path<'_>, &mut Tensor<E>)) {
+        for (index, part) in self.iter_mut().enumerate() {
+            part.visit_mut(path.index(index), visitor);
+        }
+    }
+}
+
+impl<E: Element, P: Parameters<E> + ?Sized> Parameters<E> for Box<P> {
+    fn visit(&self, path: Path<'_>, visitor: &mut dyn FnMut(Path<'_>, &Tensor<E>)) {
+        self.as_ref().visit(path, visitor);
+    }
+
+    fn visit_mut(&mut self, path: Path<'_>, visitor: &mut dyn FnMut(Path<'_>, &mut Tensor<E>)) {
+        self.as_mut().visit_mut(path, visitor);
+    }
+}
+
+/// Visits what an expression of type `$container` holds, by one that iterates over its parts.
+macro_rules! through_slice {
+    ($([$($generics:tt)*] $container:ty;)*) => {$(
+        impl<E: Element, P: Parameters<E>, $($generics)*> Parameters<E> for $container {
+            fn visit(&self, path: Path<'_>, visitor: &mut dyn FnMut(Path<'_>, &Tensor<E>)) {
+                self.as_slice().visit(path, visitor);
+            }
+
+            fn visit_mut(
+                &mut self,
+                path: Path<'_>,
+                visitor: &mut dyn FnMut(Path<'_>, &mut Tensor<E>),
+            ) {
+                self.as_mut_slice().visit_mut(path, visitor);
+            }
+        }
+    )*};
+}
+through_slice! {
+    [] Vec<P>;
+    [const N: usize] [P; N];
+}
+
+/// An absent part holds nothing; a present one is visited under the option's own name.
+impl<E: Element, P: Parameters<E>> Parameters<E> for Option<P> {
+    fn visit(&self, path: Path<'_>, visitor: &mut dyn FnMut(Path<'_>, &Tensor<E>)) {
+        if let Some(part) = self {
+            part.visit(path, visitor);
+        }
+    }
+
+    fn visit_mut(&mut self, path: Path<'_>, visitor: &mut dyn FnMut(Path<'_>, &mut Tensor<E>)) {
+        if let Some(part) = self {
+            part.visit_mut(path, visitor);
+        }
+    }
+}
+
+/// Implements [`Parameters`] for a struct, by visiting the fields named.
+///
+/// Fields that hold no tensors are left out. A struct that is generic over the element names it
+/// as in the second form.
+///
+/// ```
+/// use downhill_tensor::{Element, Parameters, Tensor, parameters};
+///
+/// struct Line {
+///     slope: Tensor,
+///     intercept: Tensor,
+/// }
+/// parameters!(Line { slope, intercept });
+///
+/// struct Bend<E: Element> {
+///     left: [Tensor<E>; 2],
+///     at: f64,
+/// }
+/// parameters!(Bend<E> { left });
+///
+/// let line = Line { slope: Tensor::parameter(2.0), intercept: Tensor::parameter(1.0) };
+/// let names: Vec<String> = line.named().into_iter().map(|(name, _)| name).collect();
+/// assert_eq!(names, ["slope", "intercept"]);
+/// ```
+#[macro_export]
+macro_rules! parameters {
+    ($model:ident { $($field:ident),* $(,)? }) => {
+        $crate::parameters!(@implement [] f32, $model { $($field),* });
+    };
+    ($model:ident<$element:ident> { $($field:ident),* $(,)? }) => {
+        $crate::parameters!(
+            @implement [$element: $crate::Element] $element, $model<$element> { $($field),* }
+        );
+    };
+    (@implement [$($generics:tt)*] $element:ty, $model:ty { $($field:ident),* }) => {
+        impl<$($generics)*> $crate::Parameters<$element> for $model {
+            fn visit(
+                &self,
+                path: $crate::Path<'_>,
+                visitor: &mut dyn ::std::ops::FnMut($crate::Path<'_>, &$crate::Tensor<$element>),
+            ) {
+                let _ = (&path, &visitor);
+                $($crate::Parameters::visit(&self.$field, path.field(stringify!($field)), visitor);)*
+            }
+
+            fn visit_mut(
+                &mut self,
+                path: $crate::Path<'_>,
+                visitor: &mut dyn ::std::ops::FnMut($crate::Path<'_>, &mut $crate::Tensor<$element>),
+            ) {
+                let _ = (&path, &visitor);
+                $($crate::Parameters::visit_mut(
+                    &mut self.$field, path.field(stringify!($field)), visitor,
+                );)*
+            }
+        }
+    };
+}

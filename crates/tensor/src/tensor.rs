@@ -1,0 +1,342 @@
+//! The tensor: a cheap, immutable handle to values and to how they came about.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ndarray::{ArcArray, Array, ArrayD, ArrayView, ArrayViewD, Dimension, IxDyn};
+
+use crate::element::Element;
+use crate::error::Error;
+use crate::operation::Operation;
+use crate::release;
+
+/// An n-dimensional array that remembers how it was computed.
+///
+/// A tensor is a handle: cloning it copies a pointer, and every clone sees the same immutable
+/// values. There are three kinds:
+///
+/// - *constants*, made with [`Tensor::from`] and its relatives: data;
+/// - *parameters*, made with [`Tensor::parameter`]: leaves that want a gradient. A parameter has
+///   an identity that survives [updates](Tensor::update), so that gradients and optimizer state
+///   can be keyed by it;
+/// - *results of operations*. One that depends on a parameter (and was computed while
+///   [recording](crate::without_recording)) holds the operation and its inputs, which is all that
+///   [`Tensor::backward`] needs.
+///
+/// ```
+/// use downhill_tensor::Tensor;
+///
+/// let weight = Tensor::parameter([2.0, -1.0]);
+/// let input = Tensor::from([3.0, 4.0]);
+/// let loss = (&weight * &input).sum();
+/// assert_eq!(loss.item(), 2.0);
+///
+/// let gradients = loss.backward();
+/// assert_eq!(gradients.get(&weight).unwrap().to_vec(), [3.0, 4.0]);
+/// assert!(gradients.get(&input).is_none());
+/// ```
+pub struct Tensor<E: Element = f32>(pub(crate) Arc<Node<E>>);
+
+/// What a handle points to: a value, and where it came from.
+pub(crate) struct Node<E: Element> {
+    pub(crate) value: ArcArray<E, IxDyn>,
+    /// Position in the order of creation. An operation's output is always younger than its
+    /// inputs, so descending identities are a topological order. Constants have none (0).
+    pub(crate) id: u64,
+    pub(crate) origin: Origin<E>,
+}
+
+pub(crate) enum Origin<E: Element> {
+    Constant,
+    Parameter,
+    Operation(Box<dyn Operation<E>>),
+}
+
+fn next_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+impl<E: Element> Drop for Node<E> {
+    fn drop(&mut self) {
+        if let Origin::Operation(operation) = std::mem::replace(&mut self.origin, Origin::Constant)
+        {
+            release::release(operation);
+        }
+    }
+}
+
+impl<E: Element> Clone for Tensor<E> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<E: Element> Tensor<E> {
+    fn new(value: ArcArray<E, IxDyn>, id: u64, origin: Origin<E>) -> Self {
+        Self(Arc::new(Node { value, id, origin }))
+    }
+
+    pub(crate) fn constant(value: ArcArray<E, IxDyn>) -> Self {
+        Self::new(value, 0, Origin::Constant)
+    }
+
+    pub(crate) fn recorded(value: ArcArray<E, IxDyn>, operation: Box<dyn Operation<E>>) -> Self {
+        Self::new(value, next_id(), Origin::Operation(operation))
+    }
+
+    /// A leaf that wants a gradient, with an identity of its own.
+    ///
+    /// `value` is anything a tensor can be made from: an `ndarray` array, a number, a tensor
+    /// (whose history is left behind).
+    pub fn parameter(value: impl Into<Self>) -> Self {
+        Self::new(value.into().0.value.clone(), next_id(), Origin::Parameter)
+    }
+
+    /// A constant of one number, of shape `[]`.
+    pub fn scalar(value: E) -> Self {
+        Self::full(&[], value)
+    }
+
+    /// A constant of `shape` that holds `value` everywhere.
+    pub fn full(shape: &[usize], value: E) -> Self {
+        ArrayD::from_elem(shape, value).into()
+    }
+
+    /// A constant of `shape` that holds 0 everywhere.
+    pub fn zeros(shape: &[usize]) -> Self {
+        Self::full(shape, E::zero())
+    }
+
+    /// A constant of `shape` that holds 1 everywhere.
+    pub fn ones(shape: &[usize]) -> Self {
+        Self::full(shape, E::one())
+    }
+
+    /// A constant of `shape` with `values` in row-major order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] when the shape does not hold as many numbers as `values` has.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// let x = Tensor::from_shape_vec(&[2, 2], vec![1.0, 2.0, 3.0, 4.0])?;
+    /// assert_eq!(x.shape(), [2, 2]);
+    /// assert!(Tensor::from_shape_vec(&[3], vec![1.0]).is_err());
+    /// # Ok::<(), downhill_tensor::Error>(())
+    /// ```
+    pub fn from_shape_vec(shape: &[usize], values: Vec<E>) -> Result<Self, Error> {
+        let found = values.len();
+        match ArrayD::from_shape_vec(shape, values) {
+            Ok(array) => Ok(array.into()),
+            Err(_) => Err(Error::Shape { shape: shape.to_vec(), found }),
+        }
+    }
+
+    /// A view of the values. It need not be in row-major layout.
+    pub fn array(&self) -> ArrayViewD<'_, E> {
+        self.0.value.view()
+    }
+
+    /// The values in row-major order.
+    pub fn to_vec(&self) -> Vec<E> {
+        match self.0.value.as_slice() {
+            Some(values) => values.to_vec(),
+            None => self.0.value.iter().copied().collect(),
+        }
+    }
+
+    /// The length of each axis, outermost first.
+    pub fn shape(&self) -> &[usize] {
+        self.0.value.shape()
+    }
+
+    /// The number of axes.
+    pub fn ndim(&self) -> usize {
+        self.0.value.ndim()
+    }
+
+    /// The number of values.
+    pub fn len(&self) -> usize {
+        self.0.value.len()
+    }
+
+    /// Whether there is no value at all (some axis has length 0).
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The only value of a tensor that holds one, whatever its number of axes.
+    ///
+    /// # Panics
+    ///
+    /// If there is not exactly one value.
+    #[track_caller]
+    pub fn item(&self) -> E {
+        assert!(self.len() == 1, "item: the tensor has shape {:?}, not one value", self.shape());
+        *self.0.value.first().expect("the length was just checked")
+    }
+
+    /// Whether this is a leaf made with [`Tensor::parameter`].
+    pub fn is_parameter(&self) -> bool {
+        matches!(self.0.origin, Origin::Parameter)
+    }
+
+    /// Whether a gradient can flow through this tensor: it is a parameter or was computed from
+    /// one while recording.
+    pub fn requires_gradient(&self) -> bool {
+        !matches!(self.0.origin, Origin::Constant)
+    }
+
+    /// The operation this tensor is the recorded result of, by which a graph can be walked.
+    pub fn operation(&self) -> Option<&dyn Operation<E>> {
+        match &self.0.origin {
+            Origin::Operation(operation) => Some(operation.as_ref()),
+            _ => None,
+        }
+    }
+
+    /// A number that tells tensors of a graph apart. A parameter keeps its own through updates;
+    /// the result of an operation has a greater one than the operation's inputs; constants,
+    /// which no gradient reaches, all have 0.
+    pub fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    /// The same values as a constant: gradients stop here. The values are shared, not copied.
+    pub fn detach(&self) -> Self {
+        match self.0.origin {
+            Origin::Constant => self.clone(),
+            _ => Self::constant(self.0.value.clone()),
+        }
+    }
+
+    /// Changes the values of a parameter or constant, which keeps its identity: how optimizers
+    /// step. `change` gets the values in row-major order.
+    ///
+    /// Other handles keep the values they had. The values are changed in place when no other
+    /// handle and no graph holds them, and copied first when one does.
+    ///
+    /// # Panics
+    ///
+    /// If the tensor is the recorded result of an operation: its values follow from its inputs.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// let mut weight = Tensor::parameter([1.0, 2.0]);
+    /// let before = weight.clone();
+    /// weight.update(|values| values[0] = 5.0);
+    /// assert_eq!(weight.to_vec(), [5.0, 2.0]);
+    /// assert_eq!(before.to_vec(), [1.0, 2.0]);
+    /// assert_eq!(weight.id(), before.id());
+    /// ```
+    #[track_caller]
+    pub fn update(&mut self, change: impl FnOnce(&mut [E])) {
+        if let Some(operation) = self.operation() {
+            panic!(
+                "update: the tensor is the result of `{}`; only parameters and constants can be \
+                 updated",
+                operation.name()
+            );
+        }
+        if let Some(values) = self.owned_values() {
+            return change(values);
+        }
+        let mut values = self.to_vec();
+        change(&mut values);
+        let value = ArrayD::from_shape_vec(self.shape(), values).expect("as many values as before");
+        let origin = if self.is_parameter() { Origin::Parameter } else { Origin::Constant };
+        *self = Self::new(value.into_shared(), self.0.id, origin);
+    }
+
+    /// The values for changing in place, if this handle is the only one to them and they are in
+    /// row-major layout.
+    pub(crate) fn owned_values(&mut self) -> Option<&mut [E]> {
+        let value = &mut Arc::get_mut(&mut self.0)?.value;
+        if value.is_unique() { value.as_slice_mut() } else { None }
+    }
+
+    /// The values in row-major order as a slice: copied only if they are laid out otherwise, as
+    /// after a transpose. For kernels and optimizers.
+    pub fn values(&self) -> Cow<'_, [E]> {
+        match self.0.value.as_slice() {
+            Some(values) => values.into(),
+            None => self.to_vec().into(),
+        }
+    }
+}
+
+impl<E: Element, D: Dimension> From<Array<E, D>> for Tensor<E> {
+    fn from(array: Array<E, D>) -> Self {
+        Self::constant(array.into_dyn().into_shared())
+    }
+}
+
+impl<E: Element, D: Dimension> From<ArcArray<E, D>> for Tensor<E> {
+    fn from(array: ArcArray<E, D>) -> Self {
+        Self::constant(array.into_dyn())
+    }
+}
+
+impl<E: Element, D: Dimension> From<ArrayView<'_, E, D>> for Tensor<E> {
+    fn from(array: ArrayView<'_, E, D>) -> Self {
+        array.to_owned().into()
+    }
+}
+
+impl<E: Element> From<Vec<E>> for Tensor<E> {
+    fn from(values: Vec<E>) -> Self {
+        Array::from_vec(values).into()
+    }
+}
+
+impl<E: Element, const N: usize> From<[E; N]> for Tensor<E> {
+    fn from(values: [E; N]) -> Self {
+        values.to_vec().into()
+    }
+}
+
+impl<E: Element, const N: usize, const M: usize> From<[[E; M]; N]> for Tensor<E> {
+    fn from(rows: [[E; M]; N]) -> Self {
+        ndarray::arr2(&rows).into()
+    }
+}
+
+impl<E: Element> From<&Tensor<E>> for Tensor<E> {
+    fn from(tensor: &Tensor<E>) -> Self {
+        tensor.clone()
+    }
+}
+
+macro_rules! from_number {
+    ($($element:ty),*) => {$(
+        impl From<$element> for Tensor<$element> {
+            fn from(value: $element) -> Self {
+                Self::scalar(value)
+            }
+        }
+    )*};
+}
+from_number!(f32, f64);
+
+impl<E: Element> fmt::Display for Tensor<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.value.fmt(f)
+    }
+}
+
+impl<E: Element> fmt::Debug for Tensor<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origin = match &self.0.origin {
+            Origin::Constant => "constant",
+            Origin::Parameter => "parameter",
+            Origin::Operation(operation) => operation.name(),
+        };
+        write!(f, "Tensor({origin}, shape {:?}, {})", self.shape(), self.0.value)
+    }
+}
