@@ -1,4 +1,5 @@
 #![forbid(unsafe_code)]
 //! A minimal, exact and fast autodiff training framework.
 
+pub use downhill_datasets as datasets;
 pub use downhill_tensor as tensor;

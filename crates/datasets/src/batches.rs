@@ -1,0 +1,129 @@
+//! Going through a data set a batch at a time.
+
+use std::iter::FusedIterator;
+
+use downhill_tensor::Element;
+
+use crate::dataset::Dataset;
+use crate::target::Target;
+
+/// The batches of a data set, made by [`Dataset::batches`] and [`Dataset::batches_in_order`].
+#[derive(Debug)]
+pub struct Batches<'a, E: Element, T: Target<E>> {
+    dataset: &'a Dataset<E, T>,
+    /// All rows in the order they come, of which those up to `position` have been given.
+    order: Vec<usize>,
+    position: usize,
+    size: usize,
+}
+
+impl<'a, E: Element, T: Target<E>> Batches<'a, E, T> {
+    #[track_caller]
+    pub(crate) fn new(dataset: &'a Dataset<E, T>, order: Vec<usize>, size: usize) -> Self {
+        assert!(size > 0, "batches: the batch size is 0");
+        Self { dataset, order, position: 0, size }
+    }
+}
+
+impl<E: Element, T: Target<E>> Iterator for Batches<'_, E, T> {
+    type Item = T::Batch;
+
+    fn next(&mut self) -> Option<T::Batch> {
+        let rows = self.order[self.position..].chunks(self.size).next()?;
+        self.position += rows.len();
+        Some(self.dataset.batch(rows))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let batches = (self.order.len() - self.position).div_ceil(self.size);
+        (batches, Some(batches))
+    }
+}
+
+impl<E: Element, T: Target<E>> ExactSizeIterator for Batches<'_, E, T> {}
+
+impl<E: Element, T: Target<E>> FusedIterator for Batches<'_, E, T> {}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, array};
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+    use rand::rngs::Xoshiro256PlusPlus;
+
+    use super::*;
+    use crate::target::{Labels, Values};
+
+    /// Row `r` has the features `[2r, 2r + 1]` and a class of its own.
+    fn numbered(rows: usize) -> Dataset {
+        let features = Array2::from_shape_fn((rows, 2), |(row, column)| (2 * row + column) as f32);
+        let names = (0..rows).map(|row| row.to_string()).collect();
+        Dataset::new(features, Labels::new((0..rows).collect(), names).unwrap()).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn batches_visit_every_row_once(rows in 0_usize..100, size in 1_usize..40, seed: u64) {
+            let data = numbered(rows);
+            let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+            let mut batches = data.batches(size, &mut rng);
+            let mut visited = Vec::new();
+            for remaining in (0..rows.div_ceil(size)).rev() {
+                let batch = batches.next().unwrap();
+                prop_assert_eq!(batches.len(), remaining);
+                let expected = if remaining > 0 { size } else { rows - visited.len() };
+                prop_assert_eq!(batch.features.shape(), [expected, 2]);
+                let pairs = batch.labels.iter().flat_map(|&row| [2 * row, 2 * row + 1]);
+                let features: Vec<f32> = pairs.map(|x| x as f32).collect();
+                prop_assert_eq!(batch.features.to_vec(), features);
+                visited.extend(batch.labels);
+            }
+            prop_assert!(batches.next().is_none());
+            visited.sort_unstable();
+            prop_assert_eq!(visited, (0..rows).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn every_pass_is_shuffled_anew() {
+        let data = numbered(50);
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(11);
+        let first: Vec<_> = data.batches(50, &mut rng).flat_map(|batch| batch.labels).collect();
+        let second: Vec<_> = data.batches(50, &mut rng).flat_map(|batch| batch.labels).collect();
+        assert!(!first.is_sorted());
+        assert_ne!(first, second);
+    }
+
+    #[test]
+    fn batches_in_order_end_with_a_short_one() {
+        let data = numbered(5);
+        let labels: Vec<_> = data.batches_in_order(2).map(|batch| batch.labels).collect();
+        assert_eq!(labels, [vec![0, 1], vec![2, 3], vec![4]]);
+    }
+
+    #[test]
+    fn regression_targets_are_a_column() {
+        let values = Values::new(vec![5.0, 6.0, 7.0]).unwrap();
+        let data = Dataset::new(array![[0.0], [1.0], [2.0]], values).unwrap();
+        let batch = data.full_batch();
+        assert_eq!(batch.features.shape(), [3, 1]);
+        assert_eq!(batch.features.to_vec(), [0.0, 1.0, 2.0]);
+        assert_eq!(batch.targets.shape(), [3, 1]);
+        assert_eq!(batch.targets.to_vec(), [5.0, 6.0, 7.0]);
+    }
+
+    #[test]
+    fn batches_of_rows_without_features_keep_their_labels() {
+        let labels = Labels::new(vec![0, 0, 0], vec!["only".into()]).unwrap();
+        let data: Dataset = Dataset::new(Array2::zeros((3, 0)), labels).unwrap();
+        let batches: Vec<_> = data.batches_in_order(2).collect();
+        assert_eq!(batches[0].features.shape(), [2, 0]);
+        assert_eq!(batches[1].labels, [0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "batches: the batch size is 0")]
+    fn a_batch_size_of_0_panics() {
+        let _ = numbered(3).batches_in_order(0);
+    }
+}

@@ -1,0 +1,265 @@
+//! CSV files: a header of column names, then a row a line.
+
+use std::any::type_name;
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ::csv::{ReaderBuilder, StringRecord};
+use downhill_tensor::Element;
+use ndarray::Array2;
+
+use crate::dataset::Dataset;
+use crate::error::{Cell, Error};
+use crate::target::{Labels, Target, Values};
+
+/// A CSV file and how to read it.
+///
+/// Fields are separated by commas and may be quoted, and white space around them is ignored. A
+/// field that is empty or `NA` is a missing value. Columns that are neither the target nor a
+/// feature may hold anything.
+///
+/// ```
+/// use downhill_datasets::Csv;
+///
+/// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap();
+/// let penguins = Csv::new("data/penguins.csv")
+///     .target("species")
+///     .features(&["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"])
+///     .drop_missing(true)
+///     .read_classification::<f32>()?;
+/// assert_eq!(penguins.len(), 342);
+/// assert_eq!(penguins.dropped_rows(), 2);
+/// # Ok::<(), downhill_datasets::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Csv {
+    path: PathBuf,
+    target: Option<String>,
+    features: Option<Vec<String>>,
+    drop_missing: bool,
+}
+
+impl Csv {
+    /// The file at `path`, of which the last column is the target and all others are features.
+    pub fn new(path: impl AsRef<Path>) -> Self {
+        let path = path.as_ref().into();
+        Self { path, target: None, features: None, drop_missing: false }
+    }
+
+    /// The column to predict.
+    pub fn target(mut self, column: &str) -> Self {
+        self.target = Some(column.into());
+        self
+    }
+
+    /// The columns to predict from, in this order.
+    pub fn features(mut self, columns: &[impl AsRef<str>]) -> Self {
+        self.features = Some(columns.iter().map(|column| column.as_ref().into()).collect());
+        self
+    }
+
+    /// Whether rows that lack the target or a feature are left out, which
+    /// [`Dataset::dropped_rows`] reports, rather than being an error.
+    pub fn drop_missing(mut self, drop: bool) -> Self {
+        self.drop_missing = drop;
+        self
+    }
+
+    /// Reads the file; the target holds classes, numbers or words.
+    /// [`Labels::from_names`] says which index each gets.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or is not UTF-8; has no header or no rows, or columns of the
+    /// same name; lacks a column asked for; has a row with more or fewer fields than the header;
+    /// lacks a value, unless such rows are to be dropped; or holds, as a feature, a word, NaN, an
+    /// infinity, or a number beyond the range of `E`. The message names file, line and column.
+    pub fn read_classification<E: Element>(&self) -> Result<Dataset<E, Labels>, Error> {
+        self.read(
+            |row, column| row.word(column).map(str::to_owned),
+            |names| Labels::from_names(&names),
+        )
+    }
+
+    /// Reads the file; the target holds numbers.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_classification`](Self::read_classification); and the target is checked as
+    /// features are.
+    pub fn read_regression<E: Element>(&self) -> Result<Dataset<E, Values<E>>, Error> {
+        self.read(|row, column| row.number(column, false), Values::from_finite)
+    }
+
+    /// `parse` reads a row's target in a column, and `collect` makes targets of all of them.
+    fn read<E: Element, V, T: Target<E>>(
+        &self,
+        parse: impl Fn(&Row<'_>, usize) -> Result<V, Error>,
+        collect: impl Fn(Vec<V>) -> T,
+    ) -> Result<Dataset<E, T>, Error> {
+        let text = read_text(&self.path)?;
+        // Rows of any length are let through, to be judged here with the line an editor shows.
+        let mut reader =
+            ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+        let mut record = StringRecord::new();
+        let mut advance = |record: &mut StringRecord| {
+            reader
+                .read_record(record)
+                .expect("text in memory is UTF-8, and rows of any length are let through")
+        };
+
+        if !advance(&mut record) {
+            return Err(Error::EmptyFile { path: self.path.clone() });
+        }
+        let header: Vec<String> = record.iter().map(|name| name.trim().into()).collect();
+        let (feature_columns, target_column) = self.columns(&header, line(&text, &record))?;
+
+        let (mut features, mut targets, mut dropped) = (Vec::new(), Vec::new(), 0);
+        while advance(&mut record) {
+            let row = Row { path: &self.path, text: &text, header: &header, record: &record };
+            row.check_length()?;
+            let mut columns = feature_columns.iter().chain([&target_column]);
+            if self.drop_missing && columns.any(|&column| row.is_missing(column)) {
+                dropped += 1;
+                continue;
+            }
+            for &column in &feature_columns {
+                features.push(row.number(column, self.features.is_none())?);
+            }
+            targets.push(parse(&row, target_column)?);
+        }
+        let path = || self.path.clone();
+        match (targets.len(), dropped) {
+            (0, 0) => return Err(Error::NoRows { path: path() }),
+            (0, _) => return Err(Error::AllRowsDropped { path: path(), dropped }),
+            _ => {}
+        }
+        let features = Array2::from_shape_vec((targets.len(), feature_columns.len()), features)
+            .expect("each row has every feature");
+        let feature_names = feature_columns.iter().map(|&column| header[column].clone()).collect();
+        let target_name = header[target_column].clone();
+        Ok(Dataset::from_parts(features, collect(targets), feature_names, target_name, dropped))
+    }
+
+    /// The columns of the features, and that of the target.
+    fn columns(&self, header: &[String], line: usize) -> Result<(Vec<usize>, usize), Error> {
+        let path = || self.path.clone();
+        let mut names = HashSet::new();
+        if let Some(column) = header.iter().find(|name| !names.insert(*name)) {
+            return Err(Error::DuplicateColumn { path: path(), line, column: column.clone() });
+        }
+        let find = |column: &String| {
+            header.iter().position(|name| name == column).ok_or_else(|| Error::UnknownColumn {
+                path: path(),
+                line,
+                column: column.clone(),
+                columns: header.to_vec(),
+            })
+        };
+        let target = match &self.target {
+            Some(column) => find(column)?,
+            None => header.len() - 1,
+        };
+        let features: Vec<usize> = match &self.features {
+            Some(columns) => columns.iter().map(find).collect::<Result<_, _>>()?,
+            None => (0..header.len()).filter(|&column| column != target).collect(),
+        };
+        if features.is_empty() {
+            return Err(Error::NoFeatures { path: path(), target: header[target].clone() });
+        }
+        let mut taken = HashSet::from([target]);
+        if let Some(&column) = features.iter().find(|&&column| !taken.insert(column)) {
+            return Err(Error::ColumnAskedTwice { path: path(), column: header[column].clone() });
+        }
+        Ok((features, target))
+    }
+}
+
+/// A row, and what is needed to say where a mistake in it stands.
+struct Row<'a> {
+    path: &'a Path,
+    text: &'a str,
+    header: &'a [String],
+    record: &'a StringRecord,
+}
+
+impl Row<'_> {
+    fn check_length(&self) -> Result<(), Error> {
+        if self.record.len() == self.header.len() {
+            return Ok(());
+        }
+        Err(Error::RaggedRow {
+            path: self.path.into(),
+            line: line(self.text, self.record),
+            expected: self.header.len(),
+            found: self.record.len(),
+        })
+    }
+
+    fn cell(&self, column: usize) -> Cell {
+        Cell {
+            path: self.path.into(),
+            line: line(self.text, self.record),
+            column: self.header[column].clone(),
+        }
+    }
+
+    fn is_missing(&self, column: usize) -> bool {
+        matches!(self.record[column].trim(), "" | "NA")
+    }
+
+    fn word(&self, column: usize) -> Result<&str, Error> {
+        if self.is_missing(column) {
+            return Err(Error::Missing { cell: self.cell(column) });
+        }
+        // A quote that is never closed makes one field of the whole rest of the file.
+        let word = self.record[column].trim();
+        if word.contains('\n') {
+            return Err(Error::LineBreak { cell: self.cell(column) });
+        }
+        Ok(word)
+    }
+
+    fn number<E: Element>(&self, column: usize, leave_out: bool) -> Result<E, Error> {
+        let word = self.word(column)?;
+        let Ok(number) = word.parse::<f64>() else {
+            let (cell, value) = (self.cell(column), word.into());
+            return Err(Error::NotANumber { cell, value, leave_out });
+        };
+        let number = E::from_f64(number);
+        if !number.is_finite() {
+            let (cell, value) = (self.cell(column), word.into());
+            return Err(Error::NotFinite { cell, value, element: type_name::<E>() });
+        }
+        Ok(number)
+    }
+}
+
+/// The file's text, without a byte order mark.
+fn read_text(path: &Path) -> Result<String, Error> {
+    let bytes = fs::read(path).map_err(Error::read(path))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        Error::NotUtf8 { path: path.into(), line: line_after(valid) }
+    })?;
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.into(),
+        None => text,
+    })
+}
+
+/// The line of `text` on which `record` starts. The parser's own count is that of where it stood
+/// before: ahead of blank lines, and between the two characters of a Windows line end.
+fn line(text: &str, record: &StringRecord) -> usize {
+    let position = record.position().expect("the record was read from text").byte() as usize;
+    let blank = text[position..].len() - text[position..].trim_start_matches(['\r', '\n']).len();
+    line_after(&text.as_bytes()[..position + blank])
+}
+
+fn line_after(text: &[u8]) -> usize {
+    1 + text.iter().filter(|&&byte| byte == b'\n').count()
+}
+
+#[cfg(test)]
+mod tests;

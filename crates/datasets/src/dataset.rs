@@ -1,0 +1,314 @@
+//! The data set: features and targets, row by row.
+
+use std::path::Path;
+
+use downhill_tensor::{Element, Tensor};
+use ndarray::{Array2, ArrayView2};
+
+use crate::batches::Batches;
+use crate::csv::Csv;
+use crate::error::Error;
+use crate::target::{Labels, Target};
+
+/// Rows of `D` finite features, and a target each.
+///
+/// ```
+/// use downhill_datasets::{Dataset, Values};
+/// use ndarray::array;
+///
+/// let line = Dataset::new(array![[0.0], [1.0], [2.0]], Values::new(vec![1.0, 3.0, 5.0])?)?;
+/// assert_eq!(line.len(), 3);
+/// assert_eq!(line.full_batch().targets.shape(), [3, 1]);
+/// # Ok::<(), downhill_datasets::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset<E: Element = f32, T: Target<E> = Labels> {
+    /// `[N, D]`, in row-major layout.
+    features: Array2<E>,
+    targets: T,
+    feature_names: Vec<String>,
+    target_name: String,
+    dropped_rows: usize,
+}
+
+impl Dataset {
+    /// Reads a CSV file for classification: a header, then a row a line. The column `target`
+    /// holds the classes, numbers or words; all other columns are features and hold numbers.
+    /// [`Csv`] has options for other wants.
+    ///
+    /// # Errors
+    ///
+    /// As [`Csv::read_classification`].
+    ///
+    /// ```
+    /// use downhill_datasets::Dataset;
+    ///
+    /// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap();
+    /// let iris = Dataset::read_csv("data/iris.csv", "species")?;
+    /// assert_eq!(iris.features().dim(), (150, 4));
+    /// assert_eq!(iris.class_names(), ["setosa", "versicolor", "virginica"]);
+    /// # Ok::<(), downhill_datasets::Error>(())
+    /// ```
+    pub fn read_csv(path: impl AsRef<Path>, target: &str) -> Result<Self, Error> {
+        Csv::new(path).target(target).read_classification()
+    }
+}
+
+impl<E: Element, T: Target<E>> Dataset<E, T> {
+    /// A data set of `features`, `[N, D]`, with `N` targets. The features are called `feature_0`
+    /// and so on, the target `target`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RowCounts`] when there are not as many targets as rows, [`Error::NotFiniteEntry`]
+    /// when a feature is NaN or infinite.
+    pub fn new(features: Array2<E>, targets: T) -> Result<Self, Error> {
+        if features.nrows() != targets.row_count() {
+            return Err(Error::RowCounts {
+                features: features.nrows(),
+                targets: targets.row_count(),
+            });
+        }
+        if let Some(((row, column), value)) =
+            features.indexed_iter().find(|(_, value)| !value.is_finite())
+        {
+            let (index, value) = (vec![row, column], value.as_f64());
+            return Err(Error::NotFiniteEntry { array: "features", index, value });
+        }
+        let features = if features.is_standard_layout() {
+            features
+        } else {
+            features.as_standard_layout().into_owned()
+        };
+        let feature_names = (0..features.ncols()).map(|i| format!("feature_{i}")).collect();
+        Ok(Self::from_parts(features, targets, feature_names, "target".into(), 0))
+    }
+
+    /// From parts that are known to be finite and to fit, with features in row-major layout.
+    pub(crate) fn from_parts(
+        features: Array2<E>,
+        targets: T,
+        feature_names: Vec<String>,
+        target_name: String,
+        dropped_rows: usize,
+    ) -> Self {
+        Self { features, targets, feature_names, target_name, dropped_rows }
+    }
+
+    /// The number of rows, `N`.
+    pub fn len(&self) -> usize {
+        self.features.nrows()
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The features, `[N, D]`.
+    pub fn features(&self) -> ArrayView2<'_, E> {
+        self.features.view()
+    }
+
+    /// The targets, one a row.
+    pub fn targets(&self) -> &T {
+        &self.targets
+    }
+
+    /// The name of each feature.
+    pub fn feature_names(&self) -> &[String] {
+        &self.feature_names
+    }
+
+    /// The name of what is to be predicted.
+    pub fn target_name(&self) -> &str {
+        &self.target_name
+    }
+
+    /// How many rows of the file lacked a value and were left out, as [`Csv::drop_missing`] asks
+    /// for. A data set made from another one reports 0.
+    pub fn dropped_rows(&self) -> usize {
+        self.dropped_rows
+    }
+
+    /// Height and width of the images whose pixels the features are, if the features are called
+    /// `pixel_0_0`, `pixel_0_1`, … in row-major order and make up a whole grid.
+    pub fn image_shape(&self) -> Option<[usize; 2]> {
+        let (row, column) = self.feature_names.last()?.strip_prefix("pixel_")?.split_once('_')?;
+        let height = row.parse::<usize>().ok()?.checked_add(1)?;
+        let width = column.parse::<usize>().ok()?.checked_add(1)?;
+        let whole = height.checked_mul(width) == Some(self.feature_names.len())
+            && self.feature_names.iter().eq(&pixel_names(height, width));
+        whole.then_some([height, width])
+    }
+
+    /// The data set of `rows`, in their order. A row may occur several times.
+    ///
+    /// # Panics
+    ///
+    /// If a row is out of range.
+    #[track_caller]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        if let Some(row) = rows.iter().find(|&&row| row >= self.len()) {
+            panic!("select: row {row} of a data set of {} rows", self.len());
+        }
+        self.with_features(self.gather(rows), self.targets.select(rows))
+    }
+
+    /// The rows in a random order, `size` at a time; the last batch may be short. How an epoch
+    /// of training goes through the data.
+    ///
+    /// # Panics
+    ///
+    /// If `size` is 0.
+    #[track_caller]
+    pub fn batches(&self, size: usize, rng: &mut impl rand::Rng) -> Batches<'_, E, T> {
+        Batches::new(self, crate::split::shuffled(self.len(), rng), size)
+    }
+
+    /// The rows in their order, `size` at a time; the last batch may be short.
+    ///
+    /// # Panics
+    ///
+    /// If `size` is 0.
+    #[track_caller]
+    pub fn batches_in_order(&self, size: usize) -> Batches<'_, E, T> {
+        Batches::new(self, (0..self.len()).collect(), size)
+    }
+
+    /// All rows, in their order, as one batch.
+    pub fn full_batch(&self) -> T::Batch {
+        self.batch(&(0..self.len()).collect::<Vec<_>>())
+    }
+
+    pub(crate) fn batch(&self, rows: &[usize]) -> T::Batch {
+        self.targets.batch(Tensor::from(self.gather(rows)), rows)
+    }
+
+    /// The same names over other rows or other values.
+    pub(crate) fn with_features(&self, features: Array2<E>, targets: T) -> Self {
+        let names = self.feature_names.clone();
+        Self::from_parts(features, targets, names, self.target_name.clone(), 0)
+    }
+
+    fn gather(&self, rows: &[usize]) -> Array2<E> {
+        let width = self.features.ncols();
+        let values = self.features.as_slice().expect("features are in row-major layout");
+        let mut gathered = Vec::with_capacity(rows.len() * width);
+        for &row in rows {
+            gathered.extend_from_slice(&values[row * width..][..width]);
+        }
+        Array2::from_shape_vec((rows.len(), width), gathered).expect("whole rows were gathered")
+    }
+}
+
+impl<E: Element> Dataset<E, Labels> {
+    /// The class of each row, an index into the [class names](Self::class_names).
+    pub fn labels(&self) -> &[usize] {
+        self.targets.indices()
+    }
+
+    /// The name of each class. A part of a data set keeps all names, also of classes that it
+    /// has no row of.
+    pub fn class_names(&self) -> &[String] {
+        self.targets.names()
+    }
+
+    /// The number of classes.
+    pub fn class_count(&self) -> usize {
+        self.class_names().len()
+    }
+}
+
+/// What the features of images are called, in row-major order.
+pub(crate) fn pixel_names(height: usize, width: usize) -> Vec<String> {
+    (0..height)
+        .flat_map(|row| (0..width).map(move |column| format!("pixel_{row}_{column}")))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+    use crate::target::Values;
+
+    fn labels(indices: &[usize]) -> Labels {
+        Labels::new(indices.into(), vec!["no".into(), "yes".into()]).unwrap()
+    }
+
+    fn with_names(names: &[&str]) -> Dataset {
+        let names = names.iter().map(|&name| name.into()).collect::<Vec<_>>();
+        let features = Array2::zeros((1, names.len()));
+        Dataset::from_parts(features, labels(&[0]), names, "class".into(), 0)
+    }
+
+    #[test]
+    fn generated_data_gets_names() {
+        let data = Dataset::new(array![[1.0_f32, 2.0]], labels(&[1])).unwrap();
+        assert_eq!(data.feature_names(), ["feature_0", "feature_1"]);
+        assert_eq!(data.target_name(), "target");
+        assert_eq!(data.class_names(), ["no", "yes"]);
+        assert_eq!((data.class_count(), data.dropped_rows()), (2, 0));
+    }
+
+    #[test]
+    fn select_gathers_rows_in_the_order_given() {
+        let data = Dataset::new(array![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], labels(&[0, 1, 0]));
+        let part = data.unwrap().select(&[2, 1, 2]);
+        assert_eq!(part.features(), array![[5.0, 6.0], [3.0, 4.0], [5.0, 6.0]]);
+        assert_eq!(part.labels(), [0, 1, 0]);
+        assert_eq!(part.class_count(), 2);
+        assert!(part.select(&[]).is_empty());
+    }
+
+    #[test]
+    fn rows_are_gathered_from_any_memory_layout() {
+        let transposed = array![[1.0, 2.0], [3.0, 4.0]].reversed_axes();
+        let data = Dataset::new(transposed, labels(&[0, 1])).unwrap();
+        assert_eq!(data.select(&[1]).features(), array![[2.0, 4.0]]);
+        assert_eq!(data.full_batch().features.to_vec(), [1.0, 3.0, 2.0, 4.0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "select: row 3 of a data set of 3 rows")]
+    fn selecting_a_row_out_of_range_panics() {
+        let values = Values::new(vec![0.0; 3]).unwrap();
+        let _ = Dataset::new(Array2::zeros((3, 1)), values).unwrap().select(&[0, 3]);
+    }
+
+    #[test]
+    fn features_and_targets_of_different_number_are_an_error() {
+        let error = Dataset::new(array![[1.0], [2.0]], labels(&[0])).unwrap_err();
+        assert_eq!(error.to_string(), "2 rows of features, but 1 targets");
+    }
+
+    #[test]
+    fn features_must_be_finite() {
+        let error = Dataset::new(array![[1.0, 2.0], [3.0, f64::NAN]], labels(&[0, 1])).unwrap_err();
+        assert_eq!(error.to_string(), "features[1, 1] is NaN, not a finite number");
+    }
+
+    #[test]
+    fn pixels_that_make_up_a_grid_are_an_image() {
+        let names = ["pixel_0_0", "pixel_0_1", "pixel_0_2", "pixel_1_0", "pixel_1_1", "pixel_1_2"];
+        assert_eq!(with_names(&names).image_shape(), Some([2, 3]));
+        assert_eq!(with_names(&names[..1]).image_shape(), Some([1, 1]));
+    }
+
+    #[test]
+    fn pixels_that_are_no_grid_are_not_an_image() {
+        for names in [
+            &[][..],
+            &["pixel_0_0", "pixel_1_1"],
+            &["pixel_0_0", "pixel_1_0", "pixel_0_1", "pixel_1_1"],
+            &["pixel_0_0", "other", "pixel_1_0", "pixel_1_1"],
+            &["pixel_0_0", "pixel_0_18446744073709551615"],
+            &["pixel_18446744073709551614_18446744073709551614"],
+            &["a", "b"],
+        ] {
+            assert_eq!(with_names(names).image_shape(), None, "{names:?}");
+        }
+    }
+}

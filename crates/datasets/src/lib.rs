@@ -1,0 +1,40 @@
+#![forbid(unsafe_code)]
+//! Data sets: reading, splitting, scaling and batching.
+//!
+//! A [`Dataset`] is a matrix of features `[N, D]` and one target per row: class [`Labels`] or
+//! real [`Values`]. It is read from a CSV file ([`Dataset::read_csv`], or [`Csv`] with all its
+//! options), from MNIST's IDX files ([`Dataset::read_idx`]), or made from arrays
+//! ([`Dataset::new`]); each way, every value is checked to be finite.
+//!
+//! ```
+//! use downhill_datasets::{Dataset, Standardizer};
+//! use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
+//!
+//! # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap();
+//! let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
+//! let (train, test) = Dataset::read_csv("data/digits.csv", "digit")?.split(0.8, &mut rng)?;
+//! let standardizer = Standardizer::fit(&train);
+//! let (train, test) = (standardizer.transform(&train), standardizer.transform(&test));
+//!
+//! for batch in train.batches(32, &mut rng) {
+//!     assert_eq!(batch.features.shape(), [batch.labels.len(), 64]);
+//! }
+//! assert_eq!(train.len() + test.len(), 1797);
+//! # Ok::<(), downhill_datasets::Error>(())
+//! ```
+
+mod batches;
+mod csv;
+mod dataset;
+mod error;
+mod idx;
+mod split;
+mod standardizer;
+mod target;
+
+pub use batches::Batches;
+pub use csv::Csv;
+pub use dataset::Dataset;
+pub use error::{Cell, Error};
+pub use standardizer::Standardizer;
+pub use target::{Batch, Labels, RegressionBatch, Target, Values};

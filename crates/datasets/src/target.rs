@@ -1,0 +1,228 @@
+//! What is to be predicted: a class or a number.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
+use downhill_tensor::{Element, Tensor};
+use ndarray::Array2;
+
+use crate::error::Error;
+
+/// The targets of a data set, one a row: [`Labels`], [`Values`], or a type of one's own.
+pub trait Target<E: Element>: Clone {
+    /// What a training step is given: the features of some rows with their targets.
+    type Batch;
+
+    /// The number of targets.
+    fn row_count(&self) -> usize;
+
+    /// The targets of `rows`, in their order.
+    ///
+    /// # Panics
+    ///
+    /// If a row is out of range.
+    fn select(&self, rows: &[usize]) -> Self;
+
+    /// The targets of `rows` beside their `features`, of shape `[rows.len(), D]`.
+    ///
+    /// # Panics
+    ///
+    /// If a row is out of range.
+    fn batch(&self, features: Tensor<E>, rows: &[usize]) -> Self::Batch;
+}
+
+/// Classes: an index a row, and the classes' names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labels {
+    indices: Vec<usize>,
+    names: Vec<String>,
+}
+
+impl Labels {
+    /// Labels from class indices and the names of all classes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnnamedLabel`] when an index is not below the number of names.
+    pub fn new(indices: Vec<usize>, names: Vec<String>) -> Result<Self, Error> {
+        match indices.iter().position(|&index| index >= names.len()) {
+            None => Ok(Self { indices, names }),
+            Some(row) => {
+                Err(Error::UnnamedLabel { row, label: indices[row], classes: names.len() })
+            }
+        }
+    }
+
+    /// Labels from the class name of each row.
+    ///
+    /// The classes are the different names in order: by value if all are numbers (`2` and `2.0`
+    /// are then the same class, called as it is written first in alphabetical order), else
+    /// alphabetically.
+    ///
+    /// ```
+    /// use downhill_datasets::Labels;
+    ///
+    /// let labels = Labels::from_names(&["10", "9", "10"]);
+    /// assert_eq!(labels.names(), ["9", "10"]);
+    /// assert_eq!(labels.indices(), [1, 0, 1]);
+    /// ```
+    pub fn from_names(rows: &[impl AsRef<str>]) -> Self {
+        let distinct: BTreeSet<&str> = rows.iter().map(AsRef::as_ref).collect();
+        let order: fn(&str, &str) -> Ordering = if distinct.iter().all(|n| number(n).is_some()) {
+            |a, b| number(a).partial_cmp(&number(b)).expect("finite numbers have an order")
+        } else {
+            |a, b| a.cmp(b)
+        };
+        let mut names: Vec<&str> = distinct.into_iter().collect();
+        names.sort_by(|a, b| order(a, b));
+        names.dedup_by(|a, b| order(a, b).is_eq());
+        let indices = rows
+            .iter()
+            .map(|row| names.binary_search_by(|name| order(name, row.as_ref())))
+            .map(|index| index.expect("every row's name is among the names"))
+            .collect();
+        Self { indices, names: names.into_iter().map(String::from).collect() }
+    }
+
+    /// The class of each row, an index into the [names](Self::names).
+    pub fn indices(&self) -> &[usize] {
+        &self.indices
+    }
+
+    /// The name of each class.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+}
+
+fn number(name: &str) -> Option<f64> {
+    name.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+impl<E: Element> Target<E> for Labels {
+    type Batch = Batch<E>;
+
+    fn row_count(&self) -> usize {
+        self.indices.len()
+    }
+
+    fn select(&self, rows: &[usize]) -> Self {
+        Self { indices: gather(&self.indices, rows), names: self.names.clone() }
+    }
+
+    fn batch(&self, features: Tensor<E>, rows: &[usize]) -> Batch<E> {
+        Batch { features, labels: gather(&self.indices, rows) }
+    }
+}
+
+/// Real numbers to predict, all finite.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Values<E: Element> {
+    values: Vec<E>,
+}
+
+impl<E: Element> Values<E> {
+    /// One value a row.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFiniteEntry`] when a value is NaN or infinite.
+    pub fn new(values: Vec<E>) -> Result<Self, Error> {
+        match values.iter().position(|value| !value.is_finite()) {
+            None => Ok(Self::from_finite(values)),
+            Some(row) => Err(Error::NotFiniteEntry {
+                array: "targets",
+                index: vec![row],
+                value: values[row].as_f64(),
+            }),
+        }
+    }
+
+    pub(crate) fn from_finite(values: Vec<E>) -> Self {
+        Self { values }
+    }
+
+    /// The value of each row.
+    pub fn as_slice(&self) -> &[E] {
+        &self.values
+    }
+}
+
+impl<E: Element> Target<E> for Values<E> {
+    type Batch = RegressionBatch<E>;
+
+    fn row_count(&self) -> usize {
+        self.values.len()
+    }
+
+    fn select(&self, rows: &[usize]) -> Self {
+        Self { values: gather(&self.values, rows) }
+    }
+
+    fn batch(&self, features: Tensor<E>, rows: &[usize]) -> RegressionBatch<E> {
+        let targets = Array2::from_shape_vec((rows.len(), 1), gather(&self.values, rows))
+            .expect("one value a row");
+        RegressionBatch { features, targets: targets.into() }
+    }
+}
+
+fn gather<V: Copy>(values: &[V], rows: &[usize]) -> Vec<V> {
+    rows.iter().map(|&row| values[row]).collect()
+}
+
+/// Rows of a data set with class [`Labels`].
+#[derive(Debug, Clone)]
+pub struct Batch<E: Element = f32> {
+    /// The features, `[B, D]`.
+    pub features: Tensor<E>,
+    /// The class of each row, `B` indices.
+    pub labels: Vec<usize>,
+}
+
+/// Rows of a data set with real [`Values`].
+#[derive(Debug, Clone)]
+pub struct RegressionBatch<E: Element = f32> {
+    /// The features, `[B, D]`.
+    pub features: Tensor<E>,
+    /// The values to predict, `[B, 1]`.
+    pub targets: Tensor<E>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numeric_class_names_are_ordered_by_value() {
+        let labels = Labels::from_names(&["10", "-1", "2", "10"]);
+        assert_eq!(labels.names(), ["-1", "2", "10"]);
+        assert_eq!(labels.indices(), [2, 0, 1, 2]);
+    }
+
+    #[test]
+    fn one_word_among_the_names_makes_the_order_alphabetical() {
+        let labels = Labels::from_names(&["10", "2", "b", "nan"]);
+        assert_eq!(labels.names(), ["10", "2", "b", "nan"]);
+        assert_eq!(labels.indices(), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn spellings_of_one_number_are_one_class() {
+        let labels = Labels::from_names(&["1.0", "1", "0", "-0", "01"]);
+        assert_eq!(labels.names(), ["-0", "01"]);
+        assert_eq!(labels.indices(), [1, 1, 0, 0, 1]);
+    }
+
+    #[test]
+    fn a_label_without_a_name_is_an_error() {
+        let error = Labels::new(vec![0, 2, 1], vec!["a".into(), "b".into()]).unwrap_err();
+        assert_eq!(error.to_string(), "labels[1] is 2, but only 2 classes are named");
+    }
+
+    #[test]
+    fn values_must_be_finite() {
+        assert_eq!(Values::new(vec![1.0, 2.0]).unwrap().as_slice(), [1.0, 2.0]);
+        let error = Values::new(vec![0.0_f32, f32::NEG_INFINITY]).unwrap_err();
+        assert_eq!(error.to_string(), "targets[1] is -inf, not a finite number");
+    }
+}
