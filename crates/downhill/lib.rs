@@ -3,3 +3,4 @@
 
 pub use downhill_datasets as datasets;
 pub use downhill_tensor as tensor;
+pub use downhill_train as train;

@@ -1,0 +1,98 @@
+//! What can be wrong with the numbers that a metric is asked to judge.
+
+/// An error about values that a metric was given: what was wrong, where, and the value found.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Not as many labels as there are predictions, scores or rows of probabilities.
+    #[error("{of} and labels differ in number: {count} and {labels}")]
+    Length {
+        /// The number of labels.
+        labels: usize,
+        /// What the labels belong to, such as `predictions` or `scores`.
+        of: &'static str,
+        /// The number of those.
+        count: usize,
+    },
+
+    /// A class index that is not below the number of classes.
+    #[error(
+        "{of}[{index}] is {class}, but there are {class_count} classes (0..={})",
+        *class_count as isize - 1
+    )]
+    Class {
+        /// Where the class stands: `labels` or `predictions`.
+        of: &'static str,
+        /// The position in it.
+        index: usize,
+        /// The class found there.
+        class: usize,
+        /// The number of classes.
+        class_count: usize,
+    },
+
+    /// A class probability outside [0, 1], or NaN.
+    #[error("row {row}: the probability of class {class} is {value}, which is not in [0, 1]")]
+    Probability {
+        /// The row.
+        row: usize,
+        /// The position in the row.
+        class: usize,
+        /// The value found there.
+        value: f64,
+    },
+
+    /// A row of class probabilities that does not sum to one.
+    #[error("row {row}: the probabilities sum to {sum}, not to 1 (±{tolerance:.1e})")]
+    ProbabilitySum {
+        /// The row.
+        row: usize,
+        /// Its sum.
+        sum: f64,
+        /// How far from 1 the sum may be.
+        tolerance: f64,
+    },
+
+    /// A score that is NaN and so has no place in a ranking.
+    #[error("scores[{index}] is NaN, which cannot be ranked")]
+    Score {
+        /// The position of the score.
+        index: usize,
+    },
+
+    /// Predictions and targets that do not pair up.
+    #[error(
+        "predictions of shape {predictions:?} do not pair up with targets of shape {targets:?}"
+    )]
+    Shape {
+        /// The shape of the predictions.
+        predictions: Vec<usize>,
+        /// The shape of the targets.
+        targets: Vec<usize>,
+    },
+
+    /// A metric of no samples at all.
+    #[error("the {metric} of no samples is undefined")]
+    Empty {
+        /// The metric.
+        metric: &'static str,
+    },
+
+    /// An average precision without any sample to find.
+    #[error("average precision is undefined: none of the {count} labels is 1")]
+    NoPositives {
+        /// The number of labels.
+        count: usize,
+    },
+
+    /// An R² of targets that do not vary.
+    #[error("R² is undefined: every target is {value}")]
+    ConstantTargets {
+        /// The value of every target.
+        value: f64,
+    },
+
+    /// A reliability diagram without bins.
+    #[error("a reliability diagram needs at least one bin")]
+    NoBins,
+}

@@ -1,0 +1,43 @@
+//! How metrics are written for people.
+
+/// A metric with four decimals; in scientific notation, with four digits, where those would hide
+/// a small number or drown a large one.
+///
+/// ```
+/// use downhill_train::format_metric;
+///
+/// assert_eq!(format_metric(0.97222), "0.9722");
+/// assert_eq!(format_metric(2891.25), "2891.2500");
+/// assert_eq!(format_metric(0.000012345), "1.234e-5");
+/// assert_eq!(format_metric(1.5e9), "1.500e9");
+/// assert_eq!(format_metric(f64::NAN), "NaN");
+/// ```
+pub fn format_metric(value: f64) -> String {
+    let magnitude = value.abs();
+    if value == 0.0 || (1e-3..1e5).contains(&magnitude) || !value.is_finite() {
+        format!("{value:.4}")
+    } else {
+        format!("{value:.3e}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::format_metric;
+
+    #[test]
+    fn the_notation_changes_at_a_thousandth_and_at_a_hundred_thousand() {
+        assert_eq!(format_metric(0.001), "0.0010");
+        assert_eq!(format_metric(0.000999), "9.990e-4");
+        assert_eq!(format_metric(-99_999.0), "-99999.0000");
+        assert_eq!(format_metric(-100_000.0), "-1.000e5");
+    }
+
+    #[test]
+    fn zero_infinities_and_nan_are_written_as_they_are() {
+        assert_eq!(format_metric(0.0), "0.0000");
+        assert_eq!(format_metric(f64::INFINITY), "inf");
+        assert_eq!(format_metric(f64::NEG_INFINITY), "-inf");
+        assert_eq!(format_metric(f64::NAN), "NaN");
+    }
+}

@@ -1,0 +1,356 @@
+//! Which classes are taken for which.
+
+use std::fmt;
+
+use super::classes::{ClassIndices, check_class, with_labels};
+use crate::error::Error;
+
+/// Counts of how often each class was predicted for each true class, and what follows from them.
+///
+/// With TP, FP and FN the samples of a class that were found, wrongly given to it, and missed:
+///
+/// - precision = TP / (TP + FP), undefined for a class that is never predicted;
+/// - recall = TP / (TP + FN), undefined for a class without samples;
+/// - F1 = 2 TP / (2 TP + FP + FN), undefined for a class that is neither;
+/// - a macro average is the mean over the classes for which the measure is defined (as
+///   scikit-learn's `average="macro", zero_division=np.nan`).
+///
+/// What is undefined is `None`, shown as a dash.
+///
+/// ```
+/// use downhill_train::metrics::ConfusionMatrix;
+///
+/// let predictions = [0, 0, 1, 1, 1, 0];
+/// let labels = [0, 0, 1, 1, 0, 2];
+/// let confusion = ConfusionMatrix::new(&predictions, &labels, 3)?.with_names(&["cat", "dog", "eel"]);
+/// assert_eq!(confusion.count(0, 1), 1);
+/// assert_eq!(confusion.recall(1), Some(1.0));
+/// assert_eq!(confusion.precision(2), None);
+/// assert_eq!(
+///     confusion.to_string(),
+///     "\
+/// true \\ predicted  cat  dog  eel  precision  recall      F1
+/// cat                 2    1    0     0.6667  0.6667  0.6667
+/// dog                 0    2    0     0.6667  1.0000  0.8000
+/// eel                 1    0    0          -  0.0000  0.0000
+/// macro average                       0.6667  0.5556  0.4889
+/// accuracy                                            0.6667"
+/// );
+/// # Ok::<(), downhill_train::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfusionMatrix {
+    names: Vec<String>,
+    /// The count of true class `t` and predicted class `p` at `t * names.len() + p`.
+    counts: Vec<usize>,
+}
+
+impl ConfusionMatrix {
+    /// Counts `predictions` against `labels`, both classes below `class_count`.
+    ///
+    /// # Errors
+    ///
+    /// When there are not as many labels as predictions or none at all, or a label or prediction
+    /// is not below `class_count`.
+    pub fn new<'a>(
+        predictions: impl ClassIndices<'a>,
+        labels: impl ClassIndices<'a>,
+        class_count: usize,
+    ) -> Result<Self, Error> {
+        let pairs = with_labels("confusion matrix", "predictions", predictions, labels)?;
+        let mut counts = vec![0; class_count * class_count];
+        for (index, (&prediction, label)) in pairs.enumerate() {
+            check_class("predictions", index, prediction, class_count)?;
+            check_class("labels", index, label, class_count)?;
+            counts[label * class_count + prediction] += 1;
+        }
+        let names = (0..class_count).map(|class| class.to_string()).collect();
+        Ok(Self { names, counts })
+    }
+
+    /// Names the classes, which are shown by their indices otherwise.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many names as classes.
+    #[must_use]
+    #[track_caller]
+    pub fn with_names<S: ToString>(mut self, names: &[S]) -> Self {
+        assert!(
+            names.len() == self.class_count(),
+            "with_names: {} names for {} classes",
+            names.len(),
+            self.class_count()
+        );
+        self.names = names.iter().map(ToString::to_string).collect();
+        self
+    }
+
+    /// The number of classes.
+    pub fn class_count(&self) -> usize {
+        self.names.len()
+    }
+
+    /// How many samples of class `true_class` were predicted to be of class `predicted`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such class; so do the measures of one class below.
+    #[track_caller]
+    pub fn count(&self, true_class: usize, predicted: usize) -> usize {
+        let class_count = self.class_count();
+        assert!(
+            true_class < class_count && predicted < class_count,
+            "confusion matrix: there is no entry [{true_class}, {predicted}] for {class_count} \
+             classes"
+        );
+        self.counts[true_class * class_count + predicted]
+    }
+
+    /// The number of samples of class `class`.
+    #[track_caller]
+    pub fn true_count(&self, class: usize) -> usize {
+        (0..self.class_count()).map(|predicted| self.count(class, predicted)).sum()
+    }
+
+    /// The number of samples that were predicted to be of class `class`.
+    #[track_caller]
+    pub fn predicted_count(&self, class: usize) -> usize {
+        (0..self.class_count()).map(|true_class| self.count(true_class, class)).sum()
+    }
+
+    /// Of the samples predicted to be of class `class`, the fraction that are.
+    #[track_caller]
+    pub fn precision(&self, class: usize) -> Option<f64> {
+        ratio(self.count(class, class), self.predicted_count(class))
+    }
+
+    /// Of the samples of class `class`, the fraction that were predicted to be.
+    #[track_caller]
+    pub fn recall(&self, class: usize) -> Option<f64> {
+        ratio(self.count(class, class), self.true_count(class))
+    }
+
+    /// The harmonic mean of precision and recall of class `class`.
+    #[track_caller]
+    pub fn f1(&self, class: usize) -> Option<f64> {
+        let found = self.count(class, class);
+        ratio(2 * found, self.true_count(class) + self.predicted_count(class))
+    }
+
+    /// The mean precision of the classes that were predicted at all.
+    pub fn macro_precision(&self) -> Option<f64> {
+        self.macro_average(Self::precision)
+    }
+
+    /// The mean recall of the classes that have samples, also called balanced accuracy.
+    pub fn macro_recall(&self) -> Option<f64> {
+        self.macro_average(Self::recall)
+    }
+
+    /// The mean F1 of the classes that have samples or were predicted.
+    pub fn macro_f1(&self) -> Option<f64> {
+        self.macro_average(Self::f1)
+    }
+
+    /// The fraction of samples on the diagonal.
+    pub fn accuracy(&self) -> f64 {
+        let correct: usize = (0..self.class_count()).map(|class| self.count(class, class)).sum();
+        correct as f64 / self.counts.iter().sum::<usize>() as f64
+    }
+
+    fn macro_average(&self, measure: fn(&Self, usize) -> Option<f64>) -> Option<f64> {
+        let defined: Vec<f64> =
+            (0..self.class_count()).filter_map(|class| measure(self, class)).collect();
+        (!defined.is_empty()).then(|| defined.iter().sum::<f64>() / defined.len() as f64)
+    }
+}
+
+fn ratio(part: usize, whole: usize) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+impl fmt::Display for ConfusionMatrix {
+    /// A table without a line break at its end: one row per true class with its counts,
+    /// precision, recall and F1, then their macro averages and the accuracy.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let measure =
+            |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4}"));
+        let classes = 0..self.class_count();
+
+        let mut header = vec!["true \\ predicted".to_owned()];
+        header.extend(self.names.iter().cloned());
+        header.extend(["precision", "recall", "F1"].map(String::from));
+        let mut table = vec![header];
+        for class in classes.clone() {
+            let mut row = vec![self.names[class].clone()];
+            row.extend(classes.clone().map(|predicted| self.count(class, predicted).to_string()));
+            row.extend([self.precision(class), self.recall(class), self.f1(class)].map(measure));
+            table.push(row);
+        }
+        let averages = [self.macro_precision(), self.macro_recall(), self.macro_f1()].map(measure);
+        let accuracy = [String::new(), String::new(), measure(Some(self.accuracy()))];
+        for (name, measures) in [("macro average", averages), ("accuracy", accuracy)] {
+            let mut row = vec![name.to_owned()];
+            row.extend(classes.clone().map(|_| String::new()));
+            row.extend(measures);
+            table.push(row);
+        }
+
+        let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max();
+        let widths: Vec<usize> = (0..table[0].len()).filter_map(width).collect();
+        for (index, row) in table.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{:<width$}", row[0], width = widths[0])?;
+            for (cell, width) in row.iter().zip(&widths).skip(1) {
+                write!(f, "  {cell:>width$}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use approx::assert_relative_eq;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::metrics::accuracy;
+
+    const LABELS: [usize; 12] = [0, 0, 0, 1, 1, 1, 1, 2, 2, 3, 3, 3];
+    const PREDICTIONS: [usize; 12] = [0, 0, 1, 1, 1, 2, 1, 0, 0, 1, 0, 0];
+
+    // scikit-learn 1.9.1; from sklearn.metrics import *
+    // y = [0,0,0,1,1,1,1,2,2,3,3,3]; p = [0,0,1,1,1,2,1,0,0,1,0,0]
+    #[test]
+    fn measures_agree_with_scikit_learn() {
+        let confusion = ConfusionMatrix::new(&PREDICTIONS, &LABELS, 5).unwrap();
+
+        // confusion_matrix(y, p)
+        let counts = [[2, 1, 0, 0], [0, 3, 1, 0], [2, 0, 0, 0], [2, 1, 0, 0]];
+        for (true_class, row) in counts.iter().enumerate() {
+            for (predicted, &count) in row.iter().enumerate() {
+                assert_eq!(confusion.count(true_class, predicted), count);
+            }
+        }
+
+        // precision_recall_fscore_support(y, p, labels=range(5), zero_division=np.nan)
+        let expected = [
+            (Some(1.0 / 3.0), Some(2.0 / 3.0), Some(4.0 / 9.0)),
+            (Some(0.6), Some(0.75), Some(2.0 / 3.0)),
+            (Some(0.0), Some(0.0), Some(0.0)),
+            (None, Some(0.0), Some(0.0)),
+            (None, None, None),
+        ];
+        for (class, (precision, recall, f1)) in expected.into_iter().enumerate() {
+            assert_eq!(confusion.precision(class), precision);
+            assert_eq!(confusion.recall(class), recall);
+            assert_eq!(confusion.f1(class), f1);
+        }
+
+        // precision_recall_fscore_support(y, p, labels=range(5), average="macro",
+        //                                 zero_division=np.nan)
+        assert_relative_eq!(confusion.macro_precision().unwrap(), 0.311_111_111_111_111_1);
+        assert_relative_eq!(confusion.macro_recall().unwrap(), 0.354_166_666_666_666_63);
+        assert_relative_eq!(confusion.macro_f1().unwrap(), 0.277_777_777_777_777_8);
+        // accuracy_score(y, p)
+        assert_relative_eq!(confusion.accuracy(), 0.416_666_666_666_666_7);
+    }
+
+    #[test]
+    fn the_table_is_aligned_and_shows_a_dash_for_what_is_undefined() {
+        let confusion = ConfusionMatrix::new(&[0, 0, 1, 1, 0], &[0, 0, 1, 0, 2], 4)
+            .unwrap()
+            .with_names(&["a class with a long name", "Größe", "c", "d"]);
+        let expected = "\
+true \\ predicted          a class with a long name  Größe  c  d  precision  recall      F1
+a class with a long name                         2      1  0  0     0.6667  0.6667  0.6667
+Größe                                            0      1  0  0     0.5000  1.0000  0.6667
+c                                                1      0  0  0          -  0.0000  0.0000
+d                                                0      0  0  0          -       -       -
+macro average                                                       0.5833  0.5556  0.4444
+accuracy                                                                            0.6000";
+        assert_eq!(confusion.to_string(), expected);
+    }
+
+    #[test]
+    fn a_class_out_of_range_is_an_error_naming_place_and_value() {
+        let error = ConfusionMatrix::new(&[0, 1, 2], &[0, 10, 1], 10).unwrap_err();
+        assert_eq!(error.to_string(), "labels[1] is 10, but there are 10 classes (0..=9)");
+        let error = ConfusionMatrix::new(&[0, 1, 2], &[0, 1, 1], 2).unwrap_err();
+        assert_eq!(error.to_string(), "predictions[2] is 2, but there are 2 classes (0..=1)");
+        let error = ConfusionMatrix::new(&[0], &[0], 0).unwrap_err();
+        assert_eq!(error.to_string(), "predictions[0] is 0, but there are 0 classes (0..=-1)");
+    }
+
+    #[test]
+    #[should_panic(expected = "with_names: 2 names for 3 classes")]
+    fn names_for_another_number_of_classes_panic() {
+        let _ = ConfusionMatrix::new(&[0], &[0], 3).unwrap().with_names(&["a", "b"]);
+    }
+
+    #[test]
+    #[should_panic(expected = "there is no entry [1, 3] for 3 classes")]
+    fn asking_for_a_class_that_does_not_exist_panics() {
+        ConfusionMatrix::new(&[0], &[0], 3).unwrap().count(1, 3);
+    }
+
+    fn classes() -> impl Strategy<Value = Vec<(usize, usize)>> {
+        prop::collection::vec((0..6_usize, 0..6_usize), 1..60)
+    }
+
+    fn matrix(pairs: &[(usize, usize)]) -> ConfusionMatrix {
+        let (predictions, labels): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
+        ConfusionMatrix::new(&predictions, &labels, 6).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn accuracy_is_the_trace_over_the_total(pairs in classes()) {
+            let (predictions, labels): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
+            let confusion = matrix(&pairs);
+            let trace: usize = (0..6).map(|class| confusion.count(class, class)).sum();
+            let total: usize = (0..6).map(|class| confusion.true_count(class)).sum();
+            prop_assert_eq!(total, pairs.len());
+            prop_assert_eq!(confusion.accuracy(), trace as f64 / total as f64);
+            prop_assert_eq!(confusion.accuracy(), accuracy(&predictions, &labels).unwrap());
+        }
+
+        #[test]
+        fn the_order_of_samples_does_not_matter(
+            (pairs, shuffled) in classes().prop_flat_map(|pairs| {
+                (Just(pairs.clone()), Just(pairs).prop_shuffle())
+            })
+        ) {
+            prop_assert_eq!(matrix(&pairs), matrix(&shuffled));
+        }
+
+        #[test]
+        fn exchanging_predictions_and_labels_exchanges_precision_and_recall(pairs in classes()) {
+            let confusion = matrix(&pairs);
+            let exchanged: Vec<_> = pairs.iter().map(|&(p, t)| (t, p)).collect();
+            let exchanged = matrix(&exchanged);
+            for class in 0..6 {
+                prop_assert_eq!(confusion.precision(class), exchanged.recall(class));
+                prop_assert_eq!(confusion.f1(class), exchanged.f1(class));
+            }
+        }
+
+        #[test]
+        fn f1_is_the_harmonic_mean_of_precision_and_recall(pairs in classes()) {
+            let confusion = matrix(&pairs);
+            for class in 0..6 {
+                if let (Some(precision), Some(recall)) =
+                    (confusion.precision(class), confusion.recall(class))
+                    && precision + recall > 0.0
+                {
+                    let mean = 2.0 * precision * recall / (precision + recall);
+                    prop_assert!((confusion.f1(class).unwrap() - mean).abs() < 1e-15);
+                }
+            }
+        }
+    }
+}
