@@ -14,6 +14,7 @@ mod second_order;
 mod tensor;
 #[cfg(test)]
 mod testing;
+mod values;
 
 pub use autodiff::{grad, grad_with};
 pub use element::Element;

@@ -34,11 +34,10 @@
 
 use std::any::Any;
 
-use ndarray::{ArcArray, Array, Dimension, IxDyn};
-
 use crate::element::Element;
 use crate::recording::is_recording;
 use crate::tensor::Tensor;
+pub use crate::values::Values;
 
 /// What is remembered of how a tensor was computed.
 pub trait Operation<E: Element>: Any + Send + Sync {
@@ -60,24 +59,6 @@ pub trait Operation<E: Element>: Any + Send + Sync {
     }
 }
 
-/// A value that can become a tensor's: an `ndarray` array, owned or shared.
-pub trait Value<E> {
-    /// The value as a shared array of dynamic rank.
-    fn into_value(self) -> ArcArray<E, IxDyn>;
-}
-
-impl<E: Element, D: Dimension> Value<E> for Array<E, D> {
-    fn into_value(self) -> ArcArray<E, IxDyn> {
-        self.into_dyn().into_shared()
-    }
-}
-
-impl<E: Element, D: Dimension> Value<E> for ArcArray<E, D> {
-    fn into_value(self) -> ArcArray<E, IxDyn> {
-        self.into_dyn()
-    }
-}
-
 /// Whether an operation on `inputs` must be remembered: something is being recorded, and one of
 /// them leads to a parameter.
 pub fn is_recorded<E: Element>(inputs: &[&Tensor<E>]) -> bool {
@@ -88,13 +69,13 @@ pub fn is_recorded<E: Element>(inputs: &[&Tensor<E>]) -> bool {
 /// ([`is_recorded`]).
 pub fn record<E: Element, O: Operation<E>>(
     inputs: &[&Tensor<E>],
-    value: impl Value<E>,
+    value: impl Into<Values<E>>,
     operation: impl FnOnce() -> O,
 ) -> Tensor<E> {
     if is_recorded(inputs) {
-        Tensor::recorded(value.into_value(), Box::new(operation()))
+        Tensor::recorded(value.into(), operation())
     } else {
-        Tensor::constant(value.into_value())
+        Tensor::constant(value)
     }
 }
 
@@ -127,7 +108,7 @@ where
 pub fn unary<E: Element>(
     name: &'static str,
     x: &Tensor<E>,
-    value: impl Value<E>,
+    value: impl Into<Values<E>>,
     vjp: impl Fn(Tensor<E>, &Tensor<E>, &Tensor<E>) -> Tensor<E> + Send + Sync + 'static,
 ) -> Tensor<E> {
     record(&[x], value, || Composed {
@@ -141,7 +122,7 @@ pub fn unary<E: Element>(
 pub fn binary<E: Element>(
     name: &'static str,
     [x, y]: [&Tensor<E>; 2],
-    value: impl Value<E>,
+    value: impl Into<Values<E>>,
     vjp_x: impl Fn(Tensor<E>, &Tensor<E>, &Tensor<E>, &Tensor<E>) -> Tensor<E> + Send + Sync + 'static,
     vjp_y: impl Fn(Tensor<E>, &Tensor<E>, &Tensor<E>, &Tensor<E>) -> Tensor<E> + Send + Sync + 'static,
 ) -> Tensor<E> {
@@ -159,7 +140,7 @@ pub fn binary<E: Element>(
 pub fn ternary<E: Element>(
     name: &'static str,
     inputs: [&Tensor<E>; 3],
-    value: impl Value<E>,
+    value: impl Into<Values<E>>,
     vjp_x: impl Fn(Tensor<E>, &Tensor<E>, &[Tensor<E>; 3]) -> Tensor<E> + Send + Sync + 'static,
     vjp_y: impl Fn(Tensor<E>, &Tensor<E>, &[Tensor<E>; 3]) -> Tensor<E> + Send + Sync + 'static,
     vjp_z: impl Fn(Tensor<E>, &Tensor<E>, &[Tensor<E>; 3]) -> Tensor<E> + Send + Sync + 'static,
@@ -179,7 +160,7 @@ pub fn ternary<E: Element>(
 pub fn variadic<E: Element>(
     name: &'static str,
     inputs: &[&Tensor<E>],
-    value: impl Value<E>,
+    value: impl Into<Values<E>>,
     vjp: impl Fn(usize, Tensor<E>, &Tensor<E>, &[Tensor<E>]) -> Tensor<E> + Send + Sync + 'static,
 ) -> Tensor<E> {
     struct Variadic<E: Element, F> {

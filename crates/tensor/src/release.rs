@@ -2,8 +2,9 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::sync::Arc;
 
-type Queue = Vec<Box<dyn Any>>;
+type Queue = Vec<Arc<dyn Any>>;
 
 thread_local! {
     /// What is still to be dropped, while a call of [`release`] on this thread is at work.
@@ -13,7 +14,7 @@ thread_local! {
 /// Drops an operation. Operations that become unreachable by that (its inputs', and those of
 /// tensors that its closures captured) are queued and dropped in turn, instead of each within
 /// the drop of the one before: the stack does not grow with the depth of the graph.
-pub(crate) fn release(operation: Box<dyn Any>) {
+pub(crate) fn release(operation: Arc<dyn Any>) {
     // The thread's storage is gone only while the thread ends; the closure is then dropped
     // unrun, and the operation with it.
     let _ = QUEUE.try_with(|shared| match shared.take() {

@@ -5,12 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ndarray::{ArcArray, Array, ArrayD, ArrayView, ArrayViewD, Dimension, IxDyn};
+use ndarray::{Array, ArrayView, ArrayViewD, Dimension};
 
 use crate::element::Element;
 use crate::error::Error;
 use crate::operation::Operation;
 use crate::release;
+use crate::values::Values;
 
 /// An n-dimensional array that remembers how it was computed.
 ///
@@ -37,21 +38,14 @@ use crate::release;
 /// assert_eq!(gradients.get(&weight).unwrap().to_vec(), [3.0, 4.0]);
 /// assert!(gradients.get(&input).is_none());
 /// ```
-pub struct Tensor<E: Element = f32>(pub(crate) Arc<Node<E>>);
-
-/// What a handle points to: a value, and where it came from.
-pub(crate) struct Node<E: Element> {
-    pub(crate) value: ArcArray<E, IxDyn>,
-    /// Position in the order of creation. An operation's output is always younger than its
-    /// inputs, so descending identities are a topological order. Constants have none (0).
-    pub(crate) id: u64,
-    pub(crate) origin: Origin<E>,
-}
-
-pub(crate) enum Origin<E: Element> {
-    Constant,
-    Parameter,
-    Operation(Box<dyn Operation<E>>),
+pub struct Tensor<E: Element = f32> {
+    values: Arc<Values<E>>,
+    /// Position in the order of creation: an operation's output is younger than its inputs, so
+    /// descending identities are a topological order. Constants, which no gradient reaches,
+    /// have none (0).
+    id: u64,
+    /// What made it, if that must be remembered. A parameter has an identity but no operation.
+    operation: Option<Arc<dyn Operation<E>>>,
 }
 
 fn next_id() -> u64 {
@@ -59,32 +53,29 @@ fn next_id() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-impl<E: Element> Drop for Node<E> {
+impl<E: Element> Clone for Tensor<E> {
+    fn clone(&self) -> Self {
+        Self { values: Arc::clone(&self.values), id: self.id, operation: self.operation.clone() }
+    }
+}
+
+impl<E: Element> Drop for Tensor<E> {
     fn drop(&mut self) {
-        if let Origin::Operation(operation) = std::mem::replace(&mut self.origin, Origin::Constant)
+        if let Some(operation) = self.operation.take()
+            && Arc::strong_count(&operation) == 1
         {
             release::release(operation);
         }
     }
 }
 
-impl<E: Element> Clone for Tensor<E> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
 impl<E: Element> Tensor<E> {
-    fn new(value: ArcArray<E, IxDyn>, id: u64, origin: Origin<E>) -> Self {
-        Self(Arc::new(Node { value, id, origin }))
+    pub(crate) fn constant(values: impl Into<Values<E>>) -> Self {
+        Self { values: Arc::new(values.into()), id: 0, operation: None }
     }
 
-    pub(crate) fn constant(value: ArcArray<E, IxDyn>) -> Self {
-        Self::new(value, 0, Origin::Constant)
-    }
-
-    pub(crate) fn recorded(value: ArcArray<E, IxDyn>, operation: Box<dyn Operation<E>>) -> Self {
-        Self::new(value, next_id(), Origin::Operation(operation))
+    pub(crate) fn recorded(values: Values<E>, operation: impl Operation<E>) -> Self {
+        Self { values: Arc::new(values), id: next_id(), operation: Some(Arc::new(operation)) }
     }
 
     /// A leaf that wants a gradient, with an identity of its own.
@@ -92,7 +83,7 @@ impl<E: Element> Tensor<E> {
     /// `value` is anything a tensor can be made from: an `ndarray` array, a number, a tensor
     /// (whose history is left behind).
     pub fn parameter(value: impl Into<Self>) -> Self {
-        Self::new(value.into().0.value.clone(), next_id(), Origin::Parameter)
+        Self { values: Arc::clone(&value.into().values), id: next_id(), operation: None }
     }
 
     /// A constant of one number, of shape `[]`.
@@ -102,7 +93,7 @@ impl<E: Element> Tensor<E> {
 
     /// A constant of `shape` that holds `value` everywhere.
     pub fn full(shape: &[usize], value: E) -> Self {
-        ArrayD::from_elem(shape, value).into()
+        Self::constant(Values::new(shape, vec![value; shape.iter().product()]))
     }
 
     /// A constant of `shape` that holds 0 everywhere.
@@ -130,39 +121,35 @@ impl<E: Element> Tensor<E> {
     /// # Ok::<(), downhill_tensor::Error>(())
     /// ```
     pub fn from_shape_vec(shape: &[usize], values: Vec<E>) -> Result<Self, Error> {
-        let found = values.len();
-        match ArrayD::from_shape_vec(shape, values) {
-            Ok(array) => Ok(array.into()),
-            Err(_) => Err(Error::Shape { shape: shape.to_vec(), found }),
+        match values.len() == shape.iter().product() {
+            true => Ok(Self::constant(Values::new(shape, values))),
+            false => Err(Error::Shape { shape: shape.to_vec(), found: values.len() }),
         }
     }
 
     /// A view of the values. It need not be in row-major layout.
     pub fn array(&self) -> ArrayViewD<'_, E> {
-        self.0.value.view()
+        self.values.view()
     }
 
     /// The values in row-major order.
     pub fn to_vec(&self) -> Vec<E> {
-        match self.0.value.as_slice() {
-            Some(values) => values.to_vec(),
-            None => self.0.value.iter().copied().collect(),
-        }
+        self.values().into_owned()
     }
 
     /// The length of each axis, outermost first.
     pub fn shape(&self) -> &[usize] {
-        self.0.value.shape()
+        self.values.shape()
     }
 
     /// The number of axes.
     pub fn ndim(&self) -> usize {
-        self.0.value.ndim()
+        self.shape().len()
     }
 
     /// The number of values.
     pub fn len(&self) -> usize {
-        self.0.value.len()
+        self.shape().iter().product()
     }
 
     /// Whether there is no value at all (some axis has length 0).
@@ -178,41 +165,35 @@ impl<E: Element> Tensor<E> {
     #[track_caller]
     pub fn item(&self) -> E {
         assert!(self.len() == 1, "item: the tensor has shape {:?}, not one value", self.shape());
-        *self.0.value.first().expect("the length was just checked")
+        self.values()[0]
     }
 
     /// Whether this is a leaf made with [`Tensor::parameter`].
     pub fn is_parameter(&self) -> bool {
-        matches!(self.0.origin, Origin::Parameter)
+        self.id != 0 && self.operation.is_none()
     }
 
     /// Whether a gradient can flow through this tensor: it is a parameter or was computed from
     /// one while recording.
     pub fn requires_gradient(&self) -> bool {
-        !matches!(self.0.origin, Origin::Constant)
+        self.id != 0
     }
 
     /// The operation this tensor is the recorded result of, by which a graph can be walked.
     pub fn operation(&self) -> Option<&dyn Operation<E>> {
-        match &self.0.origin {
-            Origin::Operation(operation) => Some(operation.as_ref()),
-            _ => None,
-        }
+        self.operation.as_deref()
     }
 
     /// A number that tells tensors of a graph apart. A parameter keeps its own through updates;
     /// the result of an operation has a greater one than the operation's inputs; constants,
     /// which no gradient reaches, all have 0.
     pub fn id(&self) -> u64 {
-        self.0.id
+        self.id
     }
 
     /// The same values as a constant: gradients stop here. The values are shared, not copied.
     pub fn detach(&self) -> Self {
-        match self.0.origin {
-            Origin::Constant => self.clone(),
-            _ => Self::constant(self.0.value.clone()),
-        }
+        Self { values: Arc::clone(&self.values), id: 0, operation: None }
     }
 
     /// Changes the values of a parameter or constant, which keeps its identity: how optimizers
@@ -249,37 +230,30 @@ impl<E: Element> Tensor<E> {
         }
         let mut values = self.to_vec();
         change(&mut values);
-        let value = ArrayD::from_shape_vec(self.shape(), values).expect("as many values as before");
-        let origin = if self.is_parameter() { Origin::Parameter } else { Origin::Constant };
-        *self = Self::new(value.into_shared(), self.0.id, origin);
+        self.values = Arc::new(Values::new(self.shape(), values));
     }
 
     /// The values for changing in place, if this handle is the only one to them and they are in
     /// row-major layout.
     pub(crate) fn owned_values(&mut self) -> Option<&mut [E]> {
-        let value = &mut Arc::get_mut(&mut self.0)?.value;
-        if value.is_unique() { value.as_slice_mut() } else { None }
+        Arc::get_mut(&mut self.values)?.as_mut_slice()
+    }
+
+    /// The values and their layout, which may be shared.
+    pub(crate) fn storage(&self) -> &Arc<Values<E>> {
+        &self.values
     }
 
     /// The values in row-major order as a slice: copied only if they are laid out otherwise, as
     /// after a transpose. For kernels and optimizers.
     pub fn values(&self) -> Cow<'_, [E]> {
-        match self.0.value.as_slice() {
-            Some(values) => values.into(),
-            None => self.to_vec().into(),
-        }
+        self.values.numbers()
     }
 }
 
 impl<E: Element, D: Dimension> From<Array<E, D>> for Tensor<E> {
     fn from(array: Array<E, D>) -> Self {
-        Self::constant(array.into_dyn().into_shared())
-    }
-}
-
-impl<E: Element, D: Dimension> From<ArcArray<E, D>> for Tensor<E> {
-    fn from(array: ArcArray<E, D>) -> Self {
-        Self::constant(array.into_dyn())
+        Self::constant(array)
     }
 }
 
@@ -326,17 +300,17 @@ from_number!(f32, f64);
 
 impl<E: Element> fmt::Display for Tensor<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.value.fmt(f)
+        self.array().fmt(f)
     }
 }
 
 impl<E: Element> fmt::Debug for Tensor<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let origin = match &self.0.origin {
-            Origin::Constant => "constant",
-            Origin::Parameter => "parameter",
-            Origin::Operation(operation) => operation.name(),
+        let origin = match self.operation() {
+            Some(operation) => operation.name(),
+            None if self.is_parameter() => "parameter",
+            None => "constant",
         };
-        write!(f, "Tensor({origin}, shape {:?}, {})", self.shape(), self.0.value)
+        write!(f, "Tensor({origin}, shape {:?}, {})", self.shape(), self.array())
     }
 }

@@ -3,11 +3,12 @@
 use std::cmp::Ordering;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
-use super::broadcast::{array, zip};
+use super::broadcast::zip;
 use crate::element::Element;
 use crate::kernels;
 use crate::operation::{self, is_recorded};
 use crate::tensor::Tensor;
+use crate::values::Values;
 
 /// Defines an operator between tensors, by value and by reference, and with a number on either
 /// side. A temporary (a tensor that nothing else holds) is changed in place when its history need
@@ -109,7 +110,7 @@ fn in_place<E: Element>(x: &mut Tensor<E>, y: &Tensor<E>, f: impl Fn(E, E) -> E)
     if !(same_shape || number) {
         return false;
     }
-    let (Some(xs), Some(ys)) = (x.owned_values(), y.0.value.as_slice()) else { return false };
+    let (Some(xs), Some(ys)) = (x.owned_values(), y.storage().as_slice()) else { return false };
     match ys {
         &[y] => kernels::map_in_place(xs, |x| f(x, y)),
         _ => kernels::zip_in_place(xs, ys, f),
@@ -175,7 +176,7 @@ impl<E: Element> Neg for &Tensor<E> {
     type Output = Tensor<E>;
 
     fn neg(self) -> Tensor<E> {
-        let value = array(self.shape(), kernels::map(&self.values(), |x| -x));
+        let value = Values::new(self.shape(), kernels::map(&self.values(), |x| -x));
         operation::unary("neg", self, value, |gradient, _, _| -gradient)
     }
 }

@@ -3,11 +3,12 @@
 //! As in NumPy, shapes are aligned at their last axes, and an axis of length 1 (or a missing one)
 //! is repeated to the length of the other's.
 
-use ndarray::{ArcArray, ArrayD, IxDyn, Zip};
+use ndarray::Zip;
 
 use crate::element::Element;
 use crate::kernels;
 use crate::tensor::Tensor;
+use crate::values::Values;
 
 /// The shape that two shapes broadcast to, if they do.
 pub(crate) fn broadcast_shape(x: &[usize], y: &[usize]) -> Option<Vec<usize>> {
@@ -38,31 +39,28 @@ pub(crate) fn zip<E: Element>(
     x: &Tensor<E>,
     y: &Tensor<E>,
     f: impl Fn(E, E) -> E + Copy,
-) -> ArcArray<E, IxDyn> {
-    let (xs, ys) = (&x.0.value, &y.0.value);
-    let shape = if xs.shape() == ys.shape() {
-        xs.shape().to_vec()
-    } else {
-        expect_broadcast(name, xs.shape(), ys.shape())
-    };
-    let values = match (xs.as_slice(), ys.as_slice()) {
-        (Some(xs), Some(ys)) if x.shape() == y.shape() => kernels::zip(xs, ys, f),
-        (Some(xs), Some(&[y])) if x.shape() == shape => kernels::map(xs, |x| f(x, y)),
-        (Some(&[x]), Some(ys)) if y.shape() == shape => kernels::map(ys, |y| f(x, y)),
+) -> Values<E> {
+    if x.shape() == y.shape() {
+        let values = match (x.storage().as_slice(), y.storage().as_slice()) {
+            (Some(xs), Some(ys)) => kernels::zip(xs, ys, f),
+            _ => kernels::zip(&x.values(), &y.values(), f),
+        };
+        return Values::new(x.shape(), values);
+    }
+    let shape = expect_broadcast(name, x.shape(), y.shape());
+    match (x.storage().as_slice(), y.storage().as_slice()) {
+        (Some(xs), Some(&[y])) if x.shape() == shape => {
+            Values::new(&shape, kernels::map(xs, |x| f(x, y)))
+        }
+        (Some(&[x]), Some(ys)) if y.shape() == shape => {
+            Values::new(&shape, kernels::map(ys, |y| f(x, y)))
+        }
         _ => {
-            let view = |array: &ArcArray<E, IxDyn>| -> ArrayD<E> {
-                array.broadcast(&shape[..]).expect("the shape was just checked").to_owned()
-            };
-            let mut out = view(xs);
+            let (xs, ys) = (x.array(), y.array());
+            let mut out = xs.broadcast(&shape[..]).expect("the shape was just checked").to_owned();
             let ys = ys.broadcast(&shape[..]).expect("the shape was just checked");
             Zip::from(&mut out).and(ys).for_each(|x, &y| *x = f(*x, y));
-            return out.into_shared();
+            out.into()
         }
-    };
-    array(&shape, values)
-}
-
-/// The array of `shape` with `values` in row-major order.
-pub(crate) fn array<E: Element>(shape: &[usize], values: Vec<E>) -> ArcArray<E, IxDyn> {
-    ArrayD::from_shape_vec(shape, values).expect("as many values as the shape holds").into_shared()
+    }
 }

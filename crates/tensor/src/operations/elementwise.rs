@@ -2,11 +2,11 @@
 //!
 //! Each line of the table is a function, its value and its vector–Jacobian product.
 
-use super::broadcast::array;
 use crate::element::Element;
 use crate::kernels;
 use crate::operation::{self, is_recorded};
 use crate::tensor::Tensor;
+use crate::values::Values;
 
 impl<E: Element> Tensor<E> {
     /// The operation `name`: `f` of each value, and `vjp(gradient, output, input)`.
@@ -16,7 +16,7 @@ impl<E: Element> Tensor<E> {
         f: impl Fn(E) -> E,
         vjp: impl Fn(Self, &Self, &Self) -> Self + Send + Sync + 'static,
     ) -> Self {
-        let value = array(self.shape(), kernels::map(&self.values(), f));
+        let value = Values::new(self.shape(), kernels::map(&self.values(), f));
         operation::unary(name, self, value, vjp)
     }
 
@@ -30,7 +30,7 @@ impl<E: Element> Tensor<E> {
             return self;
         }
         let x = x.detach();
-        let value = array(x.shape(), kernels::zip(&self.values(), &x.values(), f));
+        let value = Values::new(x.shape(), kernels::zip(&self.values(), &x.values(), f));
         operation::unary("piecewise", &self, value, move |gradient, _, _| gradient.piecewise(&x, f))
     }
 }

@@ -3,10 +3,10 @@
 use ndarray::{ArrayD, ArrayViewMutD, Axis, Zip};
 
 use super::axes::resolve;
-use super::broadcast::array;
 use crate::element::Element;
 use crate::operation;
 use crate::tensor::Tensor;
+use crate::values::Values;
 
 impl<E: Element> Tensor<E> {
     /// The rows (along the first axis) with the given numbers, in that order: how an embedding
@@ -36,7 +36,7 @@ impl<E: Element> Tensor<E> {
             picked.extend_from_slice(&values[row * length..(row + 1) * length]);
         }
         let rows: Box<[usize]> = rows.into();
-        operation::unary("select_rows", self, array(&shape, picked), move |gradient, _, _| {
+        operation::unary("select_rows", self, Values::new(&shape, picked), move |gradient, _, _| {
             gradient.scatter_rows(&rows, count)
         })
     }
@@ -76,7 +76,7 @@ impl<E: Element> Tensor<E> {
             }
         }
         let rows: Box<[usize]> = rows.into();
-        operation::unary("scatter_rows", self, array(&shape, sums), move |gradient, _, _| {
+        operation::unary("scatter_rows", self, Values::new(&shape, sums), move |gradient, _, _| {
             gradient.select_rows(&rows)
         })
     }
@@ -172,7 +172,7 @@ impl<E: Element> Tensor<E> {
         for (row, &index) in indices.iter().enumerate() {
             values[row * classes + index] = E::one();
         }
-        Self::constant(array(&shape, values))
+        Self::constant(Values::new(&shape, values))
     }
 }
 
@@ -191,7 +191,7 @@ fn each_line<E: Element>(
     let axis = Axis(axis);
     Zip::from(out.lanes_mut(axis))
         .and(indices.lanes(axis))
-        .and(x.0.value.lanes(axis))
+        .and(x.array().lanes(axis))
         .for_each(|mut out, indices, line| f(&mut out, &indices, &line));
 }
 

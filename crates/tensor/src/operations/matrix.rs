@@ -1,12 +1,13 @@
 //! Products of matrices.
 
-use ndarray::{ArcArray, ArrayView2, ArrayViewD, Axis, Dimension, IxDyn, indices};
+use ndarray::{ArrayView2, ArrayViewD, Axis, Dimension, indices};
 
-use super::broadcast::{array, broadcast_shape};
+use super::broadcast::broadcast_shape;
 use crate::element::Element;
 use crate::kernels;
 use crate::operation;
 use crate::tensor::Tensor;
+use crate::values::Values;
 
 impl<E: Element> Tensor<E> {
     /// The matrix product x · y.
@@ -97,7 +98,7 @@ impl<E: Element> Tensor<E> {
         operation::ternary(
             "linear",
             [self, weight, bias],
-            array(&shape, value),
+            Values::new(&shape, value),
             |gradient, _, [_, weight, _]| gradient.matmul(&weight.transpose()),
             |gradient, _, [x, _, _]| x.transpose().matmul(&gradient),
             |gradient, _, _| gradient,
@@ -127,23 +128,24 @@ fn rows<E: Element>(x: &Tensor<E>) -> usize {
 }
 
 fn matrix<E: Element>(x: &Tensor<E>) -> ArrayView2<'_, E> {
-    x.0.value.view().into_dimensionality().expect("the rank was checked to be 2")
+    x.array().into_dimensionality().expect("the rank was checked to be 2")
 }
 
 /// The products of the matrices along the leading axes, which are broadcast.
-fn batched<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> ArcArray<E, IxDyn> {
+fn batched<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Values<E> {
     let split = |tensor: &Tensor<E>| tensor.ndim() - 2;
     let ((x_batch, x_matrix), (y_batch, y_matrix)) =
         (x.shape().split_at(split(x)), y.shape().split_at(split(y)));
     let batch = broadcast_shape(x_batch, y_batch).expect("the shapes were checked");
-    let xs = x.0.value.broadcast([&batch[..], x_matrix].concat()).expect("the shapes were checked");
-    let ys = y.0.value.broadcast([&batch[..], y_matrix].concat()).expect("the shapes were checked");
+    let (xs, ys) = (x.array(), y.array());
+    let xs = xs.broadcast([&batch[..], x_matrix].concat()).expect("the shapes were checked");
+    let ys = ys.broadcast([&batch[..], y_matrix].concat()).expect("the shapes were checked");
     let size = x_matrix[0] * y_matrix[1];
     let mut values = vec![E::zero(); batch.iter().product::<usize>() * size];
     for (index, out) in indices(&batch[..]).into_iter().zip(values.chunks_exact_mut(size.max(1))) {
         kernels::matmul_onto(out, matrix_at(&xs, index.slice()), matrix_at(&ys, index.slice()));
     }
-    array(&[&batch[..], &[x_matrix[0], y_matrix[1]]].concat(), values)
+    Values::new(&[&batch[..], &[x_matrix[0], y_matrix[1]]].concat(), values)
 }
 
 /// The matrix at a position of the leading axes.

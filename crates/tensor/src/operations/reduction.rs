@@ -1,13 +1,14 @@
 //! Reductions: many numbers to one, over all axes or some.
 
-use ndarray::{ArcArray, ArrayD, IxDyn};
+use ndarray::ArrayD;
 
 use super::axes::{Axes, keep, resolve};
-use super::broadcast::{array, zip};
+use super::broadcast::zip;
 use crate::element::Element;
 use crate::kernels;
 use crate::operation;
 use crate::tensor::Tensor;
+use crate::values::Values;
 
 /// What becomes of a shape when axes of it are reduced.
 struct Reduction {
@@ -37,17 +38,17 @@ impl Reduction {
     }
 
     /// `f` of the values that are reduced to each result.
-    fn rows<E: Element>(&self, x: &Tensor<E>, f: impl Fn(&[E]) -> E) -> ArcArray<E, IxDyn> {
+    fn rows<E: Element>(&self, x: &Tensor<E>, f: impl Fn(&[E]) -> E) -> Values<E> {
         let rank = x.ndim();
         let mut order: Vec<usize> = (0..rank).filter(|axis| !self.axes.contains(axis)).collect();
         order.extend(&self.axes);
-        let permuted = x.0.value.view().permuted_axes(order);
+        let permuted = x.array().permuted_axes(order);
         let permuted = permuted.as_standard_layout();
         let values = permuted.as_slice().expect("the layout was just made standard");
         let length: usize = self.axes.iter().map(|&axis| x.shape()[axis]).product();
         let count: usize = self.shape.iter().product();
         let results = (0..count).map(|row| f(&values[row * length..(row + 1) * length]));
-        array(&self.shape, results.collect())
+        Values::new(&self.shape, results.collect())
     }
 }
 
@@ -87,7 +88,7 @@ impl<E: Element> Tensor<E> {
         let leading = reduction.axes.iter().enumerate().all(|(i, &axis)| i == axis);
         let value = if leading && reduction.axes.len() < self.ndim() {
             let columns = self.shape()[reduction.axes.len()..].iter().product();
-            array(&reduction.shape, kernels::sum_columns(&self.values(), columns))
+            Values::new(&reduction.shape, kernels::sum_columns(&self.values(), columns))
         } else {
             reduction.rows(self, kernels::sum)
         };
@@ -260,7 +261,7 @@ impl<E: Element> Tensor<E> {
         let axis = resolve("argmax", axis, self.shape());
         let length = self.shape()[axis];
         assert!(length > 0, "argmax: axis {axis} of shape {:?} is empty", self.shape());
-        self.0.value.map_axis(ndarray::Axis(axis), |row| {
+        self.array().map_axis(ndarray::Axis(axis), |row| {
             let greater = |best: usize, i: usize| {
                 let wins = row[i] > row[best] || (row[i].is_nan() && !row[best].is_nan());
                 if wins { i } else { best }

@@ -17,7 +17,7 @@ impl<E: Element> Tensor<E> {
     /// assert_eq!(mask, ndarray::array![false, true].into_dyn());
     /// ```
     pub fn mask(&self, predicate: impl Fn(E) -> bool) -> ArrayD<bool> {
-        self.0.value.mapv(predicate)
+        self.array().mapv(predicate)
     }
 
     /// x where `mask` holds and y where it does not, with broadcasting: NumPy's `where`. The one
@@ -39,9 +39,10 @@ impl<E: Element> Tensor<E> {
         let shape = expect_broadcast("select", x.shape(), y.shape());
         let shape = expect_broadcast("select", mask.shape(), &shape);
         let mut value =
-            y.0.value.broadcast(&shape[..]).expect("the shape was just checked").to_owned();
+            y.array().broadcast(&shape[..]).expect("the shape was just checked").to_owned();
         let chosen = mask.broadcast(&shape[..]).expect("the shape was just checked");
-        let xs = x.0.value.broadcast(&shape[..]).expect("the shape was just checked");
+        let xs = x.array();
+        let xs = xs.broadcast(&shape[..]).expect("the shape was just checked");
         Zip::from(&mut value).and(chosen).and(xs).for_each(|out, &chosen, &x| {
             if chosen {
                 *out = x;

@@ -9,6 +9,7 @@ use super::broadcast::broadcast_shape;
 use crate::element::Element;
 use crate::operation;
 use crate::tensor::Tensor;
+use crate::values::Values;
 
 impl<E: Element> Tensor<E> {
     /// The same values, in row-major order, in another shape. They are shared, not copied, where
@@ -36,11 +37,7 @@ impl<E: Element> Tensor<E> {
             self.len(),
             shape.iter().product::<usize>()
         );
-        let value = match self.0.value.is_standard_layout() {
-            true => self.0.value.clone(),
-            false => self.0.value.as_standard_layout().into_owned().into_shared(),
-        };
-        let value = value.into_shape_with_order(shape).expect("the length was just checked");
+        let value = self.storage().reshaped(shape);
         operation::unary("reshape", self, value, |gradient, _, x| gradient.reshape(x.shape()))
     }
 
@@ -70,7 +67,7 @@ impl<E: Element> Tensor<E> {
             "permute: {order:?} does not name every axis of shape {:?} once",
             self.shape()
         );
-        let value = self.0.value.clone().permuted_axes(order);
+        let value = self.storage().permuted(order);
         operation::unary("permute", self, value, move |gradient, _, _| gradient.permute(&inverse))
     }
 
@@ -94,8 +91,9 @@ impl<E: Element> Tensor<E> {
     }
 
     pub(super) fn swap_axes(&self, a: usize, b: usize) -> Self {
-        let mut value = self.0.value.clone();
-        value.swap_axes(a, b);
+        let mut order: Vec<usize> = (0..self.ndim()).collect();
+        order.swap(a, b);
+        let value = self.storage().permuted(&order);
         operation::unary("transpose", self, value, move |gradient, _, _| gradient.swap_axes(a, b))
     }
 
@@ -121,9 +119,11 @@ impl<E: Element> Tensor<E> {
             "broadcast_to: shape {:?} does not broadcast to {shape:?}",
             self.shape()
         );
-        let value = match self.0.value.as_slice() {
-            Some(&[number]) => ArrayD::from_elem(shape, number),
-            _ => self.0.value.broadcast(shape).expect("the shape was just checked").to_owned(),
+        let value = match self.storage().as_slice() {
+            Some(&[number]) => Values::new(shape, vec![number; shape.iter().product()]),
+            _ => {
+                self.array().broadcast(shape).expect("the shape was just checked").to_owned().into()
+            }
         };
         // The engine sums the gradient back over the broadcast axes.
         operation::unary("broadcast_to", self, value, |gradient, _, _| gradient)
@@ -259,7 +259,7 @@ impl<E: Element> Tensor<E> {
             self.shape()
         );
         let slice = Slice::from(start..end);
-        let value = self.0.value.slice_axis(Axis(axis), slice).to_owned();
+        let value = self.array().slice_axis(Axis(axis), slice).to_owned();
         operation::unary("slice", self, value, move |gradient, _, _| {
             gradient.pad(axis as isize, start, length - end, E::zero())
         })
@@ -284,7 +284,7 @@ impl<E: Element> Tensor<E> {
         shape[axis] += before + after;
         let mut value = ArrayD::from_elem(shape, fill);
         let slice = Slice::from(before..before + length);
-        value.slice_axis_mut(Axis(axis), slice).assign(&self.0.value);
+        value.slice_axis_mut(Axis(axis), slice).assign(&self.array());
         operation::unary("pad", self, value, move |gradient, _, _| {
             gradient.slice(axis as isize, before..before + length)
         })

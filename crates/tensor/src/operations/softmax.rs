@@ -1,11 +1,11 @@
 //! Softmax and its logarithm.
 
 use super::axes::{keep, resolve};
-use super::broadcast::array;
 use crate::element::Element;
 use crate::kernels;
 use crate::operation;
 use crate::tensor::Tensor;
+use crate::values::Values;
 
 impl<E: Element> Tensor<E> {
     /// eˣ / Σ eˣ along an axis, shifted so that it cannot overflow: positive numbers that sum to
@@ -60,13 +60,13 @@ impl<E: Element> Tensor<E> {
     }
 
     /// `f(row, out)` of each row along the last axis.
-    fn map_rows(&self, f: impl Fn(&[E], &mut [E])) -> ndarray::ArcArray<E, ndarray::IxDyn> {
+    fn map_rows(&self, f: impl Fn(&[E], &mut [E])) -> Values<E> {
         let length = self.shape()[self.ndim() - 1].max(1);
         let mut out = vec![E::zero(); self.len()];
         for (row, out) in self.values().chunks_exact(length).zip(out.chunks_exact_mut(length)) {
             f(row, out);
         }
-        array(self.shape(), out)
+        Values::new(self.shape(), out)
     }
 }
 
