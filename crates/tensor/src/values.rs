@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ndarray::{Array, ArrayView, ArrayViewD, Dimension, IntoDimension, IxDyn, ShapeBuilder};
 
 use crate::element::Element;
+use crate::kernels;
 
 /// The numbers of a tensor: what an [operation](crate::operation) computes. Made from an
 /// `ndarray` array, without copying one that is in row-major layout.
@@ -106,6 +107,14 @@ impl<E: Element> Values<E> {
             }
         };
         view.expect("a shape and its strides cover the numbers")
+    }
+}
+
+impl<E: Element> Drop for Values<E> {
+    fn drop(&mut self) {
+        if let Data::Owned(numbers) = &mut self.data {
+            kernels::recycle(std::mem::take(numbers));
+        }
     }
 }
 

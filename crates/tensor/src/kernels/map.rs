@@ -2,18 +2,21 @@
 
 use std::mem::MaybeUninit;
 
-use super::vectorize;
+use rayon::prelude::*;
+
+use super::{Kernel, vectorize};
 
 /// A vector of `len` values that `fill` writes, every one of them.
 ///
 /// # Safety
 ///
 /// `fill` must initialise the whole slice it is handed.
-pub(crate) unsafe fn uninitialized<E>(
+pub(crate) unsafe fn uninitialized<E: Kernel>(
     len: usize,
     fill: impl FnOnce(&mut [MaybeUninit<E>]),
 ) -> Vec<E> {
-    let mut values = Vec::with_capacity(len);
+    let mut values = E::pool().take(len);
+    values.clear();
     fill(&mut values.spare_capacity_mut()[..len]);
     // SAFETY: the capacity is at least `len`, and the caller promises that `fill` has
     // initialised so many values.
@@ -21,50 +24,102 @@ pub(crate) unsafe fn uninitialized<E>(
     values
 }
 
+/// From this many values on, a loop is shared among threads, in pieces of `PIECE`.
+const WORTH_THREADS: usize = 1 << 17;
+const PIECE: usize = 1 << 14;
+
 /// `f` of each value.
-pub(crate) fn map<E: Copy>(x: &[E], f: impl Fn(E) -> E) -> Vec<E> {
-    // SAFETY: the two slices have the same length, so the loop writes every value.
+pub(crate) fn map<E: Kernel>(x: &[E], f: impl Fn(E) -> E + Sync) -> Vec<E> {
+    let write = |(out, x): (&mut [MaybeUninit<E>], &[E])| {
+        vectorize(|| {
+            for (out, &x) in out.iter_mut().zip(x) {
+                out.write(f(x));
+            }
+        });
+    };
+    // SAFETY: the two slices have the same length and are cut alike, so that every value is
+    // written.
     unsafe {
-        uninitialized(x.len(), |out| {
-            vectorize(|| {
-                for (out, &x) in out.iter_mut().zip(x) {
-                    out.write(f(x));
-                }
-            });
+        uninitialized(x.len(), |out| match x.len() < WORTH_THREADS {
+            true => write((out, x)),
+            false => out.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)).for_each(write),
         })
     }
 }
 
 /// Replaces each value by `f` of it.
-pub(crate) fn map_in_place<E: Copy>(x: &mut [E], f: impl Fn(E) -> E) {
-    vectorize(|| {
-        for x in x {
-            *x = f(*x);
-        }
-    });
+pub(crate) fn map_in_place<E: Kernel>(x: &mut [E], f: impl Fn(E) -> E + Sync) {
+    let change = |x: &mut [E]| {
+        vectorize(|| {
+            for x in x {
+                *x = f(*x);
+            }
+        });
+    };
+    match x.len() < WORTH_THREADS {
+        true => change(x),
+        false => x.par_chunks_mut(PIECE).for_each(change),
+    }
 }
 
 /// `f` of each pair of values.
-pub(crate) fn zip<E: Copy>(x: &[E], y: &[E], f: impl Fn(E, E) -> E) -> Vec<E> {
+pub(crate) fn zip<E: Kernel>(x: &[E], y: &[E], f: impl Fn(E, E) -> E + Sync) -> Vec<E> {
     assert_eq!(x.len(), y.len(), "zip takes slices of one length");
-    // SAFETY: all slices have the same length, so the loop writes every value.
+    let write = |out: &mut [MaybeUninit<E>], x: &[E], y: &[E]| {
+        vectorize(|| {
+            for ((out, &x), &y) in out.iter_mut().zip(x).zip(y) {
+                out.write(f(x, y));
+            }
+        });
+    };
+    // SAFETY: all slices have the same length and are cut alike, so that every value is written.
     unsafe {
-        uninitialized(x.len(), |out| {
-            vectorize(|| {
-                for ((out, &x), &y) in out.iter_mut().zip(x).zip(y) {
-                    out.write(f(x, y));
-                }
-            });
+        uninitialized(x.len(), |out| match x.len() < WORTH_THREADS {
+            true => write(out, x, y),
+            false => {
+                let pieces = out.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE));
+                pieces.zip(y.par_chunks(PIECE)).for_each(|((out, x), y)| write(out, x, y));
+            }
         })
     }
 }
 
 /// Replaces each value `x` by `f(x, y)`.
-pub(crate) fn zip_in_place<E: Copy>(x: &mut [E], y: &[E], f: impl Fn(E, E) -> E) {
+pub(crate) fn zip_in_place<E: Kernel>(x: &mut [E], y: &[E], f: impl Fn(E, E) -> E + Sync) {
     assert_eq!(x.len(), y.len(), "zip_in_place takes slices of one length");
-    vectorize(|| {
-        for (x, &y) in x.iter_mut().zip(y) {
-            *x = f(*x, y);
+    let change = |(x, y): (&mut [E], &[E])| {
+        vectorize(|| {
+            for (x, &y) in x.iter_mut().zip(y) {
+                *x = f(*x, y);
+            }
+        });
+    };
+    match x.len() < WORTH_THREADS {
+        true => change((x, y)),
+        false => x.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE)).for_each(change),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loops_equal_the_plain_ones_on_ragged_sizes_and_across_threads() {
+        let threaded = WORTH_THREADS + PIECE + 3;
+        for len in [0, 1, 7, 8, 9, 15, 16, 17, 31, 33, 100, WORTH_THREADS, threaded] {
+            let x: Vec<f32> = (0..len).map(|i| (i % 101) as f32 - 50.0).collect();
+            let y: Vec<f32> = (0..len).map(|i| (i % 89) as f32 + 1.0).collect();
+            let mapped: Vec<f32> = x.iter().map(|x| x * 2.0 + 1.0).collect();
+            let zipped: Vec<f32> = x.iter().zip(&y).map(|(x, y)| x / y).collect();
+            assert_eq!(map(&x, |x| x * 2.0 + 1.0), mapped, "{len} values");
+            assert_eq!(zip(&x, &y, |x, y| x / y), zipped, "{len} values");
+            let mut changed = x.clone();
+            map_in_place(&mut changed, |x| x * 2.0 + 1.0);
+            assert_eq!(changed, mapped, "{len} values");
+            let mut changed = x;
+            zip_in_place(&mut changed, &y, |x, y| x / y);
+            assert_eq!(changed, zipped, "{len} values");
         }
-    });
+    }
 }

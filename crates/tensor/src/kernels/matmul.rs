@@ -3,6 +3,7 @@
 use ndarray::{Array2, ArrayView2};
 
 use super::Kernel;
+use super::pool::Pool;
 
 /// The operands of destination = accumulate · destination + left · right, as `gemm` takes them.
 #[derive(Clone, Copy)]
@@ -27,6 +28,11 @@ macro_rules! kernel {
             #[inline(always)]
             fn exponential(self) -> Self {
                 $exponential(self)
+            }
+
+            fn pool() -> &'static Pool<Self> {
+                static POOL: Pool<$float> = Pool::new();
+                &POOL
             }
 
             unsafe fn gemm(product: Product<Self>) {

@@ -9,6 +9,7 @@ use crate::element::Element;
 mod exponential;
 mod map;
 mod matmul;
+mod pool;
 mod reduce;
 mod softmax;
 
@@ -19,10 +20,14 @@ pub(crate) use softmax::{log_softmax, log_sum_exp, maximum, softmax};
 
 /// What the kernels need of an element beyond arithmetic. Public only for being a supertrait of
 /// the sealed [`Element`](crate::Element); it cannot be named from outside.
-pub trait Kernel: Copy + Sized {
+pub trait Kernel: Copy + Send + Sync + Sized + 'static {
     /// eˣ, to within 1 unit in the last place over the whole range, subnormal results included,
     /// in a form that vectorises.
     fn exponential(self) -> Self;
+
+    /// Where large buffers of this type wait to be used again.
+    #[doc(hidden)]
+    fn pool() -> &'static pool::Pool<Self>;
 
     /// `onto` · destination + a · b, in row-major `destination` of `rows` × `columns`; see
     /// [`matmul`].
@@ -67,5 +72,12 @@ pub fn vectorize<R>(kernel: impl FnOnce() -> R) -> R {
 /// `len` values for a kernel to overwrite. What they are at first is unspecified: the buffer may
 /// be one that a dropped tensor gave back.
 pub fn buffer<E: Element>(len: usize) -> Vec<E> {
-    vec![E::zero(); len]
+    let mut values = E::pool().take(len);
+    values.resize(len, E::zero());
+    values
+}
+
+/// Keeps the memory of values that are no longer needed for the next [`buffer`].
+pub(crate) fn recycle<E: Element>(values: Vec<E>) {
+    E::pool().give(values);
 }

@@ -1,6 +1,6 @@
 //! Sums in a fixed order, with an error that grows with the logarithm of the length.
 
-use num_traits::Float;
+use crate::element::Element;
 
 use super::vectorize;
 
@@ -10,7 +10,7 @@ const BLOCK: usize = 64 * LANES;
 
 /// The sum of all values: blocks are added up in lanes, and their sums pairwise (Higham, "The
 /// accuracy of floating point summation", 1993).
-pub(crate) fn sum<E: Float>(x: &[E]) -> E {
+pub(crate) fn sum<E: Element>(x: &[E]) -> E {
     if x.len() > BLOCK {
         let middle = (x.len() / 2).next_multiple_of(BLOCK);
         return sum(&x[..middle]) + sum(&x[middle..]);
@@ -20,16 +20,17 @@ pub(crate) fn sum<E: Float>(x: &[E]) -> E {
         let (chunks, rest) = x.as_chunks::<LANES>();
         for chunk in chunks {
             for (lane, &x) in lanes.iter_mut().zip(chunk) {
-                *lane = *lane + x;
+                *lane += x;
             }
         }
         for (lane, &x) in lanes.iter_mut().zip(rest) {
-            *lane = *lane + x;
+            *lane += x;
         }
         let mut width = LANES / 2;
         while width > 0 {
             for lane in 0..width {
-                lanes[lane] = lanes[lane] + lanes[lane + width];
+                let other = lanes[lane + width];
+                lanes[lane] += other;
             }
             width /= 2;
         }
@@ -38,13 +39,13 @@ pub(crate) fn sum<E: Float>(x: &[E]) -> E {
 }
 
 /// The sum of each column of a row-major matrix with `columns` columns.
-pub(crate) fn sum_columns<E: Float>(x: &[E], columns: usize) -> Vec<E> {
+pub(crate) fn sum_columns<E: Element>(x: &[E], columns: usize) -> Vec<E> {
     let mut sums = vec![E::zero(); columns];
     add_columns(x, &mut sums);
     sums
 }
 
-fn add_columns<E: Float>(x: &[E], sums: &mut [E]) {
+fn add_columns<E: Element>(x: &[E], sums: &mut [E]) {
     const ROWS: usize = 64;
     let columns = sums.len();
     if columns == 0 {
@@ -62,7 +63,7 @@ fn add_columns<E: Float>(x: &[E], sums: &mut [E]) {
     vectorize(|| {
         for row in x.chunks_exact(columns) {
             for (sum, &x) in sums.iter_mut().zip(row) {
-                *sum = *sum + x;
+                *sum += x;
             }
         }
     });

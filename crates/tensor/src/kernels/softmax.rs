@@ -38,7 +38,10 @@ pub(crate) fn sum_of_exponentials<E: Element>(row: &[E], shift: E) -> E {
             *lane += (x - shift).exponential();
         }
     }
-    for (lane, &x) in lanes.iter_mut().zip(rest) {
+    // The rest is filled up with what adds nothing, so that a short row takes one pass, too.
+    let mut last = [E::neg_infinity(); LANES];
+    last[..rest.len()].copy_from_slice(rest);
+    for (lane, &x) in lanes.iter_mut().zip(&last) {
         *lane += (x - shift).exponential();
     }
     lanes.into_iter().sum()

@@ -101,7 +101,7 @@ operator!(Mul, mul, multiplication, |x, y| x * y);
 operator!(Div, div, division, |x, y| x / y);
 
 /// Replaces `x` by `f(x, y)`, if that is its shape, nothing else holds it, and no history is kept.
-fn in_place<E: Element>(x: &mut Tensor<E>, y: &Tensor<E>, f: impl Fn(E, E) -> E) -> bool {
+fn in_place<E: Element>(x: &mut Tensor<E>, y: &Tensor<E>, f: impl Fn(E, E) -> E + Sync) -> bool {
     if x.requires_gradient() || is_recorded(&[y]) {
         return false;
     }

@@ -38,7 +38,7 @@ pub(crate) fn zip<E: Element>(
     name: &str,
     x: &Tensor<E>,
     y: &Tensor<E>,
-    f: impl Fn(E, E) -> E + Copy,
+    f: impl Fn(E, E) -> E + Copy + Sync,
 ) -> Values<E> {
     if x.shape() == y.shape() {
         let values = match (x.storage().as_slice(), y.storage().as_slice()) {

@@ -13,7 +13,7 @@ impl<E: Element> Tensor<E> {
     pub(super) fn elementwise(
         &self,
         name: &'static str,
-        f: impl Fn(E) -> E,
+        f: impl Fn(E) -> E + Sync,
         vjp: impl Fn(Self, &Self, &Self) -> Self + Send + Sync + 'static,
     ) -> Self {
         let value = Values::new(self.shape(), kernels::map(&self.values(), f));

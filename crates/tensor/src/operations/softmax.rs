@@ -62,7 +62,7 @@ impl<E: Element> Tensor<E> {
     /// `f(row, out)` of each row along the last axis.
     fn map_rows(&self, f: impl Fn(&[E], &mut [E])) -> Values<E> {
         let length = self.shape()[self.ndim() - 1].max(1);
-        let mut out = vec![E::zero(); self.len()];
+        let mut out = kernels::buffer(self.len());
         for (row, out) in self.values().chunks_exact(length).zip(out.chunks_exact_mut(length)) {
             f(row, out);
         }
