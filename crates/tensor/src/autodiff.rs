@@ -18,30 +18,34 @@ use crate::operation::Operation;
 use crate::recording::{is_recording, with_recording};
 use crate::tensor::Tensor;
 
+/// The tensors reached so far, by age, each with the sum of the gradients that have reached it.
+type Waiting<'a, E> = BTreeMap<u64, (&'a Tensor<E>, Tensor<E>)>;
+
+fn wait<'a, E: Element>(waiting: &mut Waiting<'a, E>, tensor: &'a Tensor<E>, gradient: Tensor<E>) {
+    match waiting.entry(tensor.id()) {
+        Entry::Occupied(mut entry) => entry.get_mut().1 += gradient,
+        Entry::Vacant(entry) => {
+            entry.insert((tensor, gradient));
+        }
+    }
+}
+
 /// Passes `seeds`, pairs of an output and the gradient with respect to it, down the graph to
 /// every tensor that `follow` accepts, and hands each of these with its complete gradient to
 /// `arrive`, youngest first.
-fn propagate<E: Element>(
-    seeds: impl IntoIterator<Item = (Tensor<E>, Tensor<E>)>,
+fn propagate<'a, E: Element>(
+    seeds: impl IntoIterator<Item = (&'a Tensor<E>, Tensor<E>)>,
     follow: impl Fn(&Tensor<E>) -> bool,
     mut arrive: impl FnMut(&Tensor<E>, &Tensor<E>),
 ) {
-    let mut waiting: BTreeMap<u64, (Tensor<E>, Tensor<E>)> = BTreeMap::new();
-    let add = |waiting: &mut BTreeMap<u64, (Tensor<E>, Tensor<E>)>, tensor: Tensor<E>, gradient| {
-        match waiting.entry(tensor.id()) {
-            Entry::Occupied(mut entry) => entry.get_mut().1 += gradient,
-            Entry::Vacant(entry) => {
-                entry.insert((tensor, gradient));
-            }
-        }
-    };
+    let mut waiting = Waiting::new();
     for (output, seed) in seeds {
-        if follow(&output) {
-            add(&mut waiting, output, seed);
+        if follow(output) {
+            wait(&mut waiting, output, seed);
         }
     }
     while let Some((_, (tensor, gradient))) = waiting.pop_last() {
-        arrive(&tensor, &gradient);
+        arrive(tensor, &gradient);
         let Some(operation) = tensor.operation() else { continue };
         let inputs = operation.inputs();
         let Some(last) = inputs.iter().rposition(&follow) else { continue };
@@ -51,8 +55,8 @@ fn propagate<E: Element>(
                 // The last product may use the gradient up and change it in place.
                 let gradient = if index == last { gradient.take() } else { gradient.clone() };
                 let gradient = gradient.expect("taken only by the last product");
-                let product = product(operation, index, gradient, &tensor);
-                add(&mut waiting, input.clone(), product);
+                let product = product(operation, index, gradient, tensor);
+                wait(&mut waiting, input, product);
             }
         }
     }
@@ -107,15 +111,11 @@ impl<E: Element> Tensor<E> {
         check_seed("backward_with", self, seed);
         let mut gradients = Vec::new();
         with_recording(false, || {
-            propagate(
-                [(self.clone(), seed.clone())],
-                Tensor::requires_gradient,
-                |tensor, gradient| {
-                    if tensor.is_parameter() {
-                        gradients.push((tensor.id(), gradient.clone()));
-                    }
-                },
-            );
+            propagate([(self, seed.clone())], Tensor::requires_gradient, |tensor, gradient| {
+                if tensor.is_parameter() {
+                    gradients.push((tensor.id(), gradient.clone()));
+                }
+            });
         });
         gradients.reverse();
         Gradients::from_sorted(gradients)
@@ -191,7 +191,7 @@ pub fn grad_with<E: Element>(
     }
     let on_path = leading_to(inputs, outputs);
     let mut gradients = vec![None; inputs.len()];
-    let seeds = outputs.iter().zip(seeds).map(|(&output, &seed)| (output.clone(), seed.clone()));
+    let seeds = outputs.iter().zip(seeds).map(|(&output, &seed)| (output, seed.clone()));
     with_recording(true, || {
         propagate(
             seeds,
