@@ -1,6 +1,8 @@
-//! Matrix products, by the `gemm` crate.
+//! Matrix products, by the real-valued parts of the `gemm` crate: its complex ones would take
+//! longer to compile than everything else here.
 
-use ndarray::{Array2, ArrayView2};
+use gemm_common::Parallelism;
+use ndarray::{Array2, ArrayView2, CowArray, Ix2};
 
 use super::Kernel;
 use super::pool::Pool;
@@ -23,7 +25,7 @@ pub struct Product<E> {
 const WORTH_THREADS: usize = 1 << 20;
 
 macro_rules! kernel {
-    ($float:ty, $exponential:path) => {
+    ($float:ident, $gemm:ident, $exponential:path) => {
         impl Kernel for $float {
             #[inline(always)]
             fn exponential(self) -> Self {
@@ -38,25 +40,27 @@ macro_rules! kernel {
             unsafe fn gemm(product: Product<Self>) {
                 let Product { rows, columns, inner, destination, accumulate, .. } = product;
                 let parallelism = match rows * columns * inner < WORTH_THREADS {
-                    true => gemm::Parallelism::None,
-                    false => gemm::Parallelism::Rayon(0),
+                    true => Parallelism::None,
+                    false => Parallelism::Rayon(0),
                 };
+                // The kernels want a destination in column-major layout: a row-major one is the
+                // transpose, the product of the transposed operands in the other order.
                 // SAFETY: the caller vouches for the pointers and strides.
                 unsafe {
-                    gemm::gemm(
-                        rows,
+                    $gemm::gemm::$float::get_gemm_fn()(
                         columns,
+                        rows,
                         inner,
                         destination,
-                        1,
                         columns as isize,
+                        1,
                         accumulate,
-                        product.left,
-                        product.left_strides[1],
-                        product.left_strides[0],
                         product.right,
-                        product.right_strides[1],
                         product.right_strides[0],
+                        product.right_strides[1],
+                        product.left,
+                        product.left_strides[0],
+                        product.left_strides[1],
                         1.0,
                         1.0,
                         false,
@@ -69,8 +73,8 @@ macro_rules! kernel {
         }
     };
 }
-kernel!(f32, super::exponential::exponential_f32);
-kernel!(f64, super::exponential::exponential_f64);
+kernel!(f32, gemm_f32, super::exponential::exponential_f32);
+kernel!(f64, gemm_f64, super::exponential::exponential_f64);
 
 /// The product of `left` `[M, K]` and `right` `[K, N]`, each in any layout; in row-major layout.
 ///
@@ -115,7 +119,9 @@ unsafe fn product<E: Kernel>(
 ) {
     let ((rows, inner), (right_rows, columns)) = (left.dim(), right.dim());
     assert_eq!(inner, right_rows, "the inner dimensions must agree");
-    let strides = |view: &ArrayView2<'_, E>| [view.strides()[0], view.strides()[1]];
+    // The kernels take no negative strides, which only a reversed view from outside has.
+    let (left, right) = (forward(&left), forward(&right));
+    let strides = |view: &CowArray<'_, E, Ix2>| [view.strides()[0], view.strides()[1]];
     // SAFETY: a view's pointer and strides stay inside its array for every index below its
     // dimensions, which are the ones passed on.
     unsafe {
@@ -130,5 +136,36 @@ unsafe fn product<E: Kernel>(
             right: right.as_ptr(),
             right_strides: strides(&right),
         });
+    }
+}
+
+/// The same matrix without negative strides.
+fn forward<'a, E: Copy>(view: &ArrayView2<'a, E>) -> CowArray<'a, E, Ix2> {
+    match view.strides().iter().all(|&stride| stride >= 0) {
+        true => view.clone().into(),
+        false => view.to_owned().as_standard_layout().into_owned().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{array, s};
+
+    #[test]
+    fn a_reversed_view_is_multiplied_as_it_reads() {
+        let x = array![[1.0, 2.0], [3.0, 4.0]];
+        let reversed = x.slice(s![..;-1, ..]);
+        assert_eq!(matmul(reversed, x.view()), reversed.dot(&x));
+        assert_eq!(matmul(x.view(), reversed.t()), x.dot(&reversed.t()));
+    }
+
+    #[test]
+    fn a_product_without_terms_is_zero_and_accumulates_nothing() {
+        let (x, y) = (Array2::<f64>::zeros((2, 0)), Array2::<f64>::zeros((0, 3)));
+        assert_eq!(matmul(x.view(), y.view()), Array2::<f64>::zeros((2, 3)));
+        let mut sum = vec![1.0; 6];
+        matmul_onto(&mut sum, x.view(), y.view());
+        assert_eq!(sum, [1.0; 6]);
     }
 }
