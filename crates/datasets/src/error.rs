@@ -35,6 +35,18 @@ pub enum Error {
         reason: io::Error,
     },
 
+    /// Points that cannot be drawn: fewer than there are classes, fewer than two classes, or
+    /// noise that is no standard deviation.
+    #[error("cannot draw {count} points of {classes} classes with noise {noise}")]
+    Synthetic {
+        /// The number of classes asked for.
+        classes: usize,
+        /// The number of points asked for.
+        count: usize,
+        /// The standard deviation asked for.
+        noise: f64,
+    },
+
     /// A CSV file that is not text in UTF-8.
     #[error("{}:{line}: not UTF-8 text", path.display())]
     NotUtf8 {
@@ -304,8 +316,15 @@ impl Error {
     }
 }
 
+/// The names; of many, the first and the last ones.
 fn list(names: &[String]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.len() {
+        0..=16 => quoted.join(", "),
+        count => {
+            format!("{count}: {}, …, {}", quoted[..3].join(", "), quoted[count - 2..].join(", "))
+        }
+    }
 }
 
 fn hint(leave_out: bool) -> &'static str {

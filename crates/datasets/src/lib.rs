@@ -30,6 +30,7 @@ mod error;
 mod idx;
 mod split;
 mod standardizer;
+pub mod synthetic;
 mod target;
 
 pub use batches::Batches;
