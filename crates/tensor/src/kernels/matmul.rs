@@ -142,7 +142,7 @@ unsafe fn product<E: Kernel>(
 /// The same matrix without negative strides.
 fn forward<'a, E: Copy>(view: &ArrayView2<'a, E>) -> CowArray<'a, E, Ix2> {
     match view.strides().iter().all(|&stride| stride >= 0) {
-        true => view.clone().into(),
+        true => (*view).into(),
         false => view.to_owned().as_standard_layout().into_owned().into(),
     }
 }
