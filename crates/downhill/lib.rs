@@ -2,6 +2,9 @@
 //! A minimal, exact and fast autodiff training framework, with cross-entropy at its heart.
 
 pub use downhill_datasets as datasets;
+pub use downhill_losses as losses;
+pub use downhill_nn as nn;
+pub use downhill_optim as optim;
 pub use downhill_tensor as tensor;
 pub use downhill_train as train;
 

@@ -28,10 +28,22 @@
 
 mod error;
 mod format;
+mod history;
 pub mod metrics;
+#[cfg(feature = "report")]
+pub mod plot;
 mod progress;
+#[cfg(feature = "report")]
+mod report;
 mod sparkline;
+mod temperature_scaling;
+mod tensorboard;
 
 pub use error::Error;
 pub use format::format_metric;
+pub use history::{Epoch, Histogram, History, LayerHistograms, LayerMeasurement};
 pub use progress::Progress;
+#[cfg(feature = "report")]
+pub use report::{Report, Section};
+pub use temperature_scaling::{TemperatureScaling, TemperatureScalingError};
+pub use tensorboard::TensorBoard;

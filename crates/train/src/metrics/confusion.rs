@@ -86,6 +86,16 @@ impl ConfusionMatrix {
         self
     }
 
+    /// The name of class `class`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such class.
+    #[track_caller]
+    pub fn name(&self, class: usize) -> &str {
+        &self.names[class]
+    }
+
     /// The number of classes.
     pub fn class_count(&self) -> usize {
         self.names.len()

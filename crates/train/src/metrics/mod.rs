@@ -17,7 +17,7 @@ mod calibration;
 mod classes;
 mod confusion;
 mod probabilities;
-mod regression;
+pub(crate) mod regression;
 
 pub use average_precision::average_precision;
 pub use calibration::{Calibration, CalibrationBin};

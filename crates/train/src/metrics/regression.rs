@@ -85,7 +85,7 @@ pub fn mean_absolute_error<E: Element>(
 }
 
 /// Each prediction with its target; there is at least one.
-fn pairs<E: Element>(
+pub(crate) fn pairs<E: Element>(
     metric: &'static str,
     predictions: &Tensor<E>,
     targets: &Tensor<E>,

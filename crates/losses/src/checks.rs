@@ -1,0 +1,129 @@
+//! Checks of what losses are given.
+
+use downhill_tensor::{Element, Tensor};
+
+use crate::error::Error;
+
+/// Checks an option against the range it may have.
+pub(crate) fn check_option(
+    option: &'static str,
+    value: f64,
+    range: &'static str,
+    holds: impl Fn(f64) -> bool,
+) -> Result<(), Error> {
+    if holds(value) { Ok(()) } else { Err(Error::OptionValue { option, value, range }) }
+}
+
+/// Checks that an option is 0 or more.
+pub(crate) fn check_not_negative(option: &'static str, value: f64) -> Result<(), Error> {
+    check_option(option, value, "0 or more and finite", |value| value >= 0.0 && value.is_finite())
+}
+
+/// Checks that an option is greater than 0.
+pub(crate) fn check_positive(option: &'static str, value: f64) -> Result<(), Error> {
+    check_option(option, value, "greater than 0 and finite", |value| {
+        value > 0.0 && value.is_finite()
+    })
+}
+
+/// Checks that an option is from 0 to 1.
+pub(crate) fn check_fraction(option: &'static str, value: f64) -> Result<(), Error> {
+    check_option(option, value, "from 0 to 1", |value| (0.0..=1.0).contains(&value))
+}
+
+/// Checks that one tensor has the shape of another.
+pub(crate) fn check_shape<E: Element>(
+    what: &'static str,
+    tensor: &Tensor<E>,
+    expected: &[usize],
+) -> Result<(), Error> {
+    match tensor.shape() == expected {
+        true => Ok(()),
+        false => {
+            let (found, expected) = (tensor.shape().to_vec(), expected.to_vec());
+            Err(Error::Shape { what, found, expected })
+        }
+    }
+}
+
+/// Checks every number of a tensor against the range it may be in.
+pub(crate) fn check_values<E: Element>(
+    what: &'static str,
+    tensor: &Tensor<E>,
+    range: &'static str,
+    holds: impl Fn(E) -> bool,
+) -> Result<(), Error> {
+    match tensor.values().iter().position(|&value| !holds(value)) {
+        None => Ok(()),
+        Some(position) => {
+            let value = tensor.values()[position].as_f64();
+            Err(Error::Value { what, index: index_of(position, tensor.shape()), value, range })
+        }
+    }
+}
+
+/// Checks that weights are finite and not negative.
+pub(crate) fn check_weights<'a>(
+    what: &'static str,
+    weights: impl IntoIterator<Item = &'a f64>,
+    shape: &[usize],
+) -> Result<(), Error> {
+    let wrong = |(_, weight): &(usize, &f64)| !weight.is_finite() || **weight < 0.0;
+    match weights.into_iter().enumerate().find(wrong) {
+        None => Ok(()),
+        Some((position, &value)) => {
+            let index = index_of(position, shape);
+            Err(Error::Value { what, index, value, range: "finite and not negative" })
+        }
+    }
+}
+
+/// The weights of the classes, checked, as numbers of the logits' type.
+pub(crate) fn check_class_weights<E: Element>(
+    option: &'static str,
+    weights: Option<&[f64]>,
+    classes: usize,
+) -> Result<Option<Vec<E>>, Error> {
+    let Some(weights) = weights else { return Ok(None) };
+    if weights.len() != classes {
+        return Err(Error::WeightCount { option, found: weights.len(), classes });
+    }
+    check_weights(option, weights, &[classes])?;
+    Ok(Some(weights.iter().map(|&weight| E::from_f64(weight)).collect()))
+}
+
+/// What is wrong with a row of numbers that is not a distribution.
+pub(crate) fn not_a_distribution(what: &'static str, row: usize, values: &[f64]) -> Error {
+    match values.iter().position(|p| !(0.0..=f64::INFINITY).contains(p)) {
+        Some(column) => Error::Value {
+            what,
+            index: vec![row, column],
+            value: values[column],
+            range: "a probability, from 0 to 1",
+        },
+        None => Error::Sum { what, row, sum: values.iter().sum() },
+    }
+}
+
+/// The number of rows and the length of each, of logits `[…, C]`.
+pub(crate) fn rows_and_classes(
+    what: &'static str,
+    shape: &[usize],
+) -> Result<(usize, usize), Error> {
+    let rows = |rows: &[usize]| rows.iter().product();
+    match shape.split_last() {
+        Some((&classes, leading)) if classes > 0 || rows(leading) == 0 => {
+            Ok((rows(leading), classes))
+        }
+        _ => Err(Error::NoClasses { what, found: shape.to_vec() }),
+    }
+}
+
+/// The index along each axis of a position in row-major order.
+fn index_of(mut position: usize, shape: &[usize]) -> Vec<usize> {
+    let mut index = vec![0; shape.len()];
+    for (index, length) in index.iter_mut().zip(shape).rev() {
+        (*index, position) = (position % length, position / length);
+    }
+    index
+}

@@ -1,0 +1,190 @@
+//! The loops of cross-entropy over targets that reach every class.
+
+use downhill_tensor::Element;
+
+use super::lanes::{LANES, Tile, total};
+use super::logarithm::ln;
+
+/// Targets by probabilities, label smoothing or both. The target of a class is
+/// weight · (`certainty` · probability + smoothing), the smoothing being 0 where the logit is −∞.
+#[derive(Clone, Copy)]
+pub(super) struct Dense<'a, E> {
+    /// None where the targets are labels: the probabilities are then 0, and the label is seen to
+    /// apart.
+    pub(super) probabilities: Option<&'a [Tile<E>]>,
+    /// None where all are 1.
+    pub(super) weights: Option<&'a [Tile<E>]>,
+    /// 1 − label smoothing.
+    pub(super) certainty: E,
+    /// Whether the entropy of the targets is subtracted, which makes the loss a Kullback–Leibler
+    /// divergence.
+    pub(super) is_divergence: bool,
+}
+
+/// What must be known of dense targets before their loss can be, in each lane.
+#[derive(Clone, Copy)]
+pub(super) struct Counts<E> {
+    /// The number of classes whose logit is not −∞.
+    pub(super) unmasked: Tile<E>,
+    /// The sum of their weights.
+    pub(super) weight: Tile<E>,
+    /// The sum of the probabilities.
+    pub(super) probability: Tile<E>,
+    /// The sum of the probabilities times their weights.
+    pub(super) weighted: Tile<E>,
+    /// The least of the probabilities and 0.
+    pub(super) least: Tile<E>,
+}
+
+/// What is known of the row in each lane once its exponentials are summed up.
+#[derive(Clone, Copy)]
+pub(super) struct Outcome<E> {
+    /// The loss, without that of dense targets.
+    pub(super) loss: Tile<E>,
+    pub(super) max: Tile<E>,
+    /// ln Σ e^((x − max) · scale).
+    pub(super) log_sum: Tile<E>,
+    /// What the exponentials, relative to the maximum, are multiplied with to give the gradient.
+    pub(super) factor: Tile<E>,
+    /// What the targets are multiplied with.
+    pub(super) upstream: Tile<E>,
+    /// The smoothing mass of each class that is not masked.
+    pub(super) smoothing: Tile<E>,
+    /// The gradient at the label.
+    pub(super) at_label: Tile<E>,
+}
+
+/// A number for each class: a slice, or one number for all, for which loops are compiled apart.
+trait PerClass<E>: Copy {
+    fn at(self, tile: usize, lane: usize) -> E;
+}
+
+impl<E: Element> PerClass<E> for &[Tile<E>] {
+    #[inline(always)]
+    fn at(self, tile: usize, lane: usize) -> E {
+        self[tile][lane]
+    }
+}
+
+#[derive(Clone, Copy)]
+struct All<E>(E);
+
+impl<E: Element> PerClass<E> for All<E> {
+    #[inline(always)]
+    fn at(self, _: usize, _: usize) -> E {
+        self.0
+    }
+}
+
+/// The arguments that [`Dense::finish`] hands on.
+type Finish<'a, E> = (&'a mut Tile<E>, &'a [Tile<E>], &'a mut [Tile<E>], &'a Outcome<E>, E, E);
+
+impl<E: Element> Dense<'_, E> {
+    /// Multiplies the exponentials by the row's factor times `ratio` and subtracts upstream times
+    /// the targets, which gives the gradient. Adds to `loss` that of the targets:
+    /// Σ target · (log_sum − shifted), where shifted is (x − max) · scale.
+    #[inline(always)]
+    pub(super) fn finish(
+        &self,
+        loss: &mut Tile<E>,
+        x: &[Tile<E>],
+        out: &mut [Tile<E>],
+        rows: &Outcome<E>,
+        ratio: E,
+        scale: E,
+    ) {
+        let rest = (loss, x, out, rows, ratio, scale);
+        match (self.probabilities, self.weights) {
+            (None, None) => self.finish_with(All(E::zero()), All(E::one()), rest),
+            (None, Some(weights)) => self.finish_with(All(E::zero()), weights, rest),
+            (Some(values), None) => self.finish_with(values, All(E::one()), rest),
+            (Some(values), Some(weights)) => self.finish_with(values, weights, rest),
+        }
+    }
+
+    #[inline(always)]
+    fn finish_with(
+        &self,
+        probabilities: impl PerClass<E>,
+        weights: impl PerClass<E>,
+        (loss, x, out, rows, ratio, scale): Finish<'_, E>,
+    ) {
+        let mut lanes = *loss;
+        for (tile, (x, out)) in x.iter().zip(out).enumerate() {
+            for lane in 0..LANES {
+                let masked = x[lane] == E::neg_infinity();
+                let smoothing = if masked { E::zero() } else { rows.smoothing[lane] };
+                let certain = self.certainty * probabilities.at(tile, lane);
+                let target = weights.at(tile, lane) * (certain + smoothing);
+                let mut log_ratio = rows.log_sum[lane] - (x[lane] - rows.max[lane]) * scale;
+                if self.is_divergence {
+                    log_ratio += E::from_f64(ln(target.as_f64()));
+                }
+                // 0 · ∞ is 0 here: what is impossible and not wanted costs nothing.
+                lanes[lane] += if target == E::zero() { E::zero() } else { target * log_ratio };
+                out[lane] = out[lane] * (rows.factor[lane] * ratio) - rows.upstream[lane] * target;
+            }
+        }
+        *loss = lanes;
+    }
+}
+
+impl<E: Element> Counts<E> {
+    /// The counts of no classes.
+    #[inline(always)]
+    pub(super) fn zero() -> Self {
+        let zero = [E::zero(); LANES];
+        Self { unmasked: zero, weight: zero, probability: zero, weighted: zero, least: zero }
+    }
+
+    #[inline(always)]
+    pub(super) fn add(&mut self, x: &[Tile<E>], dense: &Dense<'_, E>) {
+        match dense.weights {
+            None => self.add_unmasked(x, All(E::one())),
+            Some(weights) => self.add_unmasked(x, weights),
+        }
+        match (dense.probabilities, dense.weights) {
+            (None, _) => {}
+            (Some(values), None) => self.add_probabilities(values, All(E::one())),
+            (Some(values), Some(weights)) => self.add_probabilities(values, weights),
+        }
+    }
+
+    #[inline(always)]
+    fn add_unmasked(&mut self, x: &[Tile<E>], weights: impl PerClass<E>) {
+        let (mut count, mut weight) = (self.unmasked, self.weight);
+        for (tile, x) in x.iter().enumerate() {
+            for lane in 0..LANES {
+                let masked = x[lane] == E::neg_infinity();
+                count[lane] += if masked { E::zero() } else { E::one() };
+                weight[lane] += if masked { E::zero() } else { weights.at(tile, lane) };
+            }
+        }
+        (self.unmasked, self.weight) = (count, weight);
+    }
+
+    #[inline(always)]
+    fn add_probabilities(&mut self, values: &[Tile<E>], weights: impl PerClass<E>) {
+        let (mut sum, mut weighted, mut least) = (self.probability, self.weighted, self.least);
+        for (tile, p) in values.iter().enumerate() {
+            for lane in 0..LANES {
+                sum[lane] += p[lane];
+                weighted[lane] += p[lane] * weights.at(tile, lane);
+                least[lane] = if p[lane] < least[lane] { p[lane] } else { least[lane] };
+            }
+        }
+        (self.probability, self.weighted, self.least) = (sum, weighted, least);
+    }
+
+    /// Adds up the lanes, which are parts of one row, in every lane.
+    #[inline(always)]
+    pub(super) fn over_lanes(self) -> Self {
+        Self {
+            unmasked: total(self.unmasked),
+            weight: total(self.weight),
+            probability: total(self.probability),
+            weighted: total(self.weighted),
+            least: [self.least.into_iter().fold(E::zero(), E::min); LANES],
+        }
+    }
+}

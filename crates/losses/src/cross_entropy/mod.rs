@@ -1,0 +1,285 @@
+//! Cross-entropy from logits.
+
+mod dense;
+mod derivatives;
+mod lanes;
+mod linear;
+pub(crate) mod logarithm;
+mod long;
+pub(crate) mod rows;
+mod short;
+#[cfg(test)]
+mod tests;
+
+use downhill_tensor::{Element, Tensor, kernels, operation};
+use ndarray::ArrayD;
+
+use self::derivatives::Recorded;
+use self::rows::{RowTargets, Rows};
+use crate::checks::{
+    check_class_weights, check_fraction, check_not_negative, check_positive, check_shape,
+    rows_and_classes,
+};
+use crate::error::Error;
+use crate::reduction::Reduction;
+use crate::targets::Targets;
+
+/// Cross-entropy of logits `[…, C]` with the classes on the last axis: −Σ target · ln softmax of
+/// each row, in nats.
+///
+/// With s = logits / temperature, lse = ln Σ e^s over the C classes, and all options, the loss of
+/// a row is
+///
+/// ```text
+/// Σ_c weight_c · ((1 − ε) · target_c + ε / K) · (lse − s_c)  +  z · W · lse²
+/// ```
+///
+/// where target is 1 at the label and 0 elsewhere, or the given distribution; ε is the label
+/// smoothing (Szegedy et al., "Rethinking the Inception architecture for computer vision", 2016)
+/// and K the number of classes whose logit is not −∞, to which it is limited; z is the z-loss
+/// (Chowdhery et al., "PaLM: scaling language modeling with pathways", 2022) and
+/// W = Σ_c weight_c · target_c.
+///
+/// The mean over labels is weighted: the sum divided by that of the labels' weights. That over
+/// distributions is the sum divided by the number of rows. Both are as PyTorch has it.
+///
+/// The gradient, softmax − target in the plainest case, is written in the same pass that computes
+/// the loss, while a row is in cache. See the [crate documentation](crate) for infinite logits
+/// and other edges.
+///
+/// ```
+/// use downhill_losses::CrossEntropy;
+/// use downhill_tensor::Tensor;
+///
+/// let logits = Tensor::parameter([[2.0, 1.0, 0.1], [0.5, 2.5, -1.0]]);
+/// let loss = CrossEntropy::new().label_smoothing(0.1).forward(&logits, &[0, 1])?;
+/// let gradients = loss.backward();
+/// assert!(gradients.get(&logits).unwrap().to_vec()[0] < 0.0);
+/// # Ok::<(), downhill_losses::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct CrossEntropy {
+    class_weights: Option<Vec<f64>>,
+    label_smoothing: f64,
+    ignore_index: Option<usize>,
+    temperature: f64,
+    z_loss: f64,
+    reduction: Reduction,
+    /// Whether the entropy of the targets is subtracted.
+    is_divergence: bool,
+    /// What the loss is multiplied with.
+    factor: f64,
+}
+
+impl Default for CrossEntropy {
+    fn default() -> Self {
+        Self {
+            class_weights: None,
+            label_smoothing: 0.0,
+            ignore_index: None,
+            temperature: 1.0,
+            z_loss: 0.0,
+            reduction: Reduction::Mean,
+            is_divergence: false,
+            factor: 1.0,
+        }
+    }
+}
+
+/// The mean cross-entropy of logits `[…, C]`: [`CrossEntropy`] with default options.
+///
+/// # Errors
+///
+/// As [`CrossEntropy::forward`].
+///
+/// ```
+/// use downhill_losses::cross_entropy;
+/// use downhill_tensor::Tensor;
+///
+/// let loss = cross_entropy(&Tensor::from([[0.0_f64, 0.0]]), &[1])?;
+/// assert_eq!(loss.item(), 2.0_f64.ln());
+/// # Ok::<(), downhill_losses::Error>(())
+/// ```
+pub fn cross_entropy<'a, E: Element>(
+    logits: &Tensor<E>,
+    targets: impl Into<Targets<'a, E>>,
+) -> Result<Tensor<E>, Error> {
+    CrossEntropy::new().forward(logits, targets)
+}
+
+impl CrossEntropy {
+    /// Without weights, smoothing or z-loss, at temperature 1, reduced to the mean.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The Kullback–Leibler divergence of distributions from softmaxes, times `factor`.
+    pub(crate) fn divergence(factor: f64) -> Self {
+        Self { is_divergence: true, factor, ..Self::default() }
+    }
+
+    /// The weight of each class, finite and not negative.
+    pub fn class_weights(mut self, class_weights: impl Into<Vec<f64>>) -> Self {
+        self.class_weights = Some(class_weights.into());
+        self
+    }
+
+    /// The share of each target, from 0 to 1, that is spread evenly over all classes that are not
+    /// masked.
+    pub fn label_smoothing(mut self, label_smoothing: f64) -> Self {
+        self.label_smoothing = label_smoothing;
+        self
+    }
+
+    /// The label of rows to leave out: their loss and gradient are 0, and their logits are not
+    /// looked at. It need not be a class. Of no effect on distributions.
+    pub fn ignore_index(mut self, ignore_index: usize) -> Self {
+        self.ignore_index = Some(ignore_index);
+        self
+    }
+
+    /// What the logits are divided by, greater than 0.
+    pub fn temperature(mut self, temperature: f64) -> Self {
+        self.temperature = temperature;
+        self
+    }
+
+    /// The factor, not negative, of the squared log-normaliser that is added to the loss.
+    pub fn z_loss(mut self, z_loss: f64) -> Self {
+        self.z_loss = z_loss;
+        self
+    }
+
+    /// What becomes of the losses of the rows.
+    pub fn reduction(mut self, reduction: Reduction) -> Self {
+        self.reduction = reduction;
+        self
+    }
+
+    /// The loss of logits `[…, C]` against labels (as many as there are rows) or distributions
+    /// (of the logits' shape): a tensor of shape `[]`, or `[…]` with [`Reduction::None`].
+    ///
+    /// Gradients flow into the logits, and into distributions that lead to a parameter.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] with the place and the value if an option is out of its range, there are not as
+    /// many weights as classes, the shapes do not fit, a label is not a class, a row of
+    /// probabilities has a negative one or does not sum to 1 (within 1e-6; 1e-5 in `f32`), or a
+    /// row of logits is all −∞.
+    pub fn forward<'a, E: Element>(
+        &self,
+        logits: &Tensor<E>,
+        targets: impl Into<Targets<'a, E>>,
+    ) -> Result<Tensor<E>, Error> {
+        let (count, classes) = rows_and_classes("logits", logits.shape())?;
+        self.check_options()?;
+        let weights = check_class_weights("class_weights", self.class_weights.as_deref(), classes)?;
+        let (labels, distributions) = match targets.into() {
+            Targets::Classes(labels) => {
+                (Some(labels.check(logits.shape(), self.ignore_index)?), None)
+            }
+            Targets::Probabilities(tensor) => {
+                check_shape("target probabilities", tensor, logits.shape())?;
+                (None, Some(tensor))
+            }
+        };
+        let probabilities = distributions.map(Tensor::values);
+        let targets = match (&labels, &probabilities) {
+            (Some(labels), _) => RowTargets::Labels(labels),
+            (None, Some(values)) => RowTargets::Probabilities(values),
+            (None, None) => unreachable!("one of the two was just made"),
+        };
+        let upstream = self.upstream(targets, count);
+        let mut losses = vec![E::zero(); count];
+        // That of unreduced losses is left to the backward pass, which knows their upstream
+        // gradients.
+        let is_reduced = self.reduction != Reduction::None;
+        let mut gradient = (is_reduced && operation::is_recorded(&[logits]))
+            .then(|| kernels::buffer::<E>(logits.len()));
+        if upstream > 0.0 {
+            let logits = logits.values();
+            let rows = self.rows(&logits, classes, targets, weights.as_deref(), upstream);
+            rows.run(&mut losses, gradient.as_deref_mut())?;
+        } else if let Some(gradient) = &mut gradient {
+            gradient.fill(E::zero());
+        }
+        let value = match is_reduced {
+            true => ArrayD::from_elem(vec![], E::from_f64(sum(&losses) * upstream)),
+            false => {
+                let factor = E::from_f64(self.factor);
+                losses.iter_mut().for_each(|loss| *loss *= factor);
+                array(&logits.shape()[..logits.ndim() - 1], losses)
+            }
+        };
+        let inputs: Vec<&Tensor<E>> = std::iter::once(logits).chain(distributions).collect();
+        Ok(operation::record(&inputs, value, || Recorded {
+            inputs: inputs.iter().copied().cloned().collect(),
+            options: self.clone(),
+            labels: labels.map(|labels| labels.into_owned()),
+            upstream,
+            gradient: gradient.map(|values| array(logits.shape(), values).into()),
+        }))
+    }
+
+    fn check_options(&self) -> Result<(), Error> {
+        check_fraction("label_smoothing", self.label_smoothing)?;
+        check_positive("temperature", self.temperature)?;
+        check_not_negative("z_loss", self.z_loss)
+    }
+
+    /// What the losses of the rows are multiplied with: 0 where there is nothing that counts, of
+    /// which the mean is 0 whatever the logits are.
+    fn upstream<E: Element>(&self, targets: RowTargets<'_, E>, count: usize) -> f64 {
+        let kept = |labels: &[usize]| -> f64 {
+            let kept = labels.iter().filter(|&&label| Some(label) != self.ignore_index);
+            match &self.class_weights {
+                None => kept.count() as f64,
+                Some(weights) => kept.map(|&label| weights[label]).sum(),
+            }
+        };
+        let divisor = match (self.reduction, targets) {
+            (Reduction::None | Reduction::Sum, _) => 1.0,
+            (Reduction::Mean, RowTargets::Labels(labels)) => kept(labels),
+            (Reduction::Mean, RowTargets::Probabilities(_)) => count as f64,
+        };
+        if divisor > 0.0 { self.factor / divisor } else { 0.0 }
+    }
+
+    fn rows<'a, E: Element>(
+        &self,
+        logits: &'a [E],
+        classes: usize,
+        targets: RowTargets<'a, E>,
+        weights: Option<&'a [E]>,
+        upstream: f64,
+    ) -> Rows<'a, E> {
+        Rows {
+            logits,
+            classes,
+            targets,
+            ignored: self.ignore_index,
+            weights,
+            label_smoothing: E::from_f64(self.label_smoothing),
+            scale: E::from_f64(self.temperature.recip()),
+            z_loss: E::from_f64(self.z_loss),
+            is_divergence: self.is_divergence,
+            upstream: E::from_f64(upstream),
+            row_upstream: None,
+        }
+    }
+}
+
+/// The sum of all losses in pairs, in an order that depends on their number alone.
+pub(crate) fn sum<E: Element>(losses: &[E]) -> f64 {
+    if losses.len() <= 128 {
+        return losses.iter().map(|loss| loss.as_f64()).sum();
+    }
+    let (left, right) = losses.split_at(losses.len() / 2);
+    sum(left) + sum(right)
+}
+
+/// The array of `shape` with `values` in row-major order.
+pub(crate) fn array<E>(shape: &[usize], values: Vec<E>) -> ArrayD<E> {
+    ArrayD::from_shape_vec(shape, values).expect("as many values as the shape holds")
+}

@@ -1,0 +1,307 @@
+//! Cross-entropy of rows of logits: the loss of each, and the gradient in the same pass.
+
+use downhill_tensor::Element;
+use downhill_tensor::kernels::vectorize;
+use rayon::prelude::*;
+
+use super::dense::{Counts, Dense, Outcome};
+use super::lanes::{LANES, Sums, Tile};
+use super::logarithm::ln_1p;
+use super::long::Scratch;
+use super::short::Blocks;
+use crate::checks::not_a_distribution;
+use crate::error::Error;
+
+/// Up to this many classes the lanes run across rows, beyond it along a row.
+const FEW: usize = 32;
+
+/// Fewer logits than this are not worth another thread.
+const GRAIN: usize = 1 << 15;
+
+/// What is to be computed.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a, E> {
+    /// `classes` for each row.
+    pub(crate) logits: &'a [E],
+    pub(crate) classes: usize,
+    pub(crate) targets: RowTargets<'a, E>,
+    /// The label of rows that are left out.
+    pub(crate) ignored: Option<usize>,
+    /// One for each class; None where all are 1.
+    pub(crate) weights: Option<&'a [E]>,
+    pub(crate) label_smoothing: E,
+    /// 1 / temperature.
+    pub(crate) scale: E,
+    pub(crate) z_loss: E,
+    /// Whether the entropy of the targets, which are probabilities, is subtracted.
+    pub(crate) is_divergence: bool,
+    /// What the gradient is multiplied with.
+    pub(crate) upstream: E,
+    /// What it is multiplied with besides in each row; None where it is 1.
+    pub(crate) row_upstream: Option<&'a [E]>,
+}
+
+/// What is wanted of each row.
+#[derive(Clone, Copy)]
+pub(crate) enum RowTargets<'a, E> {
+    /// One class for each row, or the ignored label.
+    Labels(&'a [usize]),
+    /// As many probabilities as there are logits.
+    Probabilities(&'a [E]),
+}
+
+impl<E: Element> Rows<'_, E> {
+    /// Writes the loss of each row, and with `gradient` that with respect to the logits.
+    pub(crate) fn run(&self, losses: &mut [E], gradient: Option<&mut [E]>) -> Result<(), Error> {
+        self.split(0, losses, gradient)
+    }
+
+    /// Writes the loss of each row, and the gradient in place of the logits, of which `self` has
+    /// none.
+    pub(crate) fn run_in_place(&self, losses: &mut [E], logits: &mut [E]) -> Result<(), Error> {
+        let rows = losses.par_iter_mut().zip(logits.par_chunks_exact_mut(self.classes.max(1)));
+        let new = || (Scratch::new(), Vec::new());
+        let results = rows.enumerate().map_init(new, |(scratch, copy), (row, (loss, logits))| {
+            copy.clear();
+            copy.extend_from_slice(logits);
+            let rows = self.row(row, copy);
+            *loss = vectorize(
+                #[inline(always)]
+                || rows.long_row(0, Some(logits), scratch),
+            )
+            .map_err(|error| error.after_rows(row))?;
+            Ok(())
+        });
+        // Of several errors the first, whatever the threads.
+        results.collect::<Vec<_>>().into_iter().collect()
+    }
+
+    /// The problem of one row alone, with other logits.
+    fn row<'a>(&'a self, row: usize, logits: &'a [E]) -> Rows<'a, E> {
+        let targets = match self.targets {
+            RowTargets::Labels(labels) => RowTargets::Labels(&labels[row..=row]),
+            RowTargets::Probabilities(values) => {
+                RowTargets::Probabilities(&values[row * self.classes..(row + 1) * self.classes])
+            }
+        };
+        let row_upstream = self.row_upstream.map(|values| &values[row..=row]);
+        Rows { logits, targets, row_upstream, ..*self }
+    }
+
+    /// The rows from `first`, as many as `losses` has, halved until they are little work.
+    fn split(
+        &self,
+        first: usize,
+        losses: &mut [E],
+        gradient: Option<&mut [E]>,
+    ) -> Result<(), Error> {
+        let count = losses.len();
+        // Lanes that run across rows are then full on either side.
+        let middle = if self.classes > FEW { count / 2 } else { (count / 2) / LANES * LANES };
+        if count * self.classes < GRAIN || middle == 0 {
+            return vectorize(
+                #[inline(always)]
+                || self.serial(first, losses, gradient),
+            );
+        }
+        let (losses, more_losses) = losses.split_at_mut(middle);
+        let (gradient, more_gradient) =
+            gradient.map(|gradient| gradient.split_at_mut(middle * self.classes)).unzip();
+        let (left, right) = rayon::join(
+            || self.split(first, losses, gradient),
+            || self.split(first + middle, more_losses, more_gradient),
+        );
+        left.and(right)
+    }
+
+    #[inline(always)]
+    fn serial(
+        &self,
+        first: usize,
+        losses: &mut [E],
+        mut gradient: Option<&mut [E]>,
+    ) -> Result<(), Error> {
+        let mut long = (self.classes > FEW).then(Scratch::new);
+        let mut short = long.is_none().then(|| Blocks::new(self));
+        let step = if long.is_some() { 1 } else { LANES };
+        for (block, losses) in losses.chunks_mut(step).enumerate() {
+            let (row, length) = (first + block * step, losses.len() * self.classes);
+            let gradient = gradient
+                .as_deref_mut()
+                .map(|gradient| &mut gradient[block * step * self.classes..][..length]);
+            if let Some(scratch) = &mut long {
+                losses[0] = self.long_row(row, gradient, scratch)?;
+            } else if let Some(blocks) = &mut short {
+                self.short_rows(row, losses, gradient, blocks)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What follows from the sums of each lane's row, given the logit at its label, the weight of
+    /// that, and what the gradient is multiplied with.
+    ///
+    /// The gradient is upstream · (slope · softmax − target), where slope is the sum of the
+    /// targets and what the z-loss adds to it.
+    #[inline(always)]
+    pub(super) fn outcome(
+        &self,
+        sums: &Sums<E>,
+        counts: &Counts<E>,
+        at_label: &Tile<E>,
+        label_weight: &Tile<E>,
+        upstream: Tile<E>,
+    ) -> Outcome<E> {
+        let (zero, one) = (E::zero(), E::one());
+        let zeros = [zero; LANES];
+        let mut rows = Outcome {
+            loss: zeros,
+            max: sums.max,
+            log_sum: zeros,
+            factor: zeros,
+            upstream,
+            smoothing: zeros,
+            at_label: zeros,
+        };
+        let certainty = one - self.label_smoothing;
+        let by_label = matches!(self.targets, RowTargets::Labels(_));
+        for lane in 0..LANES {
+            let rest = sums.rest[lane];
+            let total = one + rest;
+            let log_sum = E::from_f64(ln_1p(rest.as_f64()));
+            let smoothing = match self.label_smoothing > zero {
+                true => self.label_smoothing / counts.unmasked[lane],
+                false => zero,
+            };
+            let row_weight = if by_label { label_weight[lane] } else { counts.weighted[lane] };
+            let target = if by_label { certainty * row_weight } else { zero };
+
+            let mut others = smoothing * counts.weight[lane] + certainty * counts.weighted[lane];
+            let mut loss = zero;
+            if self.z_loss > zero {
+                let log_normalizer = sums.max[lane] * self.scale + log_sum;
+                loss = self.z_loss * row_weight * log_normalizer * log_normalizer;
+                others += self.z_loss * row_weight * (log_normalizer + log_normalizer);
+            }
+
+            let shifted = (at_label[lane] - sums.max[lane]) * self.scale;
+            let probability = shifted.exponential() / total;
+            // 1 − probability, of which the difference would leave few digits near 0.
+            let complement = if shifted == zero { rest / total } else { one - probability };
+            let masked = at_label[lane] == E::neg_infinity();
+            let smoothed = if masked { zero } else { smoothing * label_weight[lane] };
+            loss += if target == zero { zero } else { target * (log_sum - shifted) };
+
+            rows.loss[lane] = loss;
+            rows.log_sum[lane] = log_sum;
+            rows.factor[lane] = upstream[lane] * (target + others) / total;
+            rows.smoothing[lane] = smoothing;
+            rows.at_label[lane] =
+                upstream[lane] * (others * probability - smoothed - target * complement);
+        }
+        rows
+    }
+
+    /// Whether the row in `lane` is ignored or has NaN or +∞ in it. Whether it is in order at all.
+    #[inline(always)]
+    pub(super) fn is_unusual(
+        &self,
+        row: usize,
+        sums: &Sums<E>,
+        counts: &Counts<E>,
+        lane: usize,
+    ) -> Result<bool, Error> {
+        if let RowTargets::Probabilities(values) = self.targets {
+            let sum = counts.probability[lane].as_f64();
+            // NaN fails either comparison.
+            if !((sum - 1.0).abs() <= tolerance::<E>() && counts.least[lane] >= E::zero()) {
+                let values = &values[row * self.classes..(row + 1) * self.classes];
+                return Err(wrong_distribution(row, values));
+            }
+        }
+        if self.is_ignored(row) || sums.rest[lane].is_nan() {
+            return Ok(true);
+        }
+        match sums.max[lane] == E::neg_infinity() {
+            true => Err(Error::AllMasked { row }),
+            false => Ok(false),
+        }
+    }
+
+    /// The loss of a row that is ignored or has NaN or +∞ in it.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn unusual_row(&self, row: usize, mut gradient: Option<&mut [E]>) -> E {
+        let logits = &self.logits[row * self.classes..(row + 1) * self.classes];
+        let is_ignored = self.is_ignored(row);
+        if is_ignored || logits.iter().any(|x| x.is_nan()) {
+            let value = if is_ignored { E::zero() } else { E::nan() };
+            if let Some(gradient) = gradient {
+                gradient.fill(value);
+            }
+            return value;
+        }
+        // Infinite logits leave no probability to finite ones, and share it equally.
+        let relative = |&x: &E| if x == E::infinity() { E::zero() } else { E::neg_infinity() };
+        let relative: Vec<E> = logits.iter().map(relative).collect();
+        let rows = Rows { z_loss: E::zero(), ..self.row(row, &relative) };
+        let loss = rows.long_row(0, gradient.as_deref_mut(), &mut Scratch::new());
+        let mut loss = loss.expect("a row with a logit of 0 and the targets of one in order");
+        if self.z_loss > E::zero() {
+            loss = E::infinity();
+            for (gradient, x) in gradient.into_iter().flatten().zip(logits) {
+                if *x == E::infinity() {
+                    *gradient = self.upstream(row) * E::infinity();
+                }
+            }
+        }
+        loss
+    }
+
+    /// What the gradient of a row is multiplied with.
+    #[inline(always)]
+    pub(super) fn upstream(&self, row: usize) -> E {
+        self.upstream * self.scale * self.row_upstream.map_or(E::one(), |values| values[row])
+    }
+
+    /// The weight of a class; of an ignored label, which need not be one, any number.
+    #[inline(always)]
+    pub(super) fn weight(&self, class: usize) -> E {
+        self.weights.and_then(|weights| weights.get(class)).copied().unwrap_or(E::one())
+    }
+
+    #[inline(always)]
+    fn is_ignored(&self, row: usize) -> bool {
+        match self.targets {
+            RowTargets::Labels(labels) => Some(labels[row]) == self.ignored,
+            RowTargets::Probabilities(_) => false,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn is_dense(&self) -> bool {
+        self.label_smoothing > E::zero() || matches!(self.targets, RowTargets::Probabilities(_))
+    }
+
+    #[inline(always)]
+    pub(super) fn dense<'t>(
+        &self,
+        probabilities: Option<&'t [Tile<E>]>,
+        weights: Option<&'t [Tile<E>]>,
+    ) -> Dense<'t, E> {
+        let certainty = E::one() - self.label_smoothing;
+        Dense { probabilities, weights, certainty, is_divergence: self.is_divergence }
+    }
+}
+
+/// How far from 1 a row of probabilities may sum to.
+pub(crate) fn tolerance<E: Element>() -> f64 {
+    // An f32 softmax over many classes is off by this much when it was summed in a plain loop.
+    if E::epsilon().as_f64() < 1e-10 { 1e-6 } else { 1e-5 }
+}
+
+#[cold]
+fn wrong_distribution<E: Element>(row: usize, values: &[E]) -> Error {
+    let values: Vec<f64> = values.iter().map(|p| p.as_f64()).collect();
+    not_a_distribution("target probabilities", row, &values)
+}

@@ -1,0 +1,285 @@
+use approx::assert_relative_eq;
+use downhill_tensor::{grad, hessian, keep, without_recording};
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
+
+use super::*;
+
+/// Numbers of classes around the bounds of lanes, of the two layouts, and of panels.
+const CLASSES: [usize; 18] =
+    [1, 2, 3, 15, 16, 17, 31, 32, 33, 47, 48, 49, 1000, 2047, 2048, 2049, 2065, 4100];
+
+fn random(shape: &[usize], scale: f64, rng: &mut Xoshiro256PlusPlus) -> Tensor<f64> {
+    let values = (0..shape.iter().product()).map(|_| scale * rng.random_range(-1.0..1.0));
+    Tensor::from_shape_vec(shape, values.collect()).unwrap()
+}
+
+/// What the loss is said to be, in plain tensor operations, for logits without −∞.
+fn composed(
+    loss: &CrossEntropy,
+    logits: &Tensor<f64>,
+    labels: &[usize],
+    distributions: Option<&Tensor<f64>>,
+) -> Tensor<f64> {
+    let [count, classes] = *logits.shape() else { unreachable!() };
+    let weights = loss.class_weights.clone().unwrap_or(vec![1.0; classes]);
+    let is_kept = |label: &usize| distributions.is_some() || Some(*label) != loss.ignore_index;
+    let kept: Vec<f64> = labels.iter().map(|label| f64::from(is_kept(label))).collect();
+    let class = |&label: &usize| if is_kept(&label) { label } else { 0 };
+    let classes_of_rows: Vec<usize> = labels.iter().map(class).collect();
+    let hard = distributions.cloned().unwrap_or_else(|| Tensor::one_hot(&classes_of_rows, classes));
+    let kept = Tensor::from(kept);
+
+    let scaled = logits * loss.temperature.recip();
+    let target = &hard * (1.0 - loss.label_smoothing) + loss.label_smoothing / classes as f64;
+    let weights = Tensor::from(weights);
+    let nll = -(scaled.log_softmax(-1) * target * &weights).sum_axes(-1);
+    let row_weights = (hard * weights).sum_axes(-1) * &kept;
+    let z = scaled.log_sum_exp_axes(-1).square() * loss.z_loss * &row_weights;
+    let losses = nll * kept + z;
+    match loss.reduction {
+        Reduction::None => losses,
+        Reduction::Sum => losses.sum(),
+        Reduction::Mean if distributions.is_some() => losses.sum() / count as f64,
+        Reduction::Mean => losses.sum() / row_weights.sum(),
+    }
+}
+
+fn with_every_option(classes: usize, rng: &mut Xoshiro256PlusPlus) -> CrossEntropy {
+    let weights: Vec<f64> = (0..classes).map(|_| rng.random_range(0.2..3.0)).collect();
+    CrossEntropy::new()
+        .class_weights(weights)
+        .label_smoothing(0.1)
+        .ignore_index(1)
+        .temperature(1.7)
+        .z_loss(0.01)
+}
+
+#[test]
+fn fused_loss_and_gradient_are_those_of_the_composition() {
+    let rng = &mut Xoshiro256PlusPlus::seed_from_u64(1);
+    for classes in CLASSES {
+        let rows = if classes < 100 { 37 } else { 3 };
+        let logits = Tensor::parameter(random(&[rows, classes], 6.0, rng));
+        let labels: Vec<usize> = (0..rows).map(|_| rng.random_range(0..classes)).collect();
+        let distributions = random(&[rows, classes], 3.0, rng).softmax(-1);
+        let every = with_every_option(classes, rng);
+        let losses = [
+            CrossEntropy::new(),
+            CrossEntropy::new().label_smoothing(0.3),
+            CrossEntropy { ignore_index: None, ..every.clone() },
+            every,
+        ];
+        for loss in losses {
+            for reduction in [Reduction::None, Reduction::Mean, Reduction::Sum] {
+                let loss = loss.clone().reduction(reduction);
+                for targets in [None, Some(&distributions)] {
+                    // With one class the ignored label leaves no other to average.
+                    if classes == 1 && loss.ignore_index.is_some() && targets.is_none() {
+                        continue;
+                    }
+                    let fused = match targets {
+                        None => loss.forward(&logits, &labels).unwrap(),
+                        Some(targets) => loss.forward(&logits, targets).unwrap(),
+                    };
+                    let composed = composed(&loss, &logits, &labels, targets);
+                    assert_eq!(fused.shape(), composed.shape());
+                    let seed = random(fused.shape(), 2.0, rng);
+                    let gradients = [&fused, &composed].map(|output| output.backward_with(&seed));
+                    let [fused_gradient, expected] =
+                        gradients.map(|gradients| gradients.get(&logits).unwrap().to_vec());
+                    let context = format!("{loss:?}, {classes} classes");
+                    let pairs = fused.to_vec().into_iter().zip(composed.to_vec());
+                    for (found, expected) in pairs.chain(fused_gradient.into_iter().zip(expected)) {
+                        let close = (found - expected).abs() < 1e-13 * expected.abs().max(1.0);
+                        assert!(close, "{found:e}, not {expected:e}: {context}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_loss_is_the_same_with_and_without_a_gradient() {
+    let rng = &mut Xoshiro256PlusPlus::seed_from_u64(2);
+    for classes in CLASSES {
+        let logits = Tensor::parameter(random(&[19, classes], 6.0, rng));
+        let labels: Vec<usize> = (0..19).map(|_| rng.random_range(0..classes)).collect();
+        let loss = with_every_option(classes, rng).reduction(Reduction::Sum);
+        let recorded = loss.forward(&logits, &labels).unwrap();
+        let evaluated = without_recording(|| loss.forward(&logits, &labels)).unwrap();
+        assert_eq!(recorded.item(), evaluated.item(), "{classes} classes");
+        let alone = loss.reduction(Reduction::None).forward(&logits, &labels).unwrap();
+        assert_eq!(sum(&alone.to_vec()), evaluated.item(), "{classes} classes");
+    }
+}
+
+#[test]
+fn the_number_of_threads_does_not_change_a_bit() {
+    let rng = &mut Xoshiro256PlusPlus::seed_from_u64(3);
+    for (rows, classes) in [(9001, 10), (300, 1000), (7, 40_000)] {
+        let logits = Tensor::parameter(random(&[rows, classes], 6.0, rng));
+        let labels: Vec<usize> = (0..rows).map(|_| rng.random_range(0..classes)).collect();
+        let loss = CrossEntropy::new().label_smoothing(0.1);
+        let [one, two] = [1, 2].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let value = loss.forward(&logits, &labels).unwrap();
+                (value.item(), value.backward().get(&logits).unwrap().to_vec())
+            })
+        });
+        assert_eq!(one, two);
+    }
+}
+
+#[test]
+fn the_hessian_is_diag_p_minus_p_p_transposed() {
+    let logits = Tensor::<f64>::parameter([0.3, -1.2, 2.0, 0.7]);
+    let loss = cross_entropy(&logits, &[2]).unwrap();
+    let p = logits.softmax(-1).to_vec();
+    for (position, value) in hessian(&loss, &logits).to_vec().into_iter().enumerate() {
+        let (i, j) = (position / 4, position % 4);
+        let diagonal = if i == j { p[i] } else { 0.0 };
+        assert_relative_eq!(value, diagonal - p[i] * p[j], max_relative = 1e-13);
+    }
+}
+
+#[test]
+fn gradients_flow_into_distributions() {
+    let logits = Tensor::<f64>::parameter([[0.3, -1.2, 2.0], [1.0, 0.0, 0.5]]);
+    let teacher = Tensor::<f64>::parameter([[1.0, 2.0, 0.1], [-0.3, 0.2, 0.9]]);
+    let loss = CrossEntropy::new().class_weights([1.0, 2.0, 0.5]).label_smoothing(0.1).z_loss(0.1);
+    let targets = teacher.softmax(-1);
+    let fused = loss.forward(&logits, &targets).unwrap();
+    let composed = composed(&loss, &logits, &[0, 0], Some(&targets));
+    let [fused, composed] = [fused, composed].map(|output| {
+        let [first] = &grad(&output, &[&teacher])[..] else { unreachable!() };
+        (first.to_vec(), grad(&first.square().sum(), &[&logits])[0].to_vec())
+    });
+    let pairs = fused.0.iter().zip(&composed.0).chain(fused.1.iter().zip(&composed.1));
+    for (found, expected) in pairs {
+        assert_relative_eq!(found, expected, max_relative = 1e-12, epsilon = 1e-14);
+    }
+}
+
+#[test]
+fn digits_are_kept_where_one_class_has_nearly_all_the_probability() {
+    // e^−20 is far below the distance of f32 numbers near 1.
+    for classes in [2, 40, 3000] {
+        let mut logits = vec![-40.0_f32; classes];
+        (logits[0], logits[1]) = (10.0, -10.0);
+        let logits = Tensor::parameter(Tensor::from_shape_vec(&[1, classes], logits).unwrap());
+        let loss = cross_entropy(&logits, &[0]).unwrap();
+        let rest = (-20.0_f64).exp() + (classes - 2) as f64 * (-50.0_f64).exp();
+        assert_relative_eq!(f64::from(loss.item()), rest.ln_1p(), max_relative = 3e-7);
+        let gradient = loss.backward().get(&logits).unwrap().to_vec();
+        assert_relative_eq!(f64::from(gradient[0]), -rest / (1.0 + rest), max_relative = 3e-7);
+        assert_relative_eq!(f64::from(gradient[1]), (-20.0_f64).exp(), max_relative = 3e-7);
+    }
+}
+
+#[test]
+fn f32_results_are_those_of_f64() {
+    let rng = &mut Xoshiro256PlusPlus::seed_from_u64(4);
+    for classes in [10, 1000, 50_000] {
+        let narrow: Tensor<f32> =
+            Tensor::from(random(&[4, classes], 8.0, rng).array().mapv(|x| x as f32));
+        let wide: Tensor<f64> = Tensor::from(narrow.array().mapv(f64::from));
+        let labels = [1, 3, 5, 7];
+        let (narrow, wide) = (Tensor::parameter(narrow), Tensor::parameter(wide));
+        let loss = CrossEntropy::new().label_smoothing(0.1);
+        let (a, b) =
+            (loss.forward(&narrow, &labels).unwrap(), loss.forward(&wide, &labels).unwrap());
+        assert_relative_eq!(f64::from(a.item()), b.item(), max_relative = 2e-7);
+        let (a, b) = (a.backward(), b.backward());
+        let pairs =
+            a.get(&narrow).unwrap().to_vec().into_iter().zip(b.get(&wide).unwrap().to_vec());
+        for (found, expected) in pairs {
+            assert!((f64::from(found) - expected).abs() < 1e-6 * expected.abs() + 1e-9);
+        }
+    }
+}
+
+#[test]
+fn an_upstream_gradient_scales_the_gradient() {
+    let logits = Tensor::<f64>::parameter([[0.3, -1.2, 2.0], [1.0, 0.0, 0.5]]);
+    let gradient = |output: Tensor<f64>| output.backward().get(&logits).unwrap().to_vec();
+    let loss = || cross_entropy(&logits, &[2, 0]).unwrap();
+    let whole = gradient(loss());
+    let half = gradient(loss() * 0.5);
+    assert_eq!(half, whole.iter().map(|x| x * 0.5).collect::<Vec<_>>());
+    // Of the same numbers, not of copies.
+    let gradients = loss().backward();
+    assert_eq!(gradients.get(&logits).unwrap().to_vec(), whole);
+}
+
+#[test]
+fn linear_cross_entropy_is_that_of_the_logits() {
+    let rng = &mut Xoshiro256PlusPlus::seed_from_u64(5);
+    // Of the last, one row of logits exceeds what is held at a time.
+    for (rows, width, classes) in [(1, 1, 1), (5, 3, 7), (70, 4, 40_000), (3, 2, 2_000_000)] {
+        let hidden = Tensor::parameter(random(&[rows, width], 1.0, rng));
+        let weight = Tensor::parameter(random(&[classes, width], 1.0, rng));
+        let bias = Tensor::parameter(random(&[classes], 1.0, rng));
+        let labels: Vec<usize> = (0..rows).map(|_| rng.random_range(0..classes)).collect();
+        let mut every = with_every_option(classes, rng);
+        every.ignore_index = Some(labels[rows - 1] + classes * (rows / 70));
+        for (loss, bias) in [(CrossEntropy::new(), None), (every, Some(&bias))] {
+            for reduction in [Reduction::Mean, Reduction::None] {
+                let loss = loss.clone().reduction(reduction);
+                let linear = loss.forward_linear(&hidden, &weight, bias, &labels).unwrap();
+                let mut logits = hidden.matmul(&weight.transpose());
+                if let Some(bias) = bias {
+                    logits = logits + bias;
+                }
+                let composed = loss.forward(&logits, &labels).unwrap();
+                let seed = random(linear.shape(), 1.0, rng);
+                let pairs = linear.to_vec().into_iter().zip(composed.to_vec());
+                pairs.for_each(|(a, b)| assert_relative_eq!(a, b, max_relative = 1e-12));
+                let (linear, composed) =
+                    (linear.backward_with(&seed), composed.backward_with(&seed));
+                for input in [&hidden, &weight].into_iter().chain(bias) {
+                    let [a, b] = [&linear, &composed].map(|g| g.get(input).unwrap().to_vec());
+                    for (a, b) in a.into_iter().zip(b) {
+                        assert_relative_eq!(a, b, max_relative = 1e-10, epsilon = 1e-12);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn linear_cross_entropy_names_the_row_of_all_logits() {
+    // 2¹⁸ classes of f64 are held 6 rows at a time.
+    let hidden = Tensor::from_shape_vec(&[9, 1], vec![0.0_f64; 9]).unwrap();
+    let weight = Tensor::zeros(&[1 << 18, 1]);
+    let mut bias = vec![0.0; 1 << 18];
+    assert!(
+        CrossEntropy::new()
+            .forward_linear(&hidden, &weight, Some(&bias.clone().into()), &[0; 9])
+            .is_ok()
+    );
+    bias.fill(f64::NEG_INFINITY);
+    let labels = [&[7; 8][..], &[0]].concat();
+    let loss = CrossEntropy::new().ignore_index(7);
+    let error = loss.forward_linear(&hidden, &weight, Some(&bias.into()), &labels).unwrap_err();
+    assert_eq!(error, Error::AllMasked { row: 8 });
+}
+
+#[test]
+fn keeping_dimensions_does_not_matter() {
+    let rows = Tensor::<f64>::parameter([[0.3, -1.2, 2.0], [1.0, 0.0, 0.5]]);
+    let cube = rows.reshape(&[2, 1, 3]);
+    let flat = cross_entropy(&rows, &[2, 0]).unwrap().item();
+    assert_eq!(cross_entropy(&cube, &[2, 0]).unwrap().item(), flat);
+    assert_eq!(cross_entropy(&cube, &ndarray::array![[2], [0]]).unwrap().item(), flat);
+    let one = rows.slice(0, 1..).reshape(&[3]);
+    let none = CrossEntropy::new().reduction(Reduction::None);
+    assert_eq!(none.forward(&one, &[0]).unwrap().shape(), [0; 0]);
+    let losses = none.forward(&cube, &[2, 0]).unwrap();
+    assert_eq!(losses.shape(), [2, 1]);
+    let summed = losses.sum_axes(keep(0));
+    assert_relative_eq!(summed.item(), 2.0 * flat, max_relative = 1e-15);
+}

@@ -1,0 +1,263 @@
+//! Batch normalisation.
+
+use std::fmt;
+
+use downhill_tensor::{Element, Tensor, parameters};
+use rand::Rng;
+
+use crate::description::Description;
+use crate::module::Module;
+
+/// Normalises each channel to mean 0 and variance 1 over a batch, and then scales and shifts it:
+/// (x − mean) / √(variance + ε) · weight + bias (Ioffe & Szegedy, "Batch normalization", 2015).
+/// Input and output `[N, channels]` or `[N, channels, …]`: one layer is PyTorch's `BatchNorm1d`
+/// and `BatchNorm2d`.
+///
+/// In training, mean and variance are the batch's, and running averages of them are kept:
+/// running ← (1 − momentum) · running + momentum · batch, of the unbiased variance. In evaluation
+/// the running averages take their place.
+///
+/// | tensor | shape | in PyTorch |
+/// | --- | --- | --- |
+/// | `weight` | `[channels]`, 1 at the start | the same |
+/// | `bias` | `[channels]`, 0 at the start | the same |
+/// | `running_mean` | `[channels]`, 0 at the start, not trained | the same |
+/// | `running_variance` | `[channels]`, 1 at the start, not trained | `running_var` |
+///
+/// ```
+/// use downhill_nn::{BatchNorm, Module};
+/// use downhill_tensor::Tensor;
+/// use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
+///
+/// let mut norm = BatchNorm::new(1).epsilon(0.0);
+/// let y = norm.train(&Tensor::from([[3.0], [7.0]]), &mut Xoshiro256PlusPlus::seed_from_u64(7));
+/// assert_eq!(y.to_vec(), [-1.0, 1.0]);
+/// assert_eq!(norm.running_mean.to_vec(), [0.5]);
+/// ```
+#[derive(Debug, Clone)]
+pub struct BatchNorm<E: Element = f32> {
+    /// What the normalised channels are multiplied by, `[channels]`.
+    pub weight: Tensor<E>,
+    /// What is added to them then, `[channels]`.
+    pub bias: Tensor<E>,
+    /// The running average of the batches' means, `[channels]`. Not a parameter.
+    pub running_mean: Tensor<E>,
+    /// The running average of the batches' variances, `[channels]`. Not a parameter.
+    pub running_variance: Tensor<E>,
+    epsilon: f64,
+    momentum: f64,
+}
+parameters!(BatchNorm<E> { weight, bias, running_mean, running_variance });
+
+impl<E: Element> BatchNorm<E> {
+    /// A layer for a number of channels, with ε = 10⁻⁵ and momentum 0.1.
+    pub fn new(channels: usize) -> Self {
+        let shape = &[channels];
+        Self {
+            weight: Tensor::parameter(Tensor::ones(shape)),
+            bias: Tensor::parameter(Tensor::zeros(shape)),
+            running_mean: Tensor::zeros(shape),
+            running_variance: Tensor::ones(shape),
+            epsilon: 1e-5,
+            momentum: 0.1,
+        }
+    }
+
+    /// With another ε, which is added to the variance.
+    pub fn epsilon(self, epsilon: f64) -> Self {
+        Self { epsilon, ..self }
+    }
+
+    /// With another momentum: the share of the newest batch in the running averages.
+    pub fn momentum(self, momentum: f64) -> Self {
+        Self { momentum, ..self }
+    }
+
+    fn scale_and_shift(&self, centred: &Tensor<E>, variance: &Tensor<E>) -> Tensor<E> {
+        let deviation = (variance + E::from_f64(self.epsilon)).sqrt();
+        centred * (&self.weight / deviation) + &self.bias
+    }
+
+    /// Moves the running averages towards the mean and the population variance of `count` values
+    /// for each channel.
+    fn track(&mut self, mean: &Tensor<E>, variance: &Tensor<E>, count: usize) {
+        let unbiased = E::from_usize(count) / E::from_usize(count - 1);
+        let momentum = E::from_f64(self.momentum);
+        for (running, batch, factor) in [
+            (&mut self.running_mean, mean, E::one()),
+            (&mut self.running_variance, variance, unbiased),
+        ] {
+            running.update(|running| {
+                for (running, &batch) in running.iter_mut().zip(&*batch.values()) {
+                    *running += momentum * (batch * factor - *running);
+                }
+            });
+        }
+    }
+}
+
+impl<E: Element> Module<E> for BatchNorm<E> {
+    /// Normalises by the batch, and moves the running averages.
+    ///
+    /// # Panics
+    ///
+    /// If x is not `[N, channels, …]`, or holds fewer than two values for each channel, of which
+    /// there is no variance.
+    #[track_caller]
+    fn train(&mut self, x: &Tensor<E>, _rng: &mut dyn Rng) -> Tensor<E> {
+        with_rows(x, self.weight.len(), |rows| {
+            let count = rows.shape()[0];
+            assert!(
+                count > 1,
+                "BatchNorm: a batch of shape {:?} holds {count} values a channel; the variance \
+                 takes at least 2",
+                x.shape()
+            );
+            let mean = rows.mean_axes(0);
+            let centred = rows - &mean;
+            let variance = centred.square().mean_axes(0);
+            let y = self.scale_and_shift(&centred, &variance);
+            self.track(&mean, &variance, count);
+            y
+        })
+    }
+
+    /// Normalises by the running averages.
+    ///
+    /// # Panics
+    ///
+    /// If x is not `[N, channels, …]`.
+    #[track_caller]
+    fn evaluate(&self, x: &Tensor<E>) -> Tensor<E> {
+        with_rows(x, self.weight.len(), |rows| {
+            self.scale_and_shift(&(rows - &self.running_mean), &self.running_variance)
+        })
+    }
+
+    fn describe(&self) -> Description {
+        Description::new(format!("BatchNorm({})", self.weight.len())).tensors(self)
+    }
+}
+
+/// Calls `f` with the channels at all places of x as one matrix, `[…, channels]`, and brings what
+/// it gives into the shape of x.
+#[track_caller]
+fn with_rows<E: Element>(
+    x: &Tensor<E>,
+    channels: usize,
+    f: impl FnOnce(Tensor<E>) -> Tensor<E>,
+) -> Tensor<E> {
+    assert!(
+        x.ndim() >= 2 && x.shape()[1] == channels,
+        "BatchNorm: the input has shape {:?}; [N, {channels}] or [N, {channels}, …] is needed",
+        x.shape()
+    );
+    let last = x.ndim() - 1;
+    let channels_last: Vec<usize> = [0].into_iter().chain(2..=last).chain([1]).collect();
+    let channels_second: Vec<usize> = [0, last].into_iter().chain(1..last).collect();
+    let x = x.permute(&channels_last);
+    let rows = x.reshape(&[x.shape()[..last].iter().product(), channels]);
+    f(rows).reshape(x.shape()).permute(&channels_second)
+}
+
+impl<E: Element> fmt::Display for BatchNorm<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.describe().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use approx::assert_relative_eq;
+    use downhill_tensor::Parameters;
+
+    use super::*;
+    use crate::testing::{check_gradients, random, rng};
+
+    fn layer() -> BatchNorm<f64> {
+        let vector = |shift: f64| random(&[3], &mut rng()) + shift;
+        BatchNorm {
+            weight: Tensor::parameter(vector(0.0)),
+            bias: Tensor::parameter(vector(0.5)),
+            running_mean: vector(-1.0),
+            running_variance: vector(2.0),
+            ..BatchNorm::new(3)
+        }
+    }
+
+    #[test]
+    fn channels_have_mean_zero_and_variance_one_at_the_start() {
+        for shape in [&[6, 3][..], &[4, 3, 5], &[2, 3, 4, 5]] {
+            let x = random(shape, &mut rng()) * 5.0 + 2.0;
+            let y = BatchNorm::new(3).epsilon(1e-12).train(&x, &mut rng());
+            assert_eq!(y.shape(), shape);
+            let rows = y.reshape(&[shape[0], 3, shape[2..].iter().product()]);
+            for mean in rows.mean_axes([0, 2]).to_vec() {
+                assert_relative_eq!(mean, 0.0, epsilon = 1e-14);
+            }
+            for variance in rows.variance_axes([0, 2], 0).to_vec() {
+                assert_relative_eq!(variance, 1.0, epsilon = 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_agree_with_differences_in_training_and_evaluation() {
+        for shape in [&[4, 3][..], &[2, 3, 2, 2]] {
+            let x = random(shape, &mut rng());
+            check_gradients(&layer(), &x, |norm, x| norm.train(x, &mut rng()));
+            check_gradients(&layer(), &x, |norm, x| norm.evaluate(x));
+        }
+    }
+
+    #[test]
+    fn running_averages_move_in_training_alone() {
+        let mut norm = BatchNorm::<f64>::new(1).momentum(0.25);
+        norm.train(&Tensor::from([[1.0], [3.0]]), &mut rng());
+        // The mean is 2 and the unbiased variance 2.
+        assert_eq!(norm.running_mean.to_vec(), [0.5]);
+        assert_eq!(norm.running_variance.to_vec(), [1.25]);
+        let before = norm.clone();
+        norm.evaluate(&Tensor::from([[1.0], [3.0]]));
+        assert_eq!(norm.running_mean.to_vec(), before.running_mean.to_vec());
+        assert_eq!(norm.running_variance.to_vec(), before.running_variance.to_vec());
+    }
+
+    #[test]
+    fn evaluation_uses_the_running_averages_for_each_example_alone() {
+        let norm = BatchNorm::<f64> {
+            running_mean: Tensor::from([10.0]),
+            running_variance: Tensor::from([4.0]),
+            ..BatchNorm::new(1).epsilon(0.0)
+        };
+        assert_eq!(norm.evaluate(&Tensor::from([[14.0]])).to_vec(), [2.0]);
+    }
+
+    #[test]
+    fn running_averages_are_visited_but_not_trained() {
+        let norm = layer();
+        let trained: Vec<(String, bool)> =
+            norm.named().into_iter().map(|(name, tensor)| (name, tensor.is_parameter())).collect();
+        let expected = [
+            ("weight", true),
+            ("bias", true),
+            ("running_mean", false),
+            ("running_variance", false),
+        ];
+        assert_eq!(trained, expected.map(|(name, trained)| (name.to_string(), trained)));
+        assert_eq!(norm.parameter_count(), 6);
+        assert!(norm.to_string().ends_with("running_variance [3] (not trained)"), "{norm}");
+    }
+
+    #[test]
+    #[should_panic(expected = "a batch of shape [1, 3] holds 1 values a channel")]
+    fn a_batch_without_a_variance_is_refused() {
+        layer().train(&Tensor::zeros(&[1, 3]), &mut rng());
+    }
+
+    #[test]
+    #[should_panic(expected = "BatchNorm: the input has shape [2, 4]; [N, 3]")]
+    fn other_channels_are_refused() {
+        layer().evaluate(&Tensor::zeros(&[2, 4]));
+    }
+}

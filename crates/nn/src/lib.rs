@@ -1,0 +1,49 @@
+#![forbid(unsafe_code)]
+//! Layers, initialisers and models.
+
+mod activation;
+mod attention;
+mod batch_norm;
+mod convolution;
+mod description;
+mod dropout;
+mod embedding;
+mod error;
+mod flatten;
+mod fused;
+mod gru;
+mod initializer;
+mod lanes;
+mod linear;
+mod mlp;
+mod module;
+mod normalization;
+mod parallel;
+mod pooling;
+mod sequential;
+mod state_dict;
+#[cfg(test)]
+mod testing;
+mod transformer;
+mod window;
+
+pub use activation::Activation;
+pub use attention::CausalSelfAttention;
+pub use batch_norm::BatchNorm;
+pub use convolution::Conv2d;
+pub use description::Description;
+pub use dropout::Dropout;
+pub use embedding::Embedding;
+pub use error::Error;
+pub use flatten::Flatten;
+pub use gru::Gru;
+pub use initializer::{Fans, Initializer};
+pub use linear::Linear;
+pub use mlp::Mlp;
+pub use module::Module;
+pub use normalization::{LayerNorm, RmsNorm};
+pub use pooling::{AvgPool2d, MaxPool2d};
+pub use sequential::Sequential;
+pub use state_dict::load_state_dict;
+pub use transformer::TransformerBlock;
+pub use window::Pair;

@@ -1,0 +1,131 @@
+//! What layers have in common.
+
+use downhill_tensor::{Element, Parameters, Tensor};
+use rand::Rng;
+
+use crate::description::Description;
+
+/// A layer or model from one tensor to one tensor, which can be put into a
+/// [`Sequential`](crate::Sequential).
+///
+/// Training and evaluation are two methods, not a switch that can be forgotten: dropping values
+/// at random and normalising by the batch are things that [`train`](Self::train) does and
+/// [`evaluate`](Self::evaluate) does not, and only `train` can change the layer's running
+/// statistics. A layer for which the two are the same also has a plain `forward`; one for which
+/// they differ, or a container that may hold one, has none.
+///
+/// ```
+/// use downhill_nn::{Dropout, Linear, Module};
+/// use downhill_tensor::{Tensor, parameters};
+/// use rand::{Rng, SeedableRng, rngs::Xoshiro256PlusPlus};
+///
+/// /// A linear map of noisy inputs.
+/// struct Robust {
+///     dropout: Dropout,
+///     linear: Linear,
+/// }
+/// parameters!(Robust { linear });
+///
+/// impl Module<f32> for Robust {
+///     fn train(&mut self, x: &Tensor, rng: &mut dyn Rng) -> Tensor {
+///         self.linear.forward(&self.dropout.train(x, rng))
+///     }
+///
+///     fn evaluate(&self, x: &Tensor) -> Tensor {
+///         self.linear.forward(x)
+///     }
+/// }
+///
+/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
+/// let model = Robust { dropout: Dropout::new(0.5)?, linear: Linear::new(2, 1, &mut rng) };
+/// assert_eq!(model.evaluate(&Tensor::ones(&[3, 2])).shape(), [3, 1]);
+/// assert_eq!(model.describe().to_string(), "Robust  3  linear.weight [2, 1], linear.bias [1]");
+/// # Ok::<(), downhill_nn::Error>(())
+/// ```
+pub trait Module<E: Element = f32>: Parameters<E> + Send + Sync {
+    /// The output while training: random where the layer is, and updating running statistics
+    /// where it has some.
+    fn train(&mut self, x: &Tensor<E>, rng: &mut dyn Rng) -> Tensor<E>;
+
+    /// The output in use: a function of the input alone.
+    fn evaluate(&self, x: &Tensor<E>) -> Tensor<E>;
+
+    /// What is printed of the layer: by default the name of its type and its tensors.
+    fn describe(&self) -> Description {
+        let path = std::any::type_name::<Self>();
+        let path = path.split('<').next().unwrap_or(path);
+        let name = path.rsplit("::").next().unwrap_or(path);
+        Description::new(name).tensors(self)
+    }
+}
+
+impl<E: Element, M: Module<E> + ?Sized> Module<E> for Box<M> {
+    fn train(&mut self, x: &Tensor<E>, rng: &mut dyn Rng) -> Tensor<E> {
+        self.as_mut().train(x, rng)
+    }
+
+    fn evaluate(&self, x: &Tensor<E>) -> Tensor<E> {
+        self.as_ref().evaluate(x)
+    }
+
+    fn describe(&self) -> Description {
+        self.as_ref().describe()
+    }
+}
+
+/// Makes a module of a layer that has a `forward` for training and evaluation alike, and prints
+/// it by its description. The first form is for layers that hold tensors, the second for those
+/// that hold none and work on any element.
+macro_rules! mode_free {
+    ($layer:ident<E>, $describe:expr) => {
+        crate::module::mode_free!(@module $layer<E>, $describe);
+
+        impl<E: Element> std::fmt::Display for $layer<E> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                crate::module::Module::describe(self).fmt(f)
+            }
+        }
+    };
+    ($layer:ident, $describe:expr) => {
+        crate::module::no_tensors!($layer);
+        crate::module::mode_free!(@module $layer, $describe);
+    };
+    (@module $layer:ty, $describe:expr) => {
+        impl<E: Element> crate::module::Module<E> for $layer {
+            fn train(&mut self, x: &Tensor<E>, _rng: &mut dyn rand::Rng) -> Tensor<E> {
+                self.forward(x)
+            }
+
+            fn evaluate(&self, x: &Tensor<E>) -> Tensor<E> {
+                self.forward(x)
+            }
+
+            fn describe(&self) -> crate::description::Description {
+                $describe(self)
+            }
+        }
+    };
+}
+pub(crate) use mode_free;
+
+/// Visits nothing, for a layer that holds no tensors and works on any element.
+macro_rules! no_tensors {
+    ($layer:ident) => {
+        impl<E: Element> downhill_tensor::Parameters<E> for $layer {
+            fn visit(
+                &self,
+                _path: downhill_tensor::Path<'_>,
+                _visitor: &mut dyn FnMut(downhill_tensor::Path<'_>, &Tensor<E>),
+            ) {
+            }
+
+            fn visit_mut(
+                &mut self,
+                _path: downhill_tensor::Path<'_>,
+                _visitor: &mut dyn FnMut(downhill_tensor::Path<'_>, &mut Tensor<E>),
+            ) {
+            }
+        }
+    };
+}
+pub(crate) use no_tensors;

@@ -1,0 +1,341 @@
+//! Pooling: the largest value or the mean under a window.
+
+use std::ops::Range;
+
+use downhill_tensor::{Element, Tensor, operation};
+use ndarray::ArrayD;
+
+use crate::convolution::convolution;
+use crate::description::Description;
+use crate::module::mode_free;
+use crate::window::{Pair, Window};
+
+/// The largest value under a window that slides over each channel: input `[N, C, H, W]`, output
+/// `[N, C, H′, W′]` with H′ = ⌊(H + 2 · padding − kernel) / stride⌋ + 1, and W′ alike.
+///
+/// A window that holds NaN gives NaN. The gradient goes to the first of equal values.
+///
+/// ```
+/// use downhill_nn::MaxPool2d;
+/// use downhill_tensor::Tensor;
+///
+/// let x = Tensor::from([[1.0, 5.0, 2.0, 0.0], [3.0, 4.0, 7.0, 6.0]]).reshape(&[1, 1, 2, 4]);
+/// assert_eq!(MaxPool2d::new(2).forward(&x).to_vec(), [5.0, 7.0]);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MaxPool2d {
+    window: Window,
+}
+
+/// The mean under a window that slides over each channel: input `[N, C, H, W]`, output
+/// `[N, C, H′, W′]` with H′ = ⌊(H + 2 · padding − kernel) / stride⌋ + 1, and W′ alike.
+///
+/// Padding counts as zeros, as it does by default in PyTorch; see
+/// [`exclude_padding`](Self::exclude_padding).
+///
+/// ```
+/// use downhill_nn::AvgPool2d;
+/// use downhill_tensor::Tensor;
+///
+/// let x = Tensor::from([[1.0, 5.0, 2.0, 0.0], [3.0, 3.0, 8.0, 6.0]]).reshape(&[1, 1, 2, 4]);
+/// assert_eq!(AvgPool2d::new(2).forward(&x).to_vec(), [3.0, 4.0]);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AvgPool2d {
+    window: Window,
+    excludes_padding: bool,
+}
+
+macro_rules! pooling {
+    ($layer:ident, $name:literal $(, $field:ident: $start:expr)?) => {
+        impl $layer {
+            /// A window of `kernel`, one number or two, that moves by its own size.
+            ///
+            /// # Panics
+            ///
+            /// If the kernel is empty.
+            #[track_caller]
+            pub fn new(kernel: impl Into<Pair>) -> Self {
+                let kernel = kernel.into();
+                Self { window: Window::new($name, kernel, kernel) $(, $field: $start)? }
+            }
+
+            /// Moves the window by `stride` from one output to the next.
+            ///
+            /// # Panics
+            ///
+            /// If it is 0.
+            #[track_caller]
+            pub fn stride(mut self, stride: impl Into<Pair>) -> Self {
+                self.window = self.window.stride($name, stride.into());
+                self
+            }
+
+            /// Surrounds the images with `padding` on every side.
+            ///
+            /// # Panics
+            ///
+            /// If it is more than half the kernel, so that a window could lie wholly outside.
+            #[track_caller]
+            pub fn padding(mut self, padding: impl Into<Pair>) -> Self {
+                let (padding, kernel) = (padding.into(), self.window.kernel());
+                assert!(
+                    2 * padding.0 <= kernel.0 && 2 * padding.1 <= kernel.1,
+                    "{}: a padding of {padding} is more than half the kernel, {kernel}",
+                    $name
+                );
+                self.window = self.window.padding(padding);
+                self
+            }
+
+            /// The height and width of the output, and the shape of the input.
+            #[track_caller]
+            fn sizes<E: Element>(&self, x: &Tensor<E>) -> ([usize; 2], [usize; 4]) {
+                let &[images, channels, height, width] = x.shape() else {
+                    panic!(
+                        "{}: the input has shape {:?}; [N, C, H, W] is needed",
+                        $name,
+                        x.shape()
+                    );
+                };
+                let positions = self.window.positions($name, [height, width]);
+                (positions, [images, channels, height, width])
+            }
+        }
+
+        mode_free!($layer, |pool: &$layer| {
+            Description::new(format!(concat!($name, "({})"), pool.window))
+        });
+    };
+}
+pooling!(MaxPool2d, "MaxPool2d");
+pooling!(AvgPool2d, "AvgPool2d", excludes_padding: false);
+
+impl MaxPool2d {
+    /// The largest value at each position of the window.
+    ///
+    /// # Panics
+    ///
+    /// If x does not have four axes, or its images are smaller than the kernel.
+    #[track_caller]
+    pub fn forward<E: Element>(&self, x: &Tensor<E>) -> Tensor<E> {
+        let ([rows, columns], [images, channels, height, width]) = self.sizes(x);
+        let xs = x.values();
+        let len = images * channels * rows * columns;
+        let (mut values, mut winners) = (Vec::with_capacity(len), Vec::with_capacity(len));
+        let [ys_of, xs_of] =
+            [(0, rows, height), (1, columns, width)].map(|(axis, count, length)| {
+                (0..count).map(|position| self.covered(axis, position, length)).collect::<Vec<_>>()
+            });
+        for plane in xs.chunks_exact((height * width).max(1)) {
+            for ys in &ys_of {
+                for xs in &xs_of {
+                    let (value, winner) = largest(plane, width, ys, xs);
+                    values.push(value);
+                    winners.push(winner);
+                }
+            }
+        }
+        let value = ArrayD::from_shape_vec(&[images, channels, rows, columns][..], values)
+            .expect("one value for each position");
+        let winners = ArrayD::from_shape_vec(&[images * channels, rows * columns][..], winners)
+            .expect("one winner for each position");
+        operation::unary("max_pool2d", x, value, move |gradient, _, x| {
+            gradient
+                .reshape(winners.shape())
+                .scatter(-1, &winners, height * width)
+                .reshape(x.shape())
+        })
+    }
+
+    /// What the window covers of an axis of `length`, which is something: the padding is less
+    /// than the kernel.
+    fn covered(&self, axis: usize, position: usize, length: usize) -> Range<usize> {
+        let span = self.window.0[axis];
+        let start = position * span.stride;
+        start.saturating_sub(span.padding)..(start + span.kernel - span.padding).min(length)
+    }
+}
+
+/// The largest value of a part of a plane, or NaN if there is one, and where it stands.
+#[inline(always)]
+fn largest<E: Element>(
+    plane: &[E],
+    width: usize,
+    ys: &Range<usize>,
+    xs: &Range<usize>,
+) -> (E, usize) {
+    let mut largest = (E::neg_infinity(), ys.start * width + xs.start);
+    for y in ys.clone() {
+        let row = y * width;
+        for (x, &value) in plane[row + xs.start..row + xs.end].iter().enumerate() {
+            // Nothing is greater than NaN.
+            if value > largest.0 || value.is_nan() {
+                largest = (value, row + xs.start + x);
+            }
+        }
+    }
+    largest
+}
+
+impl AvgPool2d {
+    /// Takes the mean of the values inside the image alone.
+    pub fn exclude_padding(self) -> Self {
+        Self { excludes_padding: true, ..self }
+    }
+
+    /// The mean at each position of the window.
+    ///
+    /// # Panics
+    ///
+    /// If x does not have four axes, or its images are smaller than the kernel.
+    #[track_caller]
+    pub fn forward<E: Element>(&self, x: &Tensor<E>) -> Tensor<E> {
+        let ([rows, columns], [images, channels, height, width]) = self.sizes(x);
+        let Pair(down, along) = self.window.kernel();
+        let share = E::from_usize(down * along).recip();
+        // A mean is a convolution of each channel, by itself, with equal weights.
+        let weight = Tensor::full(&[1, 1, down, along], share);
+        let mean = |planes: &Tensor<E>| convolution(planes, &weight, None, self.window, 1);
+        let means = mean(&x.reshape(&[images * channels, 1, height, width]));
+        let means = match self.excludes_padding {
+            true => means / mean(&Tensor::ones(&[1, 1, height, width])),
+            false => means,
+        };
+        means.reshape(&[images, channels, rows, columns])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use approx::assert_relative_eq;
+    use downhill_tensor::{gradcheck, gradcheck_second_order};
+
+    use super::*;
+    use crate::module::Module;
+    use crate::testing::{random, rng};
+
+    /// Reduces what lies under each position of a window with `f`.
+    fn by_definition(
+        window: Window,
+        x: &Tensor<f64>,
+        f: impl Fn(&mut dyn Iterator<Item = f64>) -> f64,
+    ) -> Vec<f64> {
+        let &[images, channels, height, width] = x.shape() else { unreachable!() };
+        let [rows, columns] = window.positions("pool", [height, width]);
+        let [down, along] = window.0;
+        let mut out = Vec::new();
+        for (image, channel, row, column) in ndarray::indices((images, channels, rows, columns)) {
+            let mut under =
+                ndarray::indices((down.kernel, along.kernel)).into_iter().filter_map(|(y, x_)| {
+                    let y = (row * down.stride + y).checked_sub(down.padding)?;
+                    let x_ = (column * along.stride + x_).checked_sub(along.padding)?;
+                    x.array().get([image, channel, y, x_]).copied()
+                });
+            out.push(f(&mut under));
+        }
+        out
+    }
+
+    fn windows() -> Vec<(Window, [usize; 2])> {
+        let window = |kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]| {
+            Window::new("pool", kernel.into(), stride.into()).padding(padding.into())
+        };
+        vec![
+            (window([2, 2], [2, 2], [0, 0]), [4, 6]),
+            (window([2, 2], [2, 2], [0, 0]), [5, 7]),
+            (window([3, 3], [2, 2], [1, 1]), [5, 6]),
+            (window([3, 2], [1, 2], [1, 0]), [4, 5]),
+            (window([4, 1], [3, 1], [2, 0]), [3, 2]),
+        ]
+    }
+
+    fn mean_pool(window: Window) -> AvgPool2d {
+        AvgPool2d { window, excludes_padding: false }
+    }
+
+    #[test]
+    fn the_largest_value_under_the_window_is_taken() {
+        for (window, [height, width]) in windows() {
+            let x = random(&[2, 3, height, width], &mut rng());
+            let expected = by_definition(window, &x, |values| values.fold(f64::MIN, f64::max));
+            assert_eq!(MaxPool2d { window }.forward(&x).to_vec(), expected, "{window}");
+        }
+    }
+
+    #[test]
+    fn the_mean_under_the_window_is_taken_with_zeros_around() {
+        for (window, [height, width]) in windows() {
+            let x = random(&[2, 3, height, width], &mut rng());
+            let size = (window.0[0].kernel * window.0[1].kernel) as f64;
+            let expected = by_definition(window, &x, |values| values.sum::<f64>() / size);
+            let y = mean_pool(window).forward(&x).to_vec();
+            for (y, expected) in y.into_iter().zip(expected) {
+                assert_relative_eq!(y, expected, epsilon = 1e-15);
+            }
+        }
+    }
+
+    #[test]
+    fn excluded_padding_does_not_count_as_zeros() {
+        let x = random(&[2, 3, 4, 5], &mut rng());
+        let pool = AvgPool2d::new(3).stride(2).padding(1).exclude_padding();
+        let mean = |values: &mut dyn Iterator<Item = f64>| {
+            let values: Vec<f64> = values.collect();
+            values.iter().sum::<f64>() / values.len() as f64
+        };
+        let expected = by_definition(pool.window, &x, mean);
+        for (y, expected) in pool.forward(&x).to_vec().into_iter().zip(expected) {
+            assert_relative_eq!(y, expected, epsilon = 1e-15);
+        }
+        gradcheck(|x| pool.forward(&x[0]).square(), &[x]).unwrap();
+    }
+
+    #[test]
+    fn gradients_agree_with_differences() {
+        for (window, [height, width]) in windows() {
+            let x = [random(&[2, 2, height, width], &mut rng())];
+            // Squaring makes the second derivatives differ from 0.
+            let max = |x: &[Tensor<f64>]| MaxPool2d { window }.forward(&x[0]).square();
+            gradcheck(max, &x).unwrap();
+            gradcheck_second_order(max, &x).unwrap();
+            let mean = |x: &[Tensor<f64>]| mean_pool(window).forward(&x[0]).square();
+            gradcheck(mean, &x).unwrap();
+            gradcheck_second_order(mean, &x).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_first_of_equal_values_gets_the_gradient() {
+        let x = Tensor::parameter(Tensor::<f64>::ones(&[1, 1, 2, 2]));
+        let gradients = MaxPool2d::new(2).forward(&x).sum().backward();
+        assert_eq!(gradients.get(&x).unwrap().to_vec(), [1.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn nan_under_the_window_is_not_hidden() {
+        let x = Tensor::from([[1.0, f64::NAN], [3.0, 4.0]]).reshape(&[1, 1, 2, 2]);
+        assert!(MaxPool2d::new(2).forward(&x).item().is_nan());
+        assert!(AvgPool2d::new(2).forward(&x).item().is_nan());
+    }
+
+    #[test]
+    fn an_empty_batch_stays_empty() {
+        let x = Tensor::<f64>::zeros(&[0, 3, 4, 4]);
+        assert_eq!(MaxPool2d::new(2).forward(&x).shape(), [0, 3, 2, 2]);
+        assert_eq!(AvgPool2d::new(2).forward(&x).shape(), [0, 3, 2, 2]);
+    }
+
+    #[test]
+    fn a_layer_prints_its_settings() {
+        let pool = MaxPool2d::new(3).stride(2).padding(1);
+        let text = Module::<f32>::describe(&pool).to_string();
+        assert_eq!(text, "MaxPool2d(3×3, stride 2×2, padding 1×1)  0");
+    }
+
+    #[test]
+    #[should_panic(expected = "MaxPool2d: a padding of 2×2 is more than half the kernel, 3×3")]
+    fn padding_that_a_window_could_lie_in_is_refused() {
+        let _ = MaxPool2d::new(3).padding(2);
+    }
+}

@@ -1,0 +1,141 @@
+//! Layers one after the other.
+
+use std::fmt;
+
+use downhill_tensor::{Element, Parameters, Path, Tensor};
+use rand::Rng;
+
+use crate::description::Description;
+use crate::module::Module;
+
+/// Layers one after the other, each fed with what the one before gave.
+///
+/// The layers are numbered as in PyTorch's `nn.Sequential`, those without parameters included:
+/// parameters are called `0.weight`, `2.weight` … There is no `forward`, because a layer may
+/// differ between training and evaluation.
+///
+/// ```
+/// use downhill_nn::{Activation, Dropout, Linear, Module, Sequential};
+/// use downhill_tensor::Tensor;
+/// use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
+///
+/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
+/// let mut model: Sequential = Sequential::new()
+///     .then(Linear::new(64, 32, &mut rng))
+///     .then(Activation::Relu)
+///     .then(Dropout::new(0.2)?)
+///     .then(Linear::new(32, 10, &mut rng));
+/// let x = Tensor::ones(&[5, 64]);
+/// let logits = model.train(&x, &mut rng);
+/// assert_eq!(logits.shape(), [5, 10]);
+/// assert_ne!(logits.to_vec(), model.evaluate(&x).to_vec());
+/// # Ok::<(), downhill_nn::Error>(())
+/// ```
+#[derive(Default)]
+pub struct Sequential<E: Element = f32> {
+    layers: Vec<Box<dyn Module<E>>>,
+}
+
+impl<E: Element> Sequential<E> {
+    /// No layers yet: the input comes out unchanged.
+    pub fn new() -> Self {
+        Self { layers: Vec::new() }
+    }
+
+    /// With one more layer at the end.
+    pub fn then(mut self, layer: impl Module<E> + 'static) -> Self {
+        self.layers.push(Box::new(layer));
+        self
+    }
+}
+
+impl<E: Element> Parameters<E> for Sequential<E> {
+    fn visit(&self, path: Path<'_>, visitor: &mut dyn FnMut(Path<'_>, &Tensor<E>)) {
+        self.layers.visit(path, visitor);
+    }
+
+    fn visit_mut(&mut self, path: Path<'_>, visitor: &mut dyn FnMut(Path<'_>, &mut Tensor<E>)) {
+        self.layers.visit_mut(path, visitor);
+    }
+}
+
+impl<E: Element> Module<E> for Sequential<E> {
+    #[track_caller]
+    fn train(&mut self, x: &Tensor<E>, rng: &mut dyn Rng) -> Tensor<E> {
+        self.layers.iter_mut().fold(x.clone(), |x, layer| layer.train(&x, rng))
+    }
+
+    #[track_caller]
+    fn evaluate(&self, x: &Tensor<E>) -> Tensor<E> {
+        self.layers.iter().fold(x.clone(), |x, layer| layer.evaluate(&x))
+    }
+
+    fn describe(&self) -> Description {
+        let whole = Description::new("Sequential");
+        self.layers
+            .iter()
+            .enumerate()
+            .fold(whole, |whole, (index, layer)| whole.part(index.to_string(), layer.describe()))
+    }
+}
+
+impl<E: Element> fmt::Display for Sequential<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.describe().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activation::Activation;
+    use crate::dropout::Dropout;
+    use crate::linear::Linear;
+    use crate::testing::{random, rng};
+
+    fn model() -> Sequential<f64> {
+        Sequential::new()
+            .then(Linear::new(3, 4, &mut rng()))
+            .then(Activation::Tanh)
+            .then(Dropout::new(0.5).unwrap())
+            .then(Sequential::new().then(Linear::new(4, 2, &mut rng())))
+    }
+
+    #[test]
+    fn layers_are_applied_in_order() {
+        let (first, second) = (Linear::new(3, 4, &mut rng()), Linear::new(4, 2, &mut rng()));
+        let x = random(&[5, 3], &mut rng());
+        let expected = second.forward(&first.forward(&x).tanh());
+        assert_eq!(model().evaluate(&x).to_vec(), expected.to_vec());
+    }
+
+    #[test]
+    fn training_reaches_the_layers_that_differ_and_evaluation_does_not() {
+        let mut model: Sequential<f64> =
+            Sequential::new().then(Sequential::new().then(Dropout::new(0.5).unwrap()));
+        let x = Tensor::ones(&[100]);
+        let dropped = model.train(&x, &mut rng()).to_vec();
+        assert!(dropped.contains(&0.0) && dropped.contains(&2.0));
+        assert_eq!(model.evaluate(&x).to_vec(), x.to_vec());
+    }
+
+    #[test]
+    fn parameters_are_named_by_position() {
+        let names: Vec<String> = model().named().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["0.weight", "0.bias", "3.0.weight", "3.0.bias"]);
+    }
+
+    #[test]
+    fn a_nested_model_prints_as_a_tree() {
+        assert_eq!(
+            model().to_string(),
+            "\
+Sequential            26
+  0: Linear(3 → 4)    16  weight [3, 4], bias [4]
+  1: Tanh              0
+  2: Dropout(0.5)      0
+  3: Sequential       10
+    0: Linear(4 → 2)  10  weight [4, 2], bias [2]"
+        );
+    }
+}

@@ -1,0 +1,203 @@
+//! Weights that were trained in PyTorch.
+
+use std::collections::BTreeMap;
+
+use downhill_tensor::{Element, Parameters, Path, Tensor};
+
+use crate::error::Error;
+
+/// The names of tensors in PyTorch's layers, and in ours where they differ.
+const NAMES: [(&str, &str); 10] = [
+    ("in_proj_weight", "query_key_value.weight"),
+    ("in_proj_bias", "query_key_value.bias"),
+    ("out_proj.weight", "output.weight"),
+    ("out_proj.bias", "output.bias"),
+    ("weight_ih_l0", "input.weight"),
+    ("bias_ih_l0", "input.bias"),
+    ("weight_hh_l0", "state.weight"),
+    ("bias_hh_l0", "state.bias"),
+    ("running_var", "running_variance"),
+    ("weight", "vectors"),
+];
+
+/// Sets the tensors of a model to those of the state dict of the same module in PyTorch.
+///
+/// `entries` are the names and tensors of the state dict, in any order, and `rename` gives the
+/// model's name for each: it only has to see to what the program itself has named, such as
+/// `fc1.weight` for `hidden.weight`. For what is inside of a layer, these names are changed by
+/// themselves:
+///
+/// | layer | in PyTorch | here |
+/// | --- | --- | --- |
+/// | [`Embedding`](crate::Embedding) | `weight` | `vectors` |
+/// | [`BatchNorm`](crate::BatchNorm) | `running_var` | `running_variance` |
+/// | | `num_batches_tracked` | passed over |
+/// | [`CausalSelfAttention`](crate::CausalSelfAttention) | `in_proj_weight`, `in_proj_bias` | `query_key_value.weight`, `query_key_value.bias` |
+/// | | `out_proj.weight`, `out_proj.bias` | `output.weight`, `output.bias` |
+/// | [`Gru`](crate::Gru) | `weight_ih_l0`, `bias_ih_l0` | `input.weight`, `input.bias` |
+/// | | `weight_hh_l0`, `bias_hh_l0` | `state.weight`, `state.bias` |
+///
+/// A matrix called `weight`, which belongs to a [`Linear`](crate::Linear) of ours, is transposed:
+/// PyTorch stores `[outputs, inputs]`. All else is laid out alike.
+///
+/// # Errors
+///
+/// [`Error::Missing`], [`Error::Unexpected`], [`Error::Repeated`] or [`Error::Shape`] if the
+/// entries are not those of the model. The model is then as it was.
+///
+/// ```
+/// use downhill_nn::{Linear, load_state_dict};
+/// use downhill_tensor::Tensor;
+/// use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
+///
+/// let mut model = Linear::new(3, 1, &mut Xoshiro256PlusPlus::seed_from_u64(7));
+/// let entries = [
+///     ("fc.weight".to_string(), Tensor::from([[1.0, 2.0, 3.0]])),
+///     ("fc.bias".to_string(), Tensor::from([10.0])),
+/// ];
+/// load_state_dict(&mut model, entries, |name| name.replace("fc.", ""))?;
+/// assert_eq!(model.forward(&Tensor::from([[1.0, 1.0, 1.0]])).item(), 16.0);
+/// # Ok::<(), downhill_nn::Error>(())
+/// ```
+pub fn load_state_dict<E: Element>(
+    model: &mut (impl Parameters<E> + ?Sized),
+    entries: impl IntoIterator<Item = (String, Tensor<E>)>,
+    rename: impl Fn(&str) -> String,
+) -> Result<(), Error> {
+    let mut places: BTreeMap<String, (Vec<usize>, Option<Tensor<E>>)> = BTreeMap::new();
+    model.visit(Path::ROOT, &mut |path, tensor| {
+        places.insert(path.to_string(), (tensor.shape().to_vec(), None));
+    });
+    for (entry, tensor) in entries {
+        let name = rename(&entry);
+        if is_or_ends_with(&name, "num_batches_tracked") {
+            continue;
+        }
+        let name = match places.contains_key(&name) {
+            true => name,
+            false => own_name(&name).unwrap_or(name),
+        };
+        let Some((shape, place)) = places.get_mut(&name) else {
+            return Err(Error::Unexpected { entry, name });
+        };
+        let transposed = shape.len() == 2 && is_or_ends_with(&name, "weight");
+        let expected: Vec<usize> = match transposed {
+            true => shape.iter().rev().copied().collect(),
+            false => shape.clone(),
+        };
+        if tensor.shape() != expected {
+            let found = tensor.shape().to_vec();
+            return Err(Error::Shape { entry, name, found, expected });
+        }
+        let tensor = if transposed { tensor.transpose() } else { tensor };
+        if place.replace(tensor).is_some() {
+            return Err(Error::Repeated { entry, name });
+        }
+    }
+    if let Some((name, _)) = places.iter().find(|(_, (_, place))| place.is_none()) {
+        return Err(Error::Missing { name: name.clone() });
+    }
+    model.visit_mut(Path::ROOT, &mut |path, tensor| {
+        if let Some((_, Some(loaded))) = places.get(&path.to_string()) {
+            tensor.update(|values| values.copy_from_slice(&loaded.values()));
+        }
+    });
+    Ok(())
+}
+
+/// The name here of a tensor inside a layer of PyTorch's, if it is another.
+fn own_name(name: &str) -> Option<String> {
+    NAMES.iter().find_map(|(theirs, ours)| {
+        let start = name.strip_suffix(theirs)?;
+        (start.is_empty() || start.ends_with('.')).then(|| format!("{start}{ours}"))
+    })
+}
+
+fn is_or_ends_with(name: &str, last: &str) -> bool {
+    name.strip_suffix(last).is_some_and(|start| start.is_empty() || start.ends_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use downhill_tensor::parameters;
+
+    use super::*;
+    use crate::embedding::Embedding;
+    use crate::linear::Linear;
+    use crate::testing::{random, rng};
+
+    struct Model<E: Element> {
+        embedding: Embedding<E>,
+        head: Linear<E>,
+    }
+    parameters!(Model<E> { embedding, head });
+
+    fn model() -> Model<f64> {
+        Model { embedding: Embedding::new(5, 2, &mut rng()), head: Linear::new(2, 2, &mut rng()) }
+    }
+
+    fn entries() -> Vec<(String, Tensor<f64>)> {
+        [("embedding.weight", &[5, 2][..]), ("fc.bias", &[2]), ("fc.weight", &[2, 2])]
+            .map(|(name, shape)| (name.to_string(), random(shape, &mut rng())))
+            .to_vec()
+    }
+
+    fn rename(name: &str) -> String {
+        name.replace("fc", "head")
+    }
+
+    #[test]
+    fn matrices_of_linear_maps_are_transposed_and_tables_are_not() {
+        let (mut model, entries) = (model(), entries());
+        let before = model.head.weight.clone();
+        load_state_dict(&mut model, entries.clone(), rename).unwrap();
+        assert_eq!(model.embedding.vectors.to_vec(), entries[0].1.to_vec());
+        assert_eq!(model.head.weight.to_vec(), entries[2].1.transpose().to_vec());
+        assert_eq!(model.head.bias.as_ref().unwrap().to_vec(), entries[1].1.to_vec());
+        assert!(model.head.weight.is_parameter() && model.head.weight.id() == before.id());
+    }
+
+    #[test]
+    fn counters_of_batches_are_passed_over() {
+        let mut entries = entries();
+        entries.push(("norm.num_batches_tracked".to_string(), Tensor::scalar(3.0)));
+        load_state_dict(&mut model(), entries, rename).unwrap();
+    }
+
+    /// The error of a changed state dict, which must leave the model as it was.
+    fn error(change: impl FnOnce(&mut Vec<(String, Tensor<f64>)>)) -> String {
+        let (mut model, mut entries) = (model(), entries());
+        let before: Vec<_> = model.named().into_iter().map(|(_, tensor)| tensor.to_vec()).collect();
+        change(&mut entries);
+        let error = load_state_dict(&mut model, entries, rename).unwrap_err();
+        let after: Vec<_> = model.named().into_iter().map(|(_, tensor)| tensor.to_vec()).collect();
+        assert_eq!(before, after);
+        error.to_string()
+    }
+
+    #[test]
+    fn entries_that_are_not_the_models_are_refused() {
+        assert_eq!(
+            error(|entries| drop(entries.remove(0))),
+            "the state dict holds nothing for the model's `embedding.vectors`"
+        );
+        assert_eq!(
+            error(|entries| entries.push(("fc2.bias".to_string(), Tensor::scalar(0.0)))),
+            "the state dict's `fc2.bias` has no place in the model: there is no `head2.bias`"
+        );
+        assert_eq!(
+            error(|entries| entries.push(("head.bias".to_string(), Tensor::zeros(&[2])))),
+            "the state dict's `head.bias` is the second entry for the model's `head.bias`"
+        );
+        assert_eq!(
+            error(|entries| entries[0].1 = Tensor::zeros(&[2, 5])),
+            "the state dict's `embedding.weight` has shape [2, 5], but [5, 2] is needed for the \
+             model's `embedding.vectors`"
+        );
+        assert_eq!(
+            error(|entries| entries[2].1 = Tensor::zeros(&[2, 3])),
+            "the state dict's `fc.weight` has shape [2, 3], but [2, 2] is needed for the model's \
+             `head.weight`"
+        );
+    }
+}

@@ -1,0 +1,163 @@
+//! Averages of the weights over training.
+
+use downhill_tensor::kernels::vectorize;
+use downhill_tensor::{Element, Parameters, Path, Tensor};
+
+use crate::error::{Error, check};
+use crate::slots::Slots;
+use crate::visit::{each_parameter, each_parameter_mut};
+
+/// An exponential moving average of a model's weights, which often generalises better than the
+/// weights themselves (Polyak & Juditsky, "Acceleration of stochastic approximation by averaging",
+/// 1992; Tarvainen & Valpola, "Mean teachers are better role models", 2017).
+///
+/// ```text
+/// average ← decay · average + (1 − decay) · weight          (at first: weight)
+/// ```
+///
+/// ```
+/// use downhill_optim::ExponentialMovingAverage;
+/// use downhill_tensor::Tensor;
+///
+/// let mut model = [Tensor::parameter(1.0)];
+/// let mut average = ExponentialMovingAverage::new(0.75);
+/// average.update(&model)?;
+/// model[0].update(|values| values[0] = 2.0); // what an optimizer does
+/// average.update(&model)?;
+///
+/// average.swap(&mut model); // to evaluate with the average …
+/// assert_eq!(model[0].item(), 1.25);
+/// average.swap(&mut model); // … and to train on
+/// assert_eq!(model[0].item(), 2.0);
+/// # Ok::<(), downhill_optim::Error>(())
+/// ```
+///
+/// It holds named tensors as a model does, under the model's names, and so can be written to a
+/// checkpoint like one. Tensors of a model that are not parameters are not averaged.
+#[derive(Debug, Clone)]
+pub struct ExponentialMovingAverage<E: Element = f32> {
+    decay: f64,
+    averages: Slots<(String, Tensor<E>)>,
+}
+
+impl<E: Element> ExponentialMovingAverage<E> {
+    /// An average that keeps the part `decay` of itself at each update, from 0 to 1; 0.999 and
+    /// 0.9999 are usual.
+    pub fn new(decay: f64) -> Self {
+        Self { decay, averages: Slots::default() }
+    }
+
+    /// Takes in the weights that `model` has now; to be called after each step.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::HyperParameter`] if the decay is not between 0 and 1.
+    pub fn update(&mut self, model: &dyn Parameters<E>) -> Result<(), Error> {
+        check("decay", self.decay, 0.0..=1.0)?;
+        let decay = E::from_f64(self.decay);
+        let share = E::from_f64(1.0 - self.decay);
+        each_parameter(model, |index, path, parameter| {
+            match self.averages.get(index, parameter.id()) {
+                Some((_, average)) => average.update(|averages| {
+                    let weights = parameter.values();
+                    vectorize(|| {
+                        for (average, &weight) in averages.iter_mut().zip(&*weights) {
+                            *average = decay * *average + share * weight;
+                        }
+                    });
+                }),
+                None => {
+                    let average = (path.to_string(), parameter.detach());
+                    self.averages.insert(index, parameter.id(), average);
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Gives `model` the averages for its weights, and keeps the weights in their place, so that
+    /// a second call undoes it. Parameters that have not been averaged stay.
+    pub fn swap(&mut self, model: &mut dyn Parameters<E>) {
+        let mut averaged = 0;
+        each_parameter_mut(model, |_, parameter| {
+            if let Some((_, average)) = self.averages.get(averaged, parameter.id()) {
+                averaged += 1;
+                let weights = parameter.detach();
+                let averages = std::mem::replace(average, weights);
+                parameter.update(|values| values.copy_from_slice(&averages.values()));
+            }
+        });
+    }
+}
+
+/// Visits the averages under the names of the parameters.
+impl<E: Element> Parameters<E> for ExponentialMovingAverage<E> {
+    fn visit(&self, path: Path<'_>, visitor: &mut dyn FnMut(Path<'_>, &Tensor<E>)) {
+        for (name, average) in self.averages.iter() {
+            visitor(path.field(name), average);
+        }
+    }
+
+    fn visit_mut(&mut self, path: Path<'_>, visitor: &mut dyn FnMut(Path<'_>, &mut Tensor<E>)) {
+        for (name, average) in self.averages.iter_mut() {
+            visitor(path.field(name), average);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_average_follows_the_formula() {
+        let mut model = [Tensor::parameter([8.0, 0.0])];
+        let mut average = ExponentialMovingAverage::new(0.5);
+        let mut expected = [8.0, 0.0];
+        for step in 0..4 {
+            average.update(&model).unwrap();
+            assert_eq!(average.named()[0].1.to_vec(), expected);
+            model[0].update(|values| values[1] += 4.0);
+            expected = [8.0, (expected[1] + 4.0 * f64::from(step + 1)) / 2.0];
+        }
+    }
+
+    #[test]
+    fn it_has_the_names_of_the_parameters_and_leaves_the_rest_alone() {
+        let mut model =
+            vec![Tensor::parameter([1.0]), Tensor::from([2.0]), Tensor::parameter([3.0])];
+        let mut average = ExponentialMovingAverage::new(0.0);
+        average.update(&model).unwrap();
+        let names: Vec<String> = average.named().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["0", "2"]);
+        model.insert(0, Tensor::parameter([7.0]));
+        for tensor in &mut model {
+            tensor.update(|values| values[0] += 10.0);
+        }
+        average.swap(&mut model);
+        let values: Vec<f64> = model.iter().map(Tensor::item).collect();
+        assert_eq!(values, [17.0, 1.0, 12.0, 3.0]);
+    }
+
+    #[test]
+    fn swapping_twice_changes_nothing() {
+        let mut model = [Tensor::parameter([1.0, 2.0])];
+        let identity = model[0].id();
+        let mut average = ExponentialMovingAverage::new(0.9);
+        average.update(&model).unwrap();
+        model[0].update(|values| values.copy_from_slice(&[5.0, 6.0]));
+        average.swap(&mut model);
+        assert_eq!(model[0].to_vec(), [1.0, 2.0]);
+        average.swap(&mut model);
+        assert_eq!(model[0].to_vec(), [5.0, 6.0]);
+        assert_eq!(average.named()[0].1.to_vec(), [1.0, 2.0]);
+        assert_eq!(model[0].id(), identity);
+    }
+
+    #[test]
+    fn the_decay_is_validated() {
+        let model = [Tensor::parameter([1.0])];
+        let error = ExponentialMovingAverage::new(1.5).update(&model).unwrap_err();
+        assert_eq!(error.to_string(), "decay is 1.5; it must be at least 0 and at most 1");
+    }
+}

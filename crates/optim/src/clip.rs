@@ -1,0 +1,191 @@
+//! Gradients made smaller where they are too large.
+
+use downhill_tensor::kernels::vectorize;
+use downhill_tensor::{Element, Gradients, Tensor};
+
+use crate::error::{Error, above, check};
+use crate::reduce::norm;
+
+/// Scales all gradients together so that their norm, √Σ gradient² over all parameters, is no more
+/// than `max_norm`, and returns the norm they had (Pascanu, Mikolov & Bengio, "On the difficulty
+/// of training recurrent neural networks", 2013).
+///
+/// In PyTorch's formulation the factor is min(1, max_norm / (norm + 1e-6)). Gradients that hold
+/// NaN or an infinity are left as they are, for [`Optimizer::step`](crate::Optimizer::step) to
+/// refuse by name, and the norm is not finite then.
+///
+/// # Errors
+///
+/// [`Error::HyperParameter`] if `max_norm` is not above 0.
+///
+/// ```
+/// use downhill_optim::clip_by_global_norm;
+/// use downhill_tensor::Tensor;
+///
+/// let x = Tensor::parameter([3.0, -4.0]);
+/// let mut gradients = (x.square() * 0.5).sum().backward();
+/// assert_eq!(clip_by_global_norm(&mut gradients, 1.0)?, 5.0);
+/// assert!((gradients.get(&x).unwrap().to_vec()[1] + 0.8_f64).abs() < 1e-6);
+/// # Ok::<(), downhill_optim::Error>(())
+/// ```
+pub fn clip_by_global_norm<E: Element>(
+    gradients: &mut Gradients<E>,
+    max_norm: f64,
+) -> Result<f64, Error> {
+    check("max_norm", max_norm, above(0.0))?;
+    let norms: Vec<f64> = gradients.iter().map(|gradient| norm(&gradient.values())).collect();
+    let norm = norm(&norms);
+    for gradient in gradients.iter_mut() {
+        limit(gradient, norm, max_norm);
+    }
+    Ok(norm)
+}
+
+/// Scales the gradient of each parameter so that its own norm is no more than `max_norm`, as
+/// [`clip_by_global_norm`] does for all of them.
+///
+/// # Errors
+///
+/// [`Error::HyperParameter`] if `max_norm` is not above 0.
+pub fn clip_by_norm<E: Element>(gradients: &mut Gradients<E>, max_norm: f64) -> Result<(), Error> {
+    check("max_norm", max_norm, above(0.0))?;
+    for gradient in gradients.iter_mut() {
+        let norm = norm(&gradient.values());
+        limit(gradient, norm, max_norm);
+    }
+    Ok(())
+}
+
+/// Moves each value of the gradients to between −`max_value` and `max_value`. NaN stays NaN.
+///
+/// # Errors
+///
+/// [`Error::HyperParameter`] if `max_value` is not above 0.
+///
+/// ```
+/// use downhill_optim::clip_by_value;
+/// use downhill_tensor::Tensor;
+///
+/// let x = Tensor::parameter([0.5, -4.0]);
+/// let mut gradients = x.square().sum().backward();
+/// clip_by_value(&mut gradients, 2.0)?;
+/// assert_eq!(gradients.get(&x).unwrap().to_vec(), [1.0, -2.0]);
+/// # Ok::<(), downhill_optim::Error>(())
+/// ```
+pub fn clip_by_value<E: Element>(
+    gradients: &mut Gradients<E>,
+    max_value: f64,
+) -> Result<(), Error> {
+    check("max_value", max_value, above(0.0))?;
+    let high = E::from_f64(max_value);
+    for gradient in gradients.iter_mut() {
+        gradient.update(|values| {
+            vectorize(|| {
+                for value in values {
+                    // Not `min` and `max`, which would turn NaN into a number.
+                    *value = if *value > high { high } else { *value };
+                    *value = if *value < -high { -high } else { *value };
+                }
+            });
+        });
+    }
+    Ok(())
+}
+
+fn limit<E: Element>(gradient: &mut Tensor<E>, norm: f64, max_norm: f64) {
+    let factor = max_norm / (norm + 1e-6);
+    if factor < 1.0 && norm.is_finite() {
+        gradient.update(|values| scale(values, E::from_f64(factor)));
+    }
+}
+
+fn scale<E: Element>(values: &mut [E], factor: E) {
+    vectorize(|| {
+        for value in values {
+            *value *= factor;
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use approx::assert_relative_eq;
+
+    use super::*;
+
+    fn gradients(values: &[&[f64]]) -> (Vec<Tensor<f64>>, Gradients<f64>) {
+        let mut gradients = Gradients::default();
+        let parameters = values.iter().map(|&values| {
+            let parameter = Tensor::parameter(Tensor::zeros(&[values.len()]));
+            gradients.insert(&parameter, values.to_vec().into());
+            parameter
+        });
+        (parameters.collect(), gradients)
+    }
+
+    fn all(gradients: &Gradients<f64>) -> Vec<f64> {
+        gradients.iter().flat_map(Tensor::to_vec).collect()
+    }
+
+    #[test]
+    fn gradients_that_are_small_enough_are_untouched() {
+        let (_parameters, mut clipped) = gradients(&[&[3.0, 4.0], &[12.0]]);
+        assert_eq!(clip_by_global_norm(&mut clipped, 13.5).unwrap(), 13.0);
+        clip_by_norm(&mut clipped, 12.5).unwrap();
+        clip_by_value(&mut clipped, 12.0).unwrap();
+        assert_eq!(all(&clipped), [3.0, 4.0, 12.0]);
+    }
+
+    #[test]
+    fn the_global_norm_is_that_of_all_gradients_together() {
+        let (_parameters, mut clipped) = gradients(&[&[3.0, 4.0], &[12.0]]);
+        assert_eq!(clip_by_global_norm(&mut clipped, 6.5).unwrap(), 13.0);
+        // PyTorch's 1e-6 in the divisor makes a difference of 1e-7.
+        assert_relative_eq!(all(&clipped)[..], [1.5, 2.0, 6.0], max_relative = 1e-7);
+        let (_parameters, mut clipped) = gradients(&[&[3.0, 4.0], &[12.0]]);
+        clip_by_norm(&mut clipped, 6.0).unwrap();
+        assert_relative_eq!(all(&clipped)[..], [3.0, 4.0, 6.0], max_relative = 1e-6);
+    }
+
+    #[test]
+    fn huge_gradients_are_clipped_rather_than_made_0() {
+        let (_parameters, mut clipped) = gradients(&[&[3e200], &[-4e200]]);
+        assert_relative_eq!(clip_by_global_norm(&mut clipped, 5.0).unwrap(), 5e200);
+        assert_relative_eq!(all(&clipped)[..], [3.0, -4.0], max_relative = 1e-6);
+    }
+
+    #[test]
+    fn gradients_that_are_not_finite_are_left_for_the_optimizer_to_refuse() {
+        for bad in [f64::NAN, f64::INFINITY] {
+            let (_parameters, mut clipped) = gradients(&[&[1.0, bad], &[3.0]]);
+            assert!(!clip_by_global_norm(&mut clipped, 1.0).unwrap().is_finite());
+            clip_by_norm(&mut clipped, 10.0).unwrap();
+            assert_eq!(all(&clipped)[0], 1.0);
+            assert_eq!(all(&clipped)[1].to_bits(), bad.to_bits());
+            assert_eq!(all(&clipped)[2], 3.0);
+        }
+        let (_parameters, mut clipped) = gradients(&[&[f64::NAN, f64::NEG_INFINITY]]);
+        clip_by_value(&mut clipped, 2.0).unwrap();
+        assert!(all(&clipped)[0].is_nan());
+        assert_eq!(all(&clipped)[1], -2.0);
+    }
+
+    #[test]
+    fn no_gradients_have_norm_0() {
+        assert_eq!(clip_by_global_norm(&mut Gradients::<f32>::default(), 1.0).unwrap(), 0.0);
+    }
+
+    #[test]
+    fn limits_are_validated() {
+        let mut none = Gradients::<f32>::default();
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let refused = |error: Error, name: &str| {
+                let expected = format!("{name} is {bad}; it must be above 0 and finite");
+                assert_eq!(error.to_string(), expected);
+            };
+            refused(clip_by_global_norm(&mut none, bad).unwrap_err(), "max_norm");
+            refused(clip_by_norm(&mut none, bad).unwrap_err(), "max_norm");
+            refused(clip_by_value(&mut none, bad).unwrap_err(), "max_value");
+        }
+    }
+}

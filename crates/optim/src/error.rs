@@ -1,0 +1,112 @@
+//! What can be wrong with hyper-parameters and gradients.
+
+use std::ops::{Bound, RangeBounds};
+
+/// Any error, into which `?` turns every other.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// An error about values that an optimizer was given.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A hyper-parameter outside its range.
+    #[error("{name} is {value}; it must be {range}")]
+    HyperParameter {
+        /// The hyper-parameter's name.
+        name: String,
+        /// The value it was given.
+        value: f64,
+        /// The values it may have, in words.
+        range: String,
+    },
+
+    /// A parameter group whose pattern fits no parameter: most likely misspelt.
+    #[error("the parameter group `{pattern}` matches no parameter of the model")]
+    EmptyGroup {
+        /// The group's pattern.
+        pattern: String,
+    },
+
+    /// A parameter that the optimizer's formula is not made for.
+    #[error(
+        "this optimizer cannot update `{parameter}`, of shape {shape:?}; freeze it in a parameter \
+         group, and let another optimizer update it"
+    )]
+    UnsuitableParameter {
+        /// The parameter's name.
+        parameter: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+
+    /// A gradient that holds NaN or an infinity. No weight was changed.
+    #[error("the gradient of `{parameter}` is {value} at {position:?}")]
+    NonFiniteGradient {
+        /// The parameter's name.
+        parameter: String,
+        /// The place of the first such value: an index for each axis.
+        position: Vec<usize>,
+        /// The value.
+        value: f64,
+    },
+
+    /// A loss that is NaN or an infinity at the weights to start from.
+    #[error("the loss is {value} before the first step")]
+    NonFiniteLoss {
+        /// The loss.
+        value: f64,
+    },
+
+    /// What the closure that computes loss and gradients returned as its error.
+    #[error(transparent)]
+    Closure(BoxError),
+
+    /// A saved state that does not fit the optimizer or the model. Nothing was restored.
+    #[error("the saved state `{name}` {problem}")]
+    State {
+        /// The name of the part that does not fit.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// Checks that a hyper-parameter is a finite number in `range`.
+///
+/// # Errors
+///
+/// [`Error::HyperParameter`].
+///
+/// ```
+/// use downhill_optim::check;
+///
+/// assert!(check("momentum", 0.9, 0.0..=1.0).is_ok());
+/// let error = check("momentum", 1.5, 0.0..=1.0).unwrap_err();
+/// assert_eq!(error.to_string(), "momentum is 1.5; it must be at least 0 and at most 1");
+/// ```
+pub fn check(name: &str, value: f64, range: impl RangeBounds<f64>) -> Result<(), Error> {
+    if value.is_finite() && range.contains(&value) {
+        return Ok(());
+    }
+    let low = match range.start_bound() {
+        Bound::Included(low) => format!("at least {low}"),
+        Bound::Excluded(low) => format!("above {low}"),
+        Bound::Unbounded => String::new(),
+    };
+    let high = match range.end_bound() {
+        Bound::Included(high) => format!("at most {high}"),
+        Bound::Excluded(high) => format!("below {high}"),
+        Bound::Unbounded => "finite".to_owned(),
+    };
+    let range = match (range.start_bound(), range.end_bound()) {
+        (Bound::Included(low), Bound::Included(high)) if low == high => low.to_string(),
+        (Bound::Unbounded, _) => high,
+        _ => format!("{low} and {high}"),
+    };
+    Err(Error::HyperParameter { name: name.to_owned(), value, range })
+}
+
+/// The numbers above `low`.
+pub(crate) fn above(low: f64) -> (Bound<f64>, Bound<f64>) {
+    (Bound::Excluded(low), Bound::Unbounded)
+}

@@ -1,0 +1,195 @@
+//! What an optimizer is written as: a formula for one parameter.
+
+use downhill_tensor::kernels::vectorize;
+use downhill_tensor::{Element, Tensor};
+
+use crate::error::Error;
+use crate::reduce::WORTH_THREADS;
+
+/// How an optimizer computes new weights: its hyper-parameters and its formula.
+///
+/// [`FirstOrder`](crate::FirstOrder) does the rest. A rule of your own is written as ours are:
+///
+/// ```
+/// use downhill_optim::{Error, FirstOrder, Optimizer, Rule, Update, check};
+/// use downhill_tensor::{Element, Tensor};
+///
+/// /// Averages the gradients and follows the sign of the average.
+/// struct SignDescent {
+///     beta: f64,
+/// }
+///
+/// impl Rule for SignDescent {
+///     fn validate(&self) -> Result<(), Error> {
+///         check("beta", self.beta, 0.0..1.0)
+///     }
+///
+///     fn state(&self) -> &'static [&'static str] {
+///         &["average"]
+///     }
+///
+///     fn update<E: Element>(&self, update: Update<'_, E>) {
+///         let (learning_rate, beta) = (E::from_f64(update.learning_rate), E::from_f64(self.beta));
+///         update.each(|weight, gradient, [average]| {
+///             let average = beta * average + (E::one() - beta) * gradient;
+///             (weight - learning_rate * average.signum(), [average])
+///         });
+///     }
+/// }
+///
+/// let mut x = Tensor::parameter([1.0, -1.0]);
+/// let gradients = x.square().sum().backward();
+/// FirstOrder::with_rule(0.25, SignDescent { beta: 0.9 }).step(&mut x, &gradients)?;
+/// assert_eq!(x.to_vec(), [0.75, -0.75]);
+/// # Ok::<(), Error>(())
+/// ```
+pub trait Rule {
+    /// Checks the hyper-parameters, each with [`check`](crate::check), before every step.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::HyperParameter`] for one that is outside its range.
+    fn validate(&self) -> Result<(), Error>;
+
+    /// The names of the arrays, each of the parameter's shape, that the rule remembers of a
+    /// parameter from step to step. They hold 0 at first.
+    fn state(&self) -> &'static [&'static str];
+
+    /// Whether the rule can update parameters of this shape, as it can unless it is overridden.
+    fn accepts(&self, _shape: &[usize]) -> bool {
+        true
+    }
+
+    /// Replaces the weights of one parameter and what is remembered of it.
+    fn update<E: Element>(&self, update: Update<'_, E>);
+}
+
+/// What a [`Rule`] is given of one parameter.
+#[derive(Debug)]
+pub struct Update<'a, E: Element> {
+    /// The learning rate, by which the rule should multiply the whole step.
+    pub learning_rate: f64,
+    /// How strongly the weights are drawn towards 0.
+    pub weight_decay: f64,
+    /// How often this parameter has been updated, this time included: 1 at first.
+    pub step: u64,
+    /// The parameter.
+    pub weight: &'a mut Tensor<E>,
+    /// The loss' gradient with respect to it, of the same shape. All values are finite.
+    pub gradient: &'a Tensor<E>,
+    /// What is remembered, in the order of [`Rule::state`], in row-major order.
+    pub state: &'a mut [Vec<E>],
+}
+
+impl<E: Element> Update<'_, E> {
+    /// Replaces each weight and what is remembered of it, in one pass.
+    ///
+    /// `formula` gets a weight, its gradient and its state, and returns the weight and the state
+    /// that replace them.
+    ///
+    /// # Panics
+    ///
+    /// If `formula` takes another number of values than the rule remembers.
+    #[track_caller]
+    pub fn each<const N: usize>(self, formula: impl Fn(E, E, [E; N]) -> (E, [E; N]) + Sync) {
+        let remembered = self.state.len();
+        let Ok(state) = <&mut [Vec<E>; N]>::try_from(self.state) else {
+            panic!(
+                "Update::each: the formula takes {N} values of state, but the rule names \
+                 {remembered}"
+            );
+        };
+        let state = state.each_mut().map(Vec::as_mut_slice);
+        let gradient = self.gradient.values();
+        self.weight.update(|weight| replace_each(weight, &gradient, state, &formula));
+    }
+}
+
+/// Replaces all values, those of long arrays by several threads.
+fn replace_each<E: Element, const N: usize>(
+    weight: &mut [E],
+    gradient: &[E],
+    state: [&mut [E]; N],
+    formula: &(impl Fn(E, E, [E; N]) -> (E, [E; N]) + Sync),
+) {
+    if weight.len() < WORTH_THREADS {
+        return replace_in_lanes(weight, gradient, state, formula);
+    }
+    let middle = weight.len() / 2;
+    let (weight, second_weight) = weight.split_at_mut(middle);
+    let (gradient, second_gradient) = gradient.split_at(middle);
+    let mut second_state: [&mut [E]; N] = std::array::from_fn(|_| Default::default());
+    let mut halves = second_state.iter_mut();
+    let state = state.map(|values| {
+        let (first, second) = values.split_at_mut(middle);
+        *halves.next().expect("as many halves as arrays") = second;
+        first
+    });
+    rayon::join(
+        || replace_each(weight, gradient, state, formula),
+        || replace_each(second_weight, second_gradient, second_state, formula),
+    );
+}
+
+fn replace_in_lanes<E: Element, const N: usize>(
+    weight: &mut [E],
+    gradient: &[E],
+    mut state: [&mut [E]; N],
+    formula: &impl Fn(E, E, [E; N]) -> (E, [E; N]),
+) {
+    const LANES: usize = 16;
+    // A closure as large as this is compiled for the vector instructions only if it is inlined.
+    vectorize(
+        #[inline(always)]
+        || {
+            let count = weight.len();
+            let gradient = &gradient[..count];
+            let mut state = state.each_mut().map(|values| &mut values[..count]);
+            let mut start = 0;
+            while start + LANES <= count {
+                replace_lanes::<E, N, LANES>(start, weight, gradient, &mut state, formula);
+                start += LANES;
+            }
+            for start in start..count {
+                replace_lanes::<E, N, 1>(start, weight, gradient, &mut state, formula);
+            }
+        },
+    );
+}
+
+/// Replaces values `start..start + LANES`. They are all read before any is written: the compiler
+/// could not prove that the arrays do not overlap, and would do one after the other. The copies are
+/// plain loops because `std::array::from_fn` is not inlined when its closure is large.
+#[inline(always)]
+fn replace_lanes<E: Element, const N: usize, const LANES: usize>(
+    start: usize,
+    weight: &mut [E],
+    gradient: &[E],
+    state: &mut [&mut [E]; N],
+    formula: &impl Fn(E, E, [E; N]) -> (E, [E; N]),
+) {
+    let lanes = start..start + LANES;
+    let mut weights = [E::zero(); LANES];
+    let mut gradients = [E::zero(); LANES];
+    let mut states = [[E::zero(); LANES]; N];
+    weights.copy_from_slice(&weight[lanes.clone()]);
+    gradients.copy_from_slice(&gradient[lanes.clone()]);
+    for which in 0..N {
+        states[which].copy_from_slice(&state[which][lanes.clone()]);
+    }
+    for lane in 0..LANES {
+        let mut old = [E::zero(); N];
+        for which in 0..N {
+            old[which] = states[which][lane];
+        }
+        let (new_weight, new) = formula(weights[lane], gradients[lane], old);
+        weights[lane] = new_weight;
+        for which in 0..N {
+            states[which][lane] = new[which];
+        }
+    }
+    weight[lanes.clone()].copy_from_slice(&weights);
+    for which in 0..N {
+        state[which][lanes.clone()].copy_from_slice(&states[which]);
+    }
+}

@@ -1,0 +1,387 @@
+//! Learning rates as functions of the step.
+
+use std::f64::consts::PI;
+
+use crate::error::{Error, above, check};
+
+/// A learning rate for every step, counted from 0: a pure function, so that it can be plotted
+/// without training.
+///
+/// ```
+/// use downhill_optim::{Optimizer, Schedule, Sgd};
+/// use downhill_tensor::Tensor;
+///
+/// // 10 steps of warm-up, then down to 0 along a cosine.
+/// let schedule = Schedule::linear(0.0, 0.4, 10)?.then(10, Schedule::cosine(0.4, 90, 0.0)?);
+///
+/// let mut x = Tensor::parameter(3.0_f64);
+/// let mut optimizer = Sgd::new(schedule.learning_rate(0));
+/// for step in 0..100 {
+///     optimizer.set_learning_rate(schedule.learning_rate(step));
+///     let gradients = x.square().backward();
+///     optimizer.step(&mut x, &gradients)?;
+/// }
+/// assert!(x.item().abs() < 1e-9);
+/// # Ok::<(), downhill_optim::Error>(())
+/// ```
+///
+/// Every constructor returns [`Error::HyperParameter`] for a learning rate that is negative or not
+/// finite, a number of steps that is 0, or another argument outside its range.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedule(Shape);
+
+#[derive(Debug, Clone, PartialEq)]
+enum Shape {
+    Constant { learning_rate: f64 },
+    Step { learning_rate: f64, step_size: u64, gamma: f64 },
+    MultiStep { learning_rate: f64, milestones: Vec<u64>, gamma: f64 },
+    Exponential { learning_rate: f64, gamma: f64 },
+    Polynomial { from: f64, to: f64, total_steps: u64, power: f64 },
+    Cosine { learning_rate: f64, total_steps: u64, minimum: f64 },
+    Restarts { learning_rate: f64, first_period: u64, factor: u64, minimum: f64 },
+    OneCycle { learning_rate: f64, total_steps: u64, options: OneCycle },
+    Chain { first: Box<Schedule>, until: u64, next: Box<Schedule> },
+}
+
+/// The options of [`Schedule::one_cycle`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OneCycle {
+    /// What part of all steps leads up to the largest learning rate: 0.3 by default.
+    pub warm_up_fraction: f64,
+    /// The largest learning rate divided by the first: 25 by default.
+    pub initial_division: f64,
+    /// The first learning rate divided by the last: 10,000 by default.
+    pub final_division: f64,
+    /// Whether to go straight from one to the next, rather than along a cosine.
+    pub linear: bool,
+    /// Whether to go down as slowly as up, to the first learning rate, before going to the last.
+    pub three_phases: bool,
+}
+
+impl Default for OneCycle {
+    fn default() -> Self {
+        Self {
+            warm_up_fraction: 0.3,
+            initial_division: 25.0,
+            final_division: 1e4,
+            linear: false,
+            three_phases: false,
+        }
+    }
+}
+
+impl Schedule {
+    /// The same learning rate always.
+    pub fn constant(learning_rate: f64) -> Result<Self, Error> {
+        check("learning_rate", learning_rate, 0.0..)?;
+        Ok(Self(Shape::Constant { learning_rate }))
+    }
+
+    /// learning_rate · gammaᵏ with k = ⌊step / step_size⌋.
+    pub fn step(learning_rate: f64, step_size: u64, gamma: f64) -> Result<Self, Error> {
+        check("learning_rate", learning_rate, 0.0..)?;
+        check("step_size", step_size as f64, 1.0..)?;
+        check("gamma", gamma, 0.0..)?;
+        Ok(Self(Shape::Step { learning_rate, step_size, gamma }))
+    }
+
+    /// learning_rate · gammaᵏ, where k is the number of milestones up to and including the step.
+    pub fn multi_step(learning_rate: f64, milestones: &[u64], gamma: f64) -> Result<Self, Error> {
+        check("learning_rate", learning_rate, 0.0..)?;
+        check("gamma", gamma, 0.0..)?;
+        Ok(Self(Shape::MultiStep { learning_rate, milestones: milestones.to_vec(), gamma }))
+    }
+
+    /// learning_rate · gammaˢᵗᵉᵖ.
+    pub fn exponential(learning_rate: f64, gamma: f64) -> Result<Self, Error> {
+        check("learning_rate", learning_rate, 0.0..)?;
+        check("gamma", gamma, 0.0..)?;
+        Ok(Self(Shape::Exponential { learning_rate, gamma }))
+    }
+
+    /// learning_rate · (1 − step / total_steps)^power, and 0 after that.
+    pub fn polynomial(learning_rate: f64, total_steps: u64, power: f64) -> Result<Self, Error> {
+        check("learning_rate", learning_rate, 0.0..)?;
+        check("total_steps", total_steps as f64, 1.0..)?;
+        check("power", power, above(0.0))?;
+        Ok(Self(Shape::Polynomial { from: learning_rate, to: 0.0, total_steps, power }))
+    }
+
+    /// Straight from one learning rate to another, which is kept after `total_steps`: warm-up, if
+    /// the second is the larger.
+    pub fn linear(from: f64, to: f64, total_steps: u64) -> Result<Self, Error> {
+        check("the first learning_rate", from, 0.0..)?;
+        check("the last learning_rate", to, 0.0..)?;
+        check("total_steps", total_steps as f64, 1.0..)?;
+        Ok(Self(Shape::Polynomial { from, to, total_steps, power: 1.0 }))
+    }
+
+    /// minimum + (learning_rate − minimum) · (1 + cos(π · step / total_steps)) / 2, and the
+    /// minimum after that (Loshchilov & Hutter, "SGDR: stochastic gradient descent with warm
+    /// restarts", 2017).
+    pub fn cosine(learning_rate: f64, total_steps: u64, minimum: f64) -> Result<Self, Error> {
+        check("learning_rate", learning_rate, 0.0..)?;
+        check("total_steps", total_steps as f64, 1.0..)?;
+        check("minimum", minimum, 0.0..)?;
+        Ok(Self(Shape::Cosine { learning_rate, total_steps, minimum }))
+    }
+
+    /// A [`cosine`](Self::cosine) that starts again after `first_period` steps, each period being
+    /// `factor` times as long as the one before (Loshchilov & Hutter 2017).
+    pub fn cosine_with_restarts(
+        learning_rate: f64,
+        first_period: u64,
+        factor: u64,
+        minimum: f64,
+    ) -> Result<Self, Error> {
+        check("learning_rate", learning_rate, 0.0..)?;
+        check("first_period", first_period as f64, 1.0..)?;
+        check("factor", factor as f64, 1.0..)?;
+        check("minimum", minimum, 0.0..)?;
+        Ok(Self(Shape::Restarts { learning_rate, first_period, factor, minimum }))
+    }
+
+    /// Up to `max_learning_rate` and down to nearly 0, in `total_steps` steps (Smith & Topin,
+    /// "Super-convergence: very fast training of neural networks using large learning rates",
+    /// 2018), in PyTorch's formulation.
+    ///
+    /// ```
+    /// use downhill_optim::{OneCycle, Schedule};
+    ///
+    /// let options = OneCycle { warm_up_fraction: 0.5, ..OneCycle::default() };
+    /// let schedule = Schedule::one_cycle(1.0, 100, options)?;
+    /// let largest = (0..100).max_by(|&a, &b| {
+    ///     schedule.learning_rate(a).total_cmp(&schedule.learning_rate(b))
+    /// });
+    /// assert_eq!(largest, Some(49));
+    /// assert!((schedule.learning_rate(0) - 0.04).abs() < 1e-15);
+    /// # Ok::<(), downhill_optim::Error>(())
+    /// ```
+    pub fn one_cycle(
+        max_learning_rate: f64,
+        total_steps: u64,
+        options: OneCycle,
+    ) -> Result<Self, Error> {
+        check("max_learning_rate", max_learning_rate, 0.0..)?;
+        check("total_steps", total_steps as f64, 1.0..)?;
+        check("warm_up_fraction", options.warm_up_fraction, 0.0..=1.0)?;
+        check("initial_division", options.initial_division, above(0.0))?;
+        check("final_division", options.final_division, above(0.0))?;
+        Ok(Self(Shape::OneCycle { learning_rate: max_learning_rate, total_steps, options }))
+    }
+
+    /// This schedule for the steps before `step`, and then `next`, whose own steps are counted
+    /// from there.
+    pub fn then(self, step: u64, next: Self) -> Self {
+        Self(Shape::Chain { first: Box::new(self), until: step, next: Box::new(next) })
+    }
+
+    /// The learning rate of a step, counted from 0.
+    pub fn learning_rate(&self, step: u64) -> f64 {
+        match self.0 {
+            Shape::Constant { learning_rate } => learning_rate,
+            Shape::Step { learning_rate, step_size, gamma } => {
+                learning_rate * power(gamma, step / step_size)
+            }
+            Shape::MultiStep { learning_rate, ref milestones, gamma } => {
+                let passed = milestones.iter().filter(|&&milestone| milestone <= step).count();
+                learning_rate * power(gamma, passed as u64)
+            }
+            Shape::Exponential { learning_rate, gamma } => learning_rate * power(gamma, step),
+            Shape::Polynomial { from, to, total_steps, power } => {
+                to + (from - to) * (1.0 - fraction(step, total_steps)).powf(power)
+            }
+            Shape::Cosine { learning_rate, total_steps, minimum } => {
+                cosine(learning_rate, minimum, fraction(step, total_steps))
+            }
+            Shape::Restarts { learning_rate, first_period, factor, minimum } => {
+                let (mut step, mut period) = (step, first_period);
+                if factor == 1 {
+                    step %= period;
+                }
+                while step >= period {
+                    step -= period;
+                    period = period.saturating_mul(factor);
+                }
+                cosine(learning_rate, minimum, fraction(step, period))
+            }
+            Shape::OneCycle { learning_rate, total_steps, options } => {
+                options.learning_rate(learning_rate, total_steps, step)
+            }
+            Shape::Chain { ref first, until, ref next } => match step.checked_sub(until) {
+                None => first.learning_rate(step),
+                Some(step) => next.learning_rate(step),
+            },
+        }
+    }
+}
+
+impl OneCycle {
+    fn learning_rate(&self, largest: f64, total_steps: u64, step: u64) -> f64 {
+        let first = largest / self.initial_division;
+        let last = first / self.final_division;
+        let end = total_steps as f64 - 1.0;
+        let peak = self.warm_up_fraction * total_steps as f64 - 1.0;
+        let corners = match self.three_phases {
+            true => &[(0.0, first), (peak, largest), (2.0 * peak, first), (end, last)][..],
+            false => &[(0.0, first), (peak, largest), (end, last)][..],
+        };
+        let step = step as f64;
+        let between = corners.array_windows().find(|[_, (stop, _)]| step <= *stop);
+        let Some(&[(start, from), (stop, to)]) = between else { return last };
+        let fraction = if stop > start { (step - start) / (stop - start) } else { 1.0 };
+        match self.linear {
+            true => from + (to - from) * fraction,
+            false => cosine(from, to, fraction),
+        }
+    }
+}
+
+/// How much of `total_steps` has passed, at most 1.
+fn fraction(step: u64, total_steps: u64) -> f64 {
+    step.min(total_steps) as f64 / total_steps as f64
+}
+
+/// From one value to another along half a period of a cosine.
+fn cosine(from: f64, to: f64, fraction: f64) -> f64 {
+    to + (from - to) * (1.0 + (PI * fraction).cos()) / 2.0
+}
+
+fn power(base: f64, exponent: u64) -> f64 {
+    base.powi(i32::try_from(exponent).unwrap_or(i32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use approx::assert_relative_eq;
+
+    use super::*;
+
+    #[test]
+    fn after_its_last_step_a_schedule_stays_where_it_ended() {
+        let one_cycle = Schedule::one_cycle(1.0, 10, OneCycle::default()).unwrap();
+        for (schedule, end) in [
+            (Schedule::polynomial(1.0, 10, 2.0).unwrap(), 0.0),
+            (Schedule::linear(0.25, 1.0, 10).unwrap(), 1.0),
+            (Schedule::cosine(1.0, 10, 0.125).unwrap(), 0.125),
+            (one_cycle, 1.0 / 25.0 / 1e4),
+        ] {
+            for step in [10, 11, 1000, u64::MAX] {
+                assert_eq!(schedule.learning_rate(step), end, "{schedule:?} at {step}");
+            }
+            assert_ne!(schedule.learning_rate(5), end, "{schedule:?}");
+        }
+    }
+
+    #[test]
+    fn restarts_come_at_the_end_of_each_period() {
+        let schedule = Schedule::cosine_with_restarts(1.0, 4, 3, 0.0).unwrap();
+        for restart in [0, 4, 16, 52] {
+            assert_eq!(schedule.learning_rate(restart), 1.0);
+            assert!(schedule.learning_rate(restart + 3) < 1.0);
+        }
+        assert_relative_eq!(schedule.learning_rate(10), 0.5);
+        let regular = Schedule::cosine_with_restarts(1.0, 4, 1, 0.0).unwrap();
+        assert_eq!(regular.learning_rate(u64::MAX - 3), 1.0);
+    }
+
+    #[test]
+    fn a_chain_counts_each_links_steps_from_its_beginning() {
+        let constant = |rate| Schedule::constant(rate).unwrap();
+        let chain = Schedule::linear(0.0, 1.0, 4)
+            .unwrap()
+            .then(4, constant(1.0))
+            .then(6, Schedule::step(1.0, 2, 0.5).unwrap());
+        let rates: Vec<f64> = (0..11).map(|step| chain.learning_rate(step)).collect();
+        assert_eq!(rates, [0.0, 0.25, 0.5, 0.75, 1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.25]);
+    }
+
+    #[test]
+    fn three_phases_come_down_as_slowly_as_they_went_up() {
+        let options = OneCycle {
+            warm_up_fraction: 0.25,
+            linear: true,
+            three_phases: true,
+            ..OneCycle::default()
+        };
+        let schedule = Schedule::one_cycle(1.0, 40, options).unwrap();
+        assert_eq!(schedule.learning_rate(9), 1.0);
+        for step in 0..9 {
+            let (up, down) = (schedule.learning_rate(step), schedule.learning_rate(18 - step));
+            assert_relative_eq!(up, down, max_relative = 1e-12);
+        }
+        assert!(schedule.learning_rate(19) < schedule.learning_rate(18));
+    }
+
+    #[test]
+    fn arguments_are_validated() {
+        let cycle = |options| Schedule::one_cycle(0.1, 10, options);
+        let default = OneCycle::default();
+        for (schedule, message) in [
+            (Schedule::constant(-1.0), "learning_rate is -1; it must be at least 0 and finite"),
+            (Schedule::step(0.1, 0, 0.5), "step_size is 0; it must be at least 1 and finite"),
+            (Schedule::step(0.1, 1, f64::NAN), "gamma is NaN; it must be at least 0 and finite"),
+            (
+                Schedule::multi_step(0.1, &[3], -0.5),
+                "gamma is -0.5; it must be at least 0 and finite",
+            ),
+            (
+                Schedule::exponential(f64::NAN, 0.5),
+                "learning_rate is NaN; it must be at least 0 and finite",
+            ),
+            (
+                Schedule::polynomial(0.1, 0, 1.0),
+                "total_steps is 0; it must be at least 1 and finite",
+            ),
+            (Schedule::polynomial(0.1, 1, 0.0), "power is 0; it must be above 0 and finite"),
+            (
+                Schedule::linear(-0.1, 0.1, 1),
+                "the first learning_rate is -0.1; it must be at least 0 and finite",
+            ),
+            (
+                Schedule::linear(0.1, -0.1, 1),
+                "the last learning_rate is -0.1; it must be at least 0 and finite",
+            ),
+            (Schedule::cosine(0.1, 1, -0.1), "minimum is -0.1; it must be at least 0 and finite"),
+            (
+                Schedule::cosine_with_restarts(0.1, 0, 1, 0.0),
+                "first_period is 0; it must be at least 1 and finite",
+            ),
+            (
+                Schedule::cosine_with_restarts(0.1, 1, 0, 0.0),
+                "factor is 0; it must be at least 1 and finite",
+            ),
+            (
+                cycle(OneCycle { warm_up_fraction: 1.5, ..default }),
+                "warm_up_fraction is 1.5; it must be at least 0 and at most 1",
+            ),
+            (
+                cycle(OneCycle { initial_division: 0.0, ..default }),
+                "initial_division is 0; it must be above 0 and finite",
+            ),
+            (
+                cycle(OneCycle { final_division: f64::NAN, ..default }),
+                "final_division is NaN; it must be above 0 and finite",
+            ),
+        ] {
+            assert_eq!(schedule.unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn every_learning_rate_is_finite_and_not_negative() {
+        for total_steps in [1, 2, 3, 10] {
+            for warm_up_fraction in [0.0, 0.1, 0.5, 1.0] {
+                for three_phases in [false, true] {
+                    let options =
+                        OneCycle { warm_up_fraction, three_phases, ..OneCycle::default() };
+                    let schedule = Schedule::one_cycle(1.0, total_steps, options).unwrap();
+                    for step in 0..12 {
+                        let rate = schedule.learning_rate(step);
+                        assert!((0.0..=1.0).contains(&rate), "{schedule:?}: {rate} at {step}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! Charts: two axes and what lies between them.
+
+use plotters::style::RGBColor;
+
+use super::axis::{Axis, Kind};
+use super::field::{Field, Ring};
+use super::picture::{MUTED, SERIES};
+
+/// Lines, points, bars and contours over two axes.
+///
+/// The axes reach from the least to the greatest value, unless they are
+/// [told](Self::x_range) where to end; what lies outside is not drawn. A value that is not
+/// finite, or not positive on a logarithmic axis, leaves a gap.
+///
+/// ```
+/// use downhill_train::plot::Chart;
+///
+/// let picture = Chart::new("A parabola", "x", "y")
+///     .line("x²", (0..=10).map(|x| (f64::from(x), f64::from(x * x))))
+///     .picture();
+/// assert!(picture.svg().starts_with("<svg"));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Chart {
+    pub(super) title: String,
+    pub(super) x: AxisOptions,
+    pub(super) y: AxisOptions,
+    pub(super) layers: Vec<Layer>,
+    /// Whether the space between the axes is as high as it is wide.
+    pub(super) square: bool,
+    /// The height of a row that has a name.
+    pub(super) row_height: f64,
+    /// The number of series so far.
+    pub(super) series: usize,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct AxisOptions {
+    pub(super) label: String,
+    pub(super) logarithmic: bool,
+    pub(super) range: Option<(f64, f64)>,
+    pub(super) names: Option<Vec<String>>,
+}
+
+/// What is drawn in one colour.
+#[derive(Debug, Clone)]
+pub(super) struct Layer {
+    /// What the legend calls it.
+    pub(super) name: Option<String>,
+    pub(super) shape: Shape,
+    pub(super) paint: Paint,
+    pub(super) opacity: f64,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Paint {
+    /// The colour of the series of this index.
+    Series(usize),
+    Fixed(RGBColor),
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Shape {
+    Line {
+        points: Vec<(f64, f64)>,
+        width: f64,
+        /// Whether each point is marked, the last one most, and set off from what is below.
+        marked: bool,
+    },
+    Points(Vec<(f64, f64)>),
+    /// Opposite corners, and each rectangle's share of the layer's opacity.
+    Rectangles(Vec<([(f64, f64); 2], f64)>),
+    /// Each its outline and those of its holes.
+    Polygons(Vec<Vec<Ring>>),
+    Texts(Vec<((f64, f64), String)>),
+}
+
+impl Chart {
+    /// An empty chart. The labels say what the axes show.
+    pub fn new(
+        title: impl Into<String>,
+        x_label: impl Into<String>,
+        y_label: impl Into<String>,
+    ) -> Self {
+        let axis = |label| AxisOptions { label, logarithmic: false, range: None, names: None };
+        Self {
+            title: title.into(),
+            x: axis(x_label.into()),
+            y: axis(y_label.into()),
+            layers: Vec::new(),
+            square: false,
+            row_height: 18.0,
+            series: 0,
+        }
+    }
+
+    /// With a logarithmic x axis.
+    pub fn log_x(mut self) -> Self {
+        self.x.logarithmic = true;
+        self
+    }
+
+    /// With a logarithmic y axis.
+    pub fn log_y(mut self) -> Self {
+        self.y.logarithmic = true;
+        self
+    }
+
+    /// With an x axis from `start` to `end`.
+    ///
+    /// # Panics
+    ///
+    /// If they are equal or not finite.
+    #[track_caller]
+    pub fn x_range(mut self, start: f64, end: f64) -> Self {
+        self.x.range = Some(checked_range(start, end));
+        self
+    }
+
+    /// With a y axis from `start` to `end`.
+    ///
+    /// # Panics
+    ///
+    /// If they are equal or not finite.
+    #[track_caller]
+    pub fn y_range(mut self, start: f64, end: f64) -> Self {
+        self.y.range = Some(checked_range(start, end));
+        self
+    }
+
+    /// With the space between the axes as high as it is wide.
+    pub fn square(mut self) -> Self {
+        self.square = true;
+        self
+    }
+
+    /// With names along the x axis, each for the values from its index to the next.
+    pub(super) fn x_names(mut self, names: &[impl ToString]) -> Self {
+        self.x.names = Some(names.iter().map(ToString::to_string).collect());
+        self
+    }
+
+    /// With names along the y axis, from the top down.
+    pub(super) fn y_names(mut self, names: &[impl ToString]) -> Self {
+        self.y.names = Some(names.iter().map(ToString::to_string).collect());
+        self
+    }
+
+    pub(super) fn layer(mut self, layer: Layer) -> Self {
+        if let Paint::Series(index) = layer.paint {
+            self.series = self.series.max(index + 1);
+        }
+        self.layers.push(layer);
+        self
+    }
+
+    fn next_series(self, name: impl Into<String>, shape: Shape, opacity: f64) -> Self {
+        let paint = Paint::Series(self.series);
+        self.layer(Layer { name: Some(name.into()), shape, paint, opacity })
+    }
+
+    /// With a line through `points`, in their order.
+    pub fn line(
+        self,
+        name: impl Into<String>,
+        points: impl IntoIterator<Item = (f64, f64)>,
+    ) -> Self {
+        let points = points.into_iter().collect();
+        self.next_series(name, Shape::Line { points, width: 1.6, marked: false }, 1.0)
+    }
+
+    /// With a line through values that scatter much, drawn faintly, and over it their moving
+    /// average.
+    pub fn noisy_line(
+        self,
+        name: impl Into<String>,
+        points: impl IntoIterator<Item = (f64, f64)>,
+    ) -> Self {
+        let points: Vec<(f64, f64)> = points.into_iter().collect();
+        let smooth = smoothed(&points);
+        let shape = Shape::Line { points, width: 1.0, marked: false };
+        let paint = Paint::Series(self.series);
+        self.layer(Layer { name: None, shape, paint, opacity: 0.3 }).layer(Layer {
+            name: Some(name.into()),
+            shape: Shape::Line { points: smooth, width: 1.6, marked: false },
+            paint,
+            opacity: 1.0,
+        })
+    }
+
+    /// With the path of a descent: a line on which each point is marked, and the last one most.
+    pub fn path(
+        self,
+        name: impl Into<String>,
+        points: impl IntoIterator<Item = (f64, f64)>,
+    ) -> Self {
+        let points = points.into_iter().collect();
+        self.next_series(name, Shape::Line { points, width: 1.6, marked: true }, 1.0)
+    }
+
+    /// With points that are not joined.
+    pub fn points(
+        self,
+        name: impl Into<String>,
+        points: impl IntoIterator<Item = (f64, f64)>,
+    ) -> Self {
+        self.next_series(name, Shape::Points(points.into_iter().collect()), 0.7)
+    }
+
+    /// With bars that stand on 0, each from one x to another and of a height.
+    pub fn bars(
+        self,
+        name: impl Into<String>,
+        bars: impl IntoIterator<Item = (f64, f64, f64)>,
+    ) -> Self {
+        let bar = |(from, to, height)| ([(from, 0.0), (to, height)], 1.0);
+        self.next_series(name, Shape::Rectangles(bars.into_iter().map(bar).collect()), 0.6)
+    }
+
+    /// With a line in grey that what is drawn is to be compared with.
+    pub fn reference(
+        self,
+        name: impl Into<String>,
+        points: impl IntoIterator<Item = (f64, f64)>,
+    ) -> Self {
+        let points = points.into_iter().collect();
+        self.layer(Layer {
+            name: Some(name.into()),
+            shape: Shape::Line { points, width: 1.1, marked: false },
+            paint: Paint::Fixed(MUTED),
+            opacity: 1.0,
+        })
+    }
+
+    /// With the level lines of `field`, and the more colour the greater its values are. The axes
+    /// reach as far as the field.
+    ///
+    /// # Panics
+    ///
+    /// If a level is not finite.
+    #[track_caller]
+    pub fn contours(mut self, field: &Field, levels: &[f64]) -> Self {
+        self = self.over(field);
+        for level in levels {
+            let polygons = field.above(*level);
+            let lines: Vec<_> =
+                polygons.iter().flatten().flat_map(|ring| field.level_lines(ring)).collect();
+            self = self.layer(Layer {
+                name: None,
+                shape: Shape::Polygons(polygons),
+                paint: Paint::Fixed(SERIES[0]),
+                opacity: 0.35 / levels.len() as f64,
+            });
+            for points in lines {
+                self = self.layer(Layer {
+                    name: None,
+                    shape: Shape::Line { points, width: 0.7, marked: false },
+                    paint: Paint::Fixed(MUTED),
+                    opacity: 0.6,
+                });
+            }
+        }
+        self
+    }
+
+    /// With axes as long as the field's.
+    pub(super) fn over(mut self, field: &Field) -> Self {
+        let ((x_start, x_end), (y_start, y_end)) = field.ranges();
+        self.x.range = Some((x_start, x_end));
+        self.y.range = Some((y_start, y_end));
+        self
+    }
+
+    pub(super) fn axis(&self, options: &AxisOptions, coordinate: Coordinate) -> Axis {
+        if let Some(names) = &options.names {
+            let count = names.len().max(1) as f64;
+            let range = match coordinate {
+                Coordinate::X => (0.0, count),
+                Coordinate::Y => (count, 0.0),
+            };
+            return Axis { range, kind: Kind::Names(names.clone()), labels: names.len() };
+        }
+        let mut extent = Extent::new(options.logarithmic);
+        for layer in &self.layers {
+            layer.shape.extend(coordinate, &mut extent);
+        }
+        let kind = match options.logarithmic {
+            true => Kind::Logarithmic,
+            false => Kind::Linear { whole: extent.whole },
+        };
+        Axis { range: options.range.unwrap_or_else(|| extent.range()), kind, labels: 6 }
+    }
+}
+
+#[track_caller]
+fn checked_range(start: f64, end: f64) -> (f64, f64) {
+    assert!(
+        start.is_finite() && end.is_finite() && start != end,
+        "an axis cannot reach from {start} to {end}"
+    );
+    (start, end)
+}
+
+/// Each point with the mean of its neighbourhood, a fiftieth of the line to either side. A value
+/// that is not finite has no part in it.
+fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let reach = points.len() / 50;
+    let mut sums = vec![(0.0, 0_usize)];
+    for &(_, y) in points {
+        let (sum, count) = sums[sums.len() - 1];
+        sums.push(if y.is_finite() { (sum + y, count + 1) } else { (sum, count) });
+    }
+    let mean = |(index, &(x, _)): (usize, &(f64, f64))| {
+        let (start, end) =
+            (sums[index.saturating_sub(reach)], sums[(index + reach + 1).min(points.len())]);
+        (x, (end.0 - start.0) / (end.1 - start.1) as f64)
+    };
+    points.iter().enumerate().map(mean).collect()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Coordinate {
+    X,
+    Y,
+}
+
+/// How far values reach.
+pub(super) struct Extent {
+    logarithmic: bool,
+    min: f64,
+    max: f64,
+    /// Whether there is space wanted beyond the least and the greatest.
+    padded: bool,
+    /// Whether all are whole numbers.
+    whole: bool,
+}
+
+impl Extent {
+    fn new(logarithmic: bool) -> Self {
+        let (min, max) = (f64::INFINITY, f64::NEG_INFINITY);
+        Self { logarithmic, min, max, padded: false, whole: true }
+    }
+
+    fn add(&mut self, value: f64) {
+        if value.is_finite() && (value > 0.0 || !self.logarithmic) {
+            self.min = self.min.min(value);
+            self.max = self.max.max(value);
+            self.whole &= value.fract() == 0.0;
+        }
+    }
+
+    fn range(&self) -> (f64, f64) {
+        let Self { min, max, .. } = *self;
+        match () {
+            () if min > max && self.logarithmic => (0.1, 1.0),
+            () if min > max => (0.0, 1.0),
+            () if self.logarithmic => {
+                let margin = if min == max { 2.0 } else { (max / min).powf(0.04) };
+                let margin = if self.padded || min == max { margin } else { 1.0 };
+                (min / margin, (max * margin).min(f64::MAX))
+            }
+            () => {
+                let margin = match max / 2.0 - min / 2.0 {
+                    0.0 if min == 0.0 => 0.5,
+                    0.0 => min.abs() / 10.0,
+                    half if self.padded => half * 0.08,
+                    _ => 0.0,
+                };
+                // Quantities that are never negative do not get a negative axis.
+                let start = if min >= 0.0 { (min - margin).max(0.0) } else { min - margin };
+                (start.max(f64::MIN), (max + margin).min(f64::MAX))
+            }
+        }
+    }
+}
+
+impl Shape {
+    /// Takes the coordinates of the shape into account.
+    fn extend(&self, coordinate: Coordinate, extent: &mut Extent) {
+        let of = |&(x, y): &(f64, f64)| if coordinate == Coordinate::X { x } else { y };
+        match self {
+            Self::Line { points, marked, .. } => {
+                points.iter().for_each(|point| extent.add(of(point)));
+                extent.padded |= coordinate == Coordinate::Y || *marked;
+            }
+            Self::Points(points) => {
+                points.iter().for_each(|point| extent.add(of(point)));
+                extent.padded = true;
+            }
+            Self::Rectangles(rectangles) => {
+                for (corners, _) in rectangles {
+                    corners.iter().for_each(|corner| extent.add(of(corner)));
+                }
+                extent.padded |= coordinate == Coordinate::Y;
+            }
+            Self::Polygons(polygons) => {
+                polygons.iter().flatten().flatten().for_each(|point| extent.add(of(point)));
+            }
+            Self::Texts(_) => {}
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! A quantity over a plane.
+
+use contour::ContourBuilder;
+
+/// A number for each point of a regular grid over a rectangle, such as a loss over two weights.
+///
+/// ```
+/// use downhill_train::plot::{Chart, Field};
+///
+/// let bowl = Field::sample((-2.0, 2.0), (-1.0, 1.0), 60, |x, y| x * x + 4.0 * y * y);
+/// let picture = Chart::new("A bowl", "x", "y")
+///     .contours(&bowl, &[0.1, 0.3, 1.0, 3.0])
+///     .path("descent", [(1.5, 0.8), (0.9, 0.1), (0.5, 0.0)])
+///     .picture();
+/// assert!(picture.svg().contains("polygon"));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field {
+    x_range: (f64, f64),
+    y_range: (f64, f64),
+    size: usize,
+    /// Row by row from the start of the y range.
+    values: Vec<f64>,
+}
+
+impl Field {
+    /// The points of a grid of `size` by `size` cells over the rectangle, each in the middle of
+    /// its cell: `[x, y]`, x changing fastest.
+    pub fn points(x_range: (f64, f64), y_range: (f64, f64), size: usize) -> Vec<[f64; 2]> {
+        let at = |(start, end): (f64, f64), index: usize| {
+            start + (end - start) * (index as f64 + 0.5) / size as f64
+        };
+        (0..size * size).map(|i| [at(x_range, i % size), at(y_range, i / size)]).collect()
+    }
+
+    /// From the values at the [points](Self::points) of a grid of `size` by `size` cells, which
+    /// may have been computed all at once.
+    ///
+    /// # Panics
+    ///
+    /// If there are not `size`² values, or `size` is less than 2.
+    #[track_caller]
+    pub fn new(x_range: (f64, f64), y_range: (f64, f64), size: usize, values: Vec<f64>) -> Self {
+        assert!(size >= 2, "Field: a grid of {size} by {size} points is too coarse");
+        assert!(
+            values.len() == size * size,
+            "Field: {} values for a grid of {size} by {size}",
+            values.len()
+        );
+        Self { x_range, y_range, size, values }
+    }
+
+    /// The values of a function at the [points](Self::points) of a grid of `size` by `size` cells.
+    ///
+    /// # Panics
+    ///
+    /// If `size` is less than 2.
+    #[track_caller]
+    pub fn sample(
+        x_range: (f64, f64),
+        y_range: (f64, f64),
+        size: usize,
+        f: impl Fn(f64, f64) -> f64,
+    ) -> Self {
+        let values = Self::points(x_range, y_range, size).into_iter().map(|[x, y]| f(x, y));
+        Self::new(x_range, y_range, size, values.collect())
+    }
+
+    /// `count` levels for contours, from the least value up, the closer the smaller: evenly spaced
+    /// in the square root of the height above the least. So both the bottom of a valley and its
+    /// walls show their shape.
+    pub fn levels(&self, count: usize) -> Vec<f64> {
+        let finite = || self.values.iter().copied().filter(|value| value.is_finite());
+        let min = finite().fold(f64::INFINITY, f64::min);
+        let max = finite().fold(f64::NEG_INFINITY, f64::max);
+        if min >= max {
+            return Vec::new();
+        }
+        let level = |index: usize| {
+            let share = (index as f64 + 1.0) / (count as f64 + 1.0);
+            min + (max - min) * share * share
+        };
+        (0..count).map(level).collect()
+    }
+
+    pub(super) fn ranges(&self) -> ((f64, f64), (f64, f64)) {
+        (self.x_range, self.y_range)
+    }
+
+    /// The polygons where the field is at least `level`: each its outline, and those of its holes.
+    /// What is not a number counts as infinite.
+    #[track_caller]
+    pub(super) fn above(&self, level: f64) -> Vec<Vec<Ring>> {
+        assert!(level.is_finite(), "contours: the level {level} is not finite");
+        // Lines are interpolated, for which all values must be finite.
+        let finite = |value: &f64| if value.is_nan() { HUGE } else { value.clamp(-HUGE, HUGE) };
+        let values: Vec<f64> = self.values.iter().map(finite).collect();
+        let step = |(start, end): (f64, f64)| (end - start) / self.size as f64;
+        let contours = ContourBuilder::new(self.size, self.size, true)
+            .x_origin(self.x_range.0)
+            .x_step(step(self.x_range))
+            .y_origin(self.y_range.0)
+            .y_step(step(self.y_range))
+            .contours(&values, &[level])
+            .expect("there are as many values as the grid has points");
+        let mut polygons = Vec::new();
+        for polygon in contours.iter().flat_map(|contour| &contour.geometry().0) {
+            let rings = [polygon.exterior()].into_iter().chain(polygon.interiors());
+            let points = rings.map(|ring| ring.0.iter().map(|point| (point.x, point.y)).collect());
+            polygons.push(points.map(|ring: Ring| self.with_corners(&ring)).collect());
+        }
+        polygons
+    }
+
+    /// A ring with the corners of the rectangle, which marching squares cut off.
+    fn with_corners(&self, ring: &[(f64, f64)]) -> Ring {
+        let mut whole = Vec::with_capacity(ring.len() + 4);
+        for (index, &point) in ring.iter().enumerate() {
+            if index > 0 {
+                let last = ring[index - 1];
+                let edges = [last, point].map(|point| self.edges(point));
+                match edges {
+                    [[true, false], [false, true]] => whole.push((last.0, point.1)),
+                    [[false, true], [true, false]] => whole.push((point.0, last.1)),
+                    _ => {}
+                }
+            }
+            whole.push(point);
+        }
+        whole
+    }
+
+    /// Whether a point lies on the left or right edge of the rectangle, and on the upper or lower.
+    fn edges(&self, (x, y): (f64, f64)) -> [bool; 2] {
+        let on = |value: f64, (start, end): (f64, f64)| {
+            let near = 1e-9 * (end - start).abs();
+            (value - start).abs() <= near || (value - end).abs() <= near
+        };
+        [on(x, self.x_range), on(y, self.y_range)]
+    }
+
+    /// The parts of a ring that are level lines, and not the rectangle's edge.
+    pub(super) fn level_lines(&self, ring: &[(f64, f64)]) -> Vec<Ring> {
+        let on_edge = |point| self.edges(point) != [false, false];
+        let runs = ring.split(|&point| on_edge(point));
+        let mut start = 0;
+        let mut lines = Vec::new();
+        for run in runs {
+            let end = start + run.len();
+            if !run.is_empty() {
+                // With the points on the edge at which the line begins and ends.
+                lines.push(ring[start.saturating_sub(1)..(end + 1).min(ring.len())].to_vec());
+            }
+            start = end + 1;
+        }
+        lines
+    }
+}
+
+/// A closed line.
+pub(super) type Ring = Vec<(f64, f64)>;
+
+/// More than any level.
+const HUGE: f64 = 1e300;
+
+#[cfg(test)]
+mod tests {
+    use approx::assert_relative_eq;
+
+    use super::*;
+
+    fn area(ring: &[(f64, f64)]) -> f64 {
+        ring.windows(2).map(|pair| pair[0].0 * pair[1].1 - pair[1].0 * pair[0].1).sum::<f64>() / 2.0
+    }
+
+    #[test]
+    fn level_lines_lie_where_the_field_has_the_level() {
+        let slope = Field::sample((-1.0, 3.0), (0.0, 2.0), 20, |x, y| x + y);
+        let [polygon] = &slope.above(2.0)[..] else { panic!("one polygon") };
+        let [line] = &slope.level_lines(&polygon[0])[..] else { panic!("one line") };
+        // All but the ends, which lie half a cell beyond the outermost points of the grid.
+        assert!(line.len() > 10);
+        for (x, y) in &line[1..line.len() - 1] {
+            assert_relative_eq!(x + y, 2.0, epsilon = 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_field_above_the_level_everywhere_fills_the_rectangle() {
+        let flat = Field::sample((0.0, 4.0), (1.0, 3.0), 10, |_, _| 5.0);
+        let [polygon] = &flat.above(1.0)[..] else { panic!("one polygon") };
+        assert_relative_eq!(area(&polygon[0]).abs(), 8.0, max_relative = 1e-12);
+        assert!(flat.level_lines(&polygon[0]).is_empty());
+        assert!(flat.above(6.0).is_empty());
+    }
+
+    #[test]
+    fn a_valley_is_a_hole() {
+        let bowl = Field::sample((-2.0, 2.0), (-2.0, 2.0), 80, |x, y| x * x + y * y);
+        let [polygon] = &bowl.above(1.0)[..] else { panic!("one polygon") };
+        assert_eq!(polygon.len(), 2);
+        assert_relative_eq!(area(&polygon[1]).abs(), std::f64::consts::PI, max_relative = 0.01);
+    }
+
+    #[test]
+    fn what_is_not_finite_counts_as_huge() {
+        let field = Field::sample((0.0, 1.0), (0.0, 1.0), 10, |x, _| match x {
+            x if x > 0.8 => f64::NAN,
+            x if x > 0.6 => f64::INFINITY,
+            x => x,
+        });
+        let polygons = field.above(0.5);
+        let points: Vec<_> = polygons.iter().flatten().flatten().collect();
+        assert!(!points.is_empty());
+        assert!(points.iter().all(|(x, y)| x.is_finite() && y.is_finite() && *x >= 0.5));
+    }
+
+    #[test]
+    fn levels_lie_closer_where_the_field_is_low() {
+        let slope = Field::sample((0.0, 1.0), (0.0, 1.0), 10, |x, _| x);
+        let levels = slope.levels(3);
+        // From 0.05 to 0.95, at 1/16, 4/16 and 9/16 of the way.
+        for (level, share) in levels.iter().zip([1.0, 4.0, 9.0]) {
+            assert_relative_eq!(*level, 0.05 + 0.9 * share / 16.0, max_relative = 1e-12);
+        }
+        assert!(Field::sample((0.0, 1.0), (0.0, 1.0), 2, |_, _| 1.0).levels(3).is_empty());
+    }
+
+    #[test]
+    #[should_panic(expected = "Field: 3 values for a grid of 2 by 2")]
+    fn a_grid_that_is_not_full_is_refused() {
+        let _ = Field::new((0.0, 1.0), (0.0, 1.0), 2, vec![0.0; 3]);
+    }
+}

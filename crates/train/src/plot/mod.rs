@@ -1,0 +1,46 @@
+//! Pictures in SVG: charts, tables, histograms, images, maps of decisions and landscapes.
+//!
+//! Every picture is 420 units wide, so that its text is legible on a phone; it follows the reader's
+//! choice of light or dark, and its colours can be told apart whatever the reader's colour vision.
+//! It holds no script and refers to nothing outside of itself. Where a number is NaN or infinite
+//! there is a gap.
+//!
+//! ```
+//! use downhill_train::plot::Chart;
+//!
+//! let training = [(1.0, 2.3), (2.0, 0.7), (3.0, 0.2)];
+//! let validation = [(1.0, 1.9), (2.0, 0.9), (3.0, 0.8)];
+//! let picture = Chart::new("Loss", "epoch", "loss (nats)")
+//!     .line("training", training)
+//!     .line("validation", validation)
+//!     .log_y()
+//!     .picture();
+//! # let directory = tempfile::tempdir().unwrap();
+//! # let path = directory.path().join("loss.svg");
+//! std::fs::write(path, picture.svg())?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod axis;
+mod chart;
+mod decision_map;
+mod field;
+mod histograms;
+mod images;
+mod judgements;
+mod lines;
+mod picture;
+mod render;
+mod tables;
+
+pub use chart::Chart;
+pub use decision_map::DecisionMap;
+pub use field::Field;
+pub use histograms::histograms;
+pub use images::{Image, images};
+pub use judgements::{bars, predicted_against_actual, reliability_diagram, residuals};
+pub use picture::Picture;
+pub use tables::{confusion_matrix, heat_map};
+
+#[cfg(test)]
+mod tests;

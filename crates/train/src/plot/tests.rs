@@ -1,0 +1,344 @@
+use downhill_tensor::Tensor;
+use roxmltree::{Document, Node};
+
+use super::picture::{BOLD, LABEL, TITLE, text_width};
+use super::*;
+use crate::history::Histogram;
+use crate::metrics::{Calibration, ConfusionMatrix};
+
+fn number(node: Node<'_, '_>, attribute: &str) -> f64 {
+    node.attribute(attribute).unwrap().parse().unwrap()
+}
+
+/// The box of a text: left, top, right, bottom.
+fn text_box(node: Node<'_, '_>) -> [f64; 4] {
+    let size = number(node, "font-size");
+    let text = node.text().unwrap().trim();
+    let bold = if node.attribute("font-weight").is_some() { BOLD } else { 1.0 };
+    // In units of a tenth, as are the coordinates.
+    let (width, height) = (text_width(text, size) * bold, 0.75 * size);
+    let (x, y) = (number(node, "x"), number(node, "y"));
+    let along = match node.attribute("text-anchor").unwrap() {
+        "start" => 0.0,
+        "middle" => -width / 2.0,
+        _ => -width,
+    };
+    let across = match node.attribute("dy").unwrap() {
+        "0.76em" => 0.0,
+        "0.5ex" => -height / 2.0,
+        _ => -height - 0.25 * size,
+    };
+    match node.attribute("transform") {
+        None => [x + along, y + across, x + along + width, y + across + height],
+        // A quarter turn: what was to the right is above.
+        Some(turn) if turn.starts_with("rotate(270") => {
+            [x + across, y - along - width, x + across + height, y - along]
+        }
+        Some(turn) => panic!("{turn}"),
+    }
+}
+
+/// Whatever every picture must be: well-formed, closed, finite, its texts apart and on the sheet.
+fn check(picture: &Picture) -> Vec<String> {
+    let document = Document::parse(picture.svg()).unwrap();
+    let root = document.root_element();
+    assert_eq!(root.tag_name().namespace(), Some("http://www.w3.org/2000/svg"));
+    assert_eq!(picture.svg().matches("http").count(), 1, "a reference to a network");
+    let sheet: Vec<f64> =
+        root.attribute("viewBox").unwrap().split(' ').map(|n| n.parse().unwrap()).collect();
+    assert_eq!(sheet[..2], [0.0, 0.0]);
+
+    let texts: Vec<Node<'_, '_>> =
+        document.descendants().filter(|node| node.has_tag_name("text")).collect();
+    let label = |node: &Node<'_, '_>| node.text().unwrap().trim().to_owned();
+    for (index, text) in texts.iter().enumerate() {
+        assert_eq!(text.attribute("font-family"), Some("sans-serif"));
+        let [left, top, right, bottom] = text_box(*text);
+        assert!(
+            left >= -1.0 && top >= -1.0 && right <= sheet[2] + 1.0 && bottom <= sheet[3] + 1.0,
+            "{:?} is cut off in {:?}: {:?}",
+            label(text),
+            picture.title(),
+            text_box(*text)
+        );
+        for other in &texts[index + 1..] {
+            let [l, t, r, b] = text_box(*other);
+            assert!(
+                label(text).is_empty()
+                    || label(other).is_empty()
+                    || right <= l + 1.0
+                    || r <= left + 1.0
+                    || bottom <= t + 1.0
+                    || b <= top + 1.0,
+                "{:?} and {:?} overlap in {:?}",
+                label(text),
+                label(other),
+                picture.title()
+            );
+        }
+    }
+    for node in document.descendants() {
+        for name in ["x", "y", "width", "height", "cx", "cy", "r", "x1", "y1", "x2", "y2"] {
+            if let Some(value) = node.attribute(name)
+                && node != root
+            {
+                let value: f64 = value.parse().unwrap();
+                assert!(value.abs() < 1e5, "{name} is {value} in {:?}", picture.title());
+            }
+        }
+        for point in node.attribute("points").unwrap_or_default().split_whitespace() {
+            let (x, y) = point.split_once(',').unwrap();
+            for coordinate in [x, y] {
+                assert!(coordinate.parse::<f64>().unwrap().abs() < 1e5, "{point}");
+            }
+        }
+    }
+    texts.iter().map(label).collect()
+}
+
+/// The points of each line in the colour of series `index`.
+fn curves(picture: &Picture, index: usize, series: usize) -> Vec<usize> {
+    let plotters::style::RGBColor(r, g, b) = picture::series_color(index, series);
+    let color = format!("#{r:02X}{g:02X}{b:02X}");
+    let document = Document::parse(picture.svg()).unwrap();
+    let lines = document.descendants().filter(|node| {
+        node.has_tag_name("polyline") && node.attribute("stroke") == Some(color.as_str())
+    });
+    lines.map(|node| node.attribute("points").unwrap().split_whitespace().count()).collect()
+}
+
+fn ramp(count: i32) -> impl Iterator<Item = (f64, f64)> + Clone {
+    (1..=count).map(|i| (f64::from(i), 1.0 / f64::from(i)))
+}
+
+#[test]
+fn every_series_is_a_curve_and_has_its_place_in_the_legend() {
+    let chart = Chart::new("Loss", "epoch", "loss (nats)")
+        .line("training", ramp(20))
+        .line("validation", ramp(10));
+    for chart in [chart.clone(), chart.clone().log_y(), chart.log_x()] {
+        let picture = chart.picture();
+        let texts = check(&picture);
+        assert_eq!(texts[..3], ["Loss", "training", "validation"]);
+        assert!(texts.contains(&"epoch".into()) && texts.contains(&"loss (nats)".into()));
+        // The first is the sample in the legend.
+        assert_eq!(curves(&picture, 0, 2), [2, 20]);
+        assert_eq!(curves(&picture, 1, 2), [2, 10]);
+    }
+}
+
+#[test]
+fn what_has_no_place_on_an_axis_leaves_a_gap() {
+    let points = [(1.0, 1.0), (2.0, 0.5), (3.0, f64::NAN), (4.0, -1.0), (5.0, 0.2), (6.0, 0.1)];
+    let chart = Chart::new("Gaps", "step", "loss").line("training", points);
+    check(&chart.picture());
+    assert_eq!(curves(&chart.picture(), 0, 1), [2, 2, 3]);
+    let logarithmic = chart.log_y().picture();
+    check(&logarithmic);
+    assert_eq!(curves(&logarithmic, 0, 1), [2, 2, 2]);
+}
+
+#[test]
+fn no_data_and_impossible_data_are_drawn_without_harm() {
+    for values in [
+        vec![],
+        vec![(0.0, 0.0)],
+        vec![(1.0, f64::NAN)],
+        vec![(f64::NAN, 1.0), (f64::INFINITY, 2.0)],
+        vec![(0.0, f64::MAX), (1.0, -f64::MAX)],
+        vec![(0.0, 1e-320), (1.0, 2e-320)],
+        vec![(1.0, 7.0), (2.0, 7.0)],
+        vec![(1.0, -7.0), (2.0, -7.0)],
+        vec![(0.0, 1e16), (1.0, 1e16 + 2.0)],
+    ] {
+        let chart = Chart::new("Odd", "x", "y").line("a", values.clone());
+        check(&chart.clone().picture());
+        check(&chart.clone().log_y().picture());
+        check(&chart.log_x().points("b", values.clone()).noisy_line("c", values).picture());
+    }
+}
+
+#[test]
+fn labels_keep_apart_whatever_the_range() {
+    for exponent in -8..=8 {
+        for (start, length) in [(0.0, 1.0), (-3.0, 7.7), (0.999, 0.001), (12_345.0, 2.0)] {
+            let scale = 10_f64.powi(exponent);
+            let ends = [(start * scale, start * scale), ((start + length) * scale, 1.0)];
+            let chart = Chart::new("Range", "x", "y").line("a", ends);
+            check(&chart.clone().picture());
+            check(&chart.square().log_y().picture());
+        }
+    }
+}
+
+#[test]
+fn long_names_are_wrapped_or_cut_and_many_are_thinned() {
+    let title =
+        "A title that is far too long to be written into one line of a picture of this width";
+    let mut chart = Chart::new(title, "x ".repeat(10), "a quantity with a name of many words");
+    for layer in 0..30 {
+        let name = format!("transformer.blocks.{layer}.attention.projection");
+        chart = chart.line(name, ramp(5 + layer));
+    }
+    let picture = chart.picture();
+    let texts = check(&picture);
+    assert_eq!(texts.iter().filter(|text| text.starts_with("transformer")).count(), 8);
+    // In the legend are the first and the last.
+    assert_eq!(curves(&picture, 0, 30).len(), 2);
+    assert_eq!(curves(&picture, 29, 30).len(), 2);
+    assert_eq!(curves(&picture, 1, 30).len(), 1);
+}
+
+#[test]
+fn long_lines_are_thinned_and_noisy_ones_smoothed() {
+    let points = (0..200_000).map(|i| (f64::from(i), f64::from(i % 100)));
+    let picture = Chart::new("Long", "step", "loss").noisy_line("training", points).picture();
+    check(&picture);
+    assert!(curves(&picture, 0, 1).iter().all(|&count| count <= 1200));
+    assert!(picture.svg().len() < 60_000, "{} bytes", picture.svg().len());
+}
+
+#[test]
+fn lines_end_where_the_axes_do() {
+    let diverging = (0..20).map(|i| (f64::from(i), (-3.0_f64).powi(i)));
+    let picture = Chart::new("Diverging", "step", "weight")
+        .x_range(0.0, 19.0)
+        .y_range(-10.0, 10.0)
+        .path("too large a rate", diverging)
+        .picture();
+    check(&picture);
+    assert!(curves(&picture, 0, 1).len() > 1);
+}
+
+#[test]
+fn a_confusion_matrix_shows_every_count_that_is_not_0() {
+    let names = ["setosa", "versicolor with a long name", "<virginica> & co"];
+    let confusion = ConfusionMatrix::new(&[0, 1, 1, 2, 2, 2], &[0, 1, 2, 2, 2, 2], 3).unwrap();
+    let picture = confusion_matrix(&confusion.clone().with_names(&names));
+    let texts = check(&picture);
+    for count in ["1", "3"] {
+        assert!(texts.contains(&count.into()), "{texts:?}");
+    }
+    assert_eq!(texts.iter().filter(|text| *text == "<virginica> & co").count(), 2);
+    check(&confusion_matrix(&confusion));
+
+    let labels: Vec<usize> = (0..120).collect();
+    let many = ConfusionMatrix::new(&labels, &labels, 120).unwrap();
+    let texts = check(&confusion_matrix(&many));
+    assert!(texts.len() < 80, "{} names and numbers", texts.len());
+}
+
+#[test]
+fn heat_maps_of_all_sizes_are_legible() {
+    let letters: Vec<char> = ('a'..='z').chain(['.']).collect();
+    let values: Vec<f64> = (0..27 * 27).map(|i| f64::from(i % 27) / 300.0).collect();
+    let picture = heat_map("Next character", ["next", "character"], &letters, &letters, &values);
+    let texts = check(&picture);
+    assert!(texts.contains(&"greatest: 0.0867".into()));
+    assert_eq!(picture.svg().matches("<rect").count(), 1 + 1 + 27 * 26);
+    let small = heat_map("Small", ["x", "y"], &["a", "b"], &["c"], &[f64::NAN, -0.5]);
+    assert!(check(&small).contains(&"-0.5".into()));
+    check(&heat_map("Wide", ["x", "y"], &letters, &["only"], &values[..27]));
+    check(&heat_map("Empty", ["x", "y"], &["a"], &["b"], &[0.0]));
+}
+
+#[test]
+fn a_reliability_diagram_states_its_error() {
+    let probabilities = Tensor::from([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]);
+    let calibration = Calibration::new(&probabilities, &[0, 1, 1], 10).unwrap();
+    let picture = reliability_diagram(&calibration);
+    check(&picture);
+    assert!(picture.title().contains("0.3"), "{}", picture.title());
+}
+
+#[test]
+fn regressions_are_drawn_with_what_would_be_exact() {
+    let pairs: Vec<_> = (0..50).map(|i| (f64::from(i), f64::from(i) + f64::from(i % 3))).collect();
+    for picture in [predicted_against_actual(&pairs), residuals(&pairs)] {
+        let texts = check(&picture);
+        assert!(texts.contains(&"exact".into()));
+        // One in the legend.
+        assert_eq!(picture.svg().matches("<circle").count(), 51);
+    }
+    check(&residuals(&[(f64::NAN, 1.0)]));
+    let coefficients = [("body_mass_index", 5.6), ("sex", -22.9), ("intercept", -334.6)];
+    assert!(check(&bars("Coefficients", "weight", &coefficients)).contains(&"sex".into()));
+}
+
+#[test]
+fn histograms_are_one_row_each() {
+    let of = |values: Vec<f64>| Histogram::of(&[&Tensor::from(values)]).unwrap();
+    let spread = of((0..1000).map(|i| f64::from(i % 37) - 18.0).collect());
+    let single = of(vec![0.0; 5]);
+    let rows = [("step 1".into(), &spread), ("step 900".into(), &single)];
+    let texts = check(&histograms("Weights of layers.0", "weight", &rows));
+    assert!(texts.contains(&"step 1".into()) && texts.contains(&"step 900".into()));
+    check(&histograms("Biases", "bias", &[("start".into(), &single)]));
+    check(&histograms("Nothing", "bias", &[]));
+}
+
+#[test]
+fn images_are_drawn_in_runs_of_equal_shade() {
+    let image = |width: usize, pixels: Vec<f64>| Image {
+        pixels,
+        width,
+        caption: vec!["true 8".into(), "predicted 3 with certainty".into()],
+    };
+    let digit = image(4, vec![0.0, 16.0, 16.0, 0.0, 16.0, 16.0, 16.0, 16.0]);
+    let flat = image(2, vec![f64::NAN, 1.0]);
+    let picture = images("Most confidently wrong", &[digit, flat.clone(), flat]);
+    check(&picture);
+    // The sheet; the frame and two runs of the first; the frame and no run of the others.
+    assert_eq!(picture.svg().matches("<rect").count(), 1 + 3 + 1 + 1);
+}
+
+#[test]
+fn a_decision_map_shows_every_moment_with_its_regions_and_points() {
+    let features = Tensor::from([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]);
+    let mut map = DecisionMap::new(&features, &[0, 1, 2], &["a", "b", "c"])
+        .feature_names(["bill length", "flipper length"]);
+    let weight = Tensor::from([[-3.0, 6.0, -3.0], [-3.0, -3.0, 6.0]]);
+    map.capture("step 1", &(map.grid().matmul(&weight) * 0.0));
+    map.capture("step 100", &map.grid().matmul(&weight));
+    let [before, after] = &map.pictures()[..] else { panic!("two pictures") };
+    check(before);
+    assert!(check(after).contains(&"flipper length".into()));
+    assert!(after.svg().matches("<polygon").count() >= 6);
+    // A point and a sample in the legend each.
+    assert_eq!(after.svg().matches("<circle").count(), 6);
+}
+
+#[test]
+fn a_single_logit_decides_between_two_classes() {
+    let features = Tensor::from([[-1.0, -1.0], [1.0, 1.0]]);
+    let mut map = DecisionMap::new(&features, &[0, 1], &["no", "yes"]);
+    map.capture("end", &map.grid().matmul(&Tensor::from([[9.0], [0.0]])));
+    // Symmetric about the middle: each class has its half in three shades.
+    assert_eq!(map.pictures()[0].svg().matches("<polygon").count(), 6);
+}
+
+#[test]
+fn a_landscape_has_level_lines_and_labelled_paths() {
+    let bowl = Field::sample((-2.0, 2.0), (-1.0, 1.0), 60, |x, y| x * x + 4.0 * y * y);
+    let picture = Chart::new("Descent", "w₁", "w₂")
+        .contours(&bowl, &bowl.levels(8))
+        .path("rate 0.1", [(1.5, 0.8), (1.0, 0.2), (0.5, 0.1)])
+        .path("rate 2", [(1.5, 0.8), (-1.9, -0.9), (9.0, 9.0)])
+        .picture();
+    let texts = check(&picture);
+    assert!(texts.contains(&"rate 2".into()));
+    assert!(picture.svg().matches("<polygon").count() >= 8);
+}
+
+#[test]
+fn the_size_of_text_suits_a_phone() {
+    // On a sheet of 420 units on a screen of 400 pixels with margins of 24.
+    assert!(LABEL * (400.0 - 48.0) / 420.0 > 9.5);
+    assert!(TITLE > LABEL);
+}
+
+#[test]
+#[should_panic(expected = "an axis cannot reach from 1 to 1")]
+fn an_axis_without_length_is_refused() {
+    let _ = Chart::new("", "", "").x_range(1.0, 1.0);
+}

@@ -1,0 +1,141 @@
+//! How good what was learned is.
+
+use downhill_datasets::{Dataset, Labels};
+use downhill_tensor::{Element, Tensor};
+
+use super::Report;
+use crate::error::Error;
+use crate::format::format_metric;
+use crate::metrics::{Calibration, ConfusionMatrix, regression};
+use crate::plot::{self, Image};
+
+/// The number of mistakes that are shown.
+const MISTAKES: usize = 12;
+/// The usual number of bins of a reliability diagram.
+const BINS: usize = 15;
+
+impl Report {
+    /// Adds how well a classifier does on `data`, given its logits, `[N, C]`: the confusion
+    /// matrix, the reliability diagram, and the samples of whose wrong class it was surest, drawn
+    /// if they are [images](Dataset::image_shape). `data` should be as it was read, not
+    /// standardized, so that images look as they do.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ConfusionMatrix::new`] and [`Calibration::new`], as when there are not as many
+    /// rows of logits as samples.
+    pub fn classification<E: Element>(
+        &mut self,
+        logits: &Tensor<E>,
+        data: &Dataset<E, Labels>,
+    ) -> Result<(), Error> {
+        let probabilities = logits.detach().softmax(-1);
+        let predictions = logits.argmax(-1);
+        let confusion = ConfusionMatrix::new(&predictions, data.labels(), data.class_count())?
+            .with_names(data.class_names());
+        let calibration = Calibration::new(&probabilities, data.labels(), BINS)?;
+        let section = self.section("Classification");
+        section.text(format!(
+            "Of {} samples, the fraction {} is classified rightly.",
+            data.len(),
+            format_metric(confusion.accuracy())
+        ));
+        section.picture(
+            plot::confusion_matrix(&confusion),
+            "How many samples of each class were taken for each. Off the diagonal are the mistakes.",
+        );
+        section.picture(
+            plot::reliability_diagram(&calibration),
+            "Of the predictions made with a given confidence, the fraction that are right: on the \
+             diagonal if the model knows how much it knows, below if it is too sure.",
+        );
+
+        let rows = probabilities.values();
+        let confidence = |row: usize| {
+            let row = &rows[row * data.class_count()..][..data.class_count()];
+            row.iter().map(|p| p.as_f64()).fold(0.0, f64::max)
+        };
+        let mut mistakes: Vec<(usize, usize, f64)> = predictions
+            .iter()
+            .zip(data.labels())
+            .enumerate()
+            .filter(|(_, (predicted, label))| predicted != label)
+            .map(|(row, (predicted, _))| (row, *predicted, confidence(row)))
+            .collect();
+        mistakes.sort_by(|a, b| b.2.total_cmp(&a.2).then(a.0.cmp(&b.0)));
+        mistakes.truncate(MISTAKES);
+        self.mistakes(&mistakes, data);
+        Ok(())
+    }
+
+    /// Shows mistakes: the row, the class predicted, and the confidence.
+    fn mistakes<E: Element>(
+        &mut self,
+        mistakes: &[(usize, usize, f64)],
+        data: &Dataset<E, Labels>,
+    ) {
+        let section = self.section("Classification");
+        let name = |class: usize| &data.class_names()[class];
+        let percent = |confidence: f64| format!("{:.1} %", 100.0 * confidence);
+        if mistakes.is_empty() {
+            section.text("There is no mistake.");
+        } else if let Some([_, width]) = data.image_shape() {
+            let image = |&(row, predicted, confidence): &(usize, usize, f64)| Image {
+                pixels: data.features().row(row).iter().map(|pixel| pixel.as_f64()).collect(),
+                width,
+                caption: vec![
+                    format!("is {}", name(data.labels()[row])),
+                    format!("taken for {}", name(predicted)),
+                    percent(confidence),
+                ],
+            };
+            let images: Vec<Image> = mistakes.iter().map(image).collect();
+            section.picture(
+                plot::images("Most confidently wrong", &images),
+                "The mistakes of which the model was surest, with its confidence. Some may be \
+                 wrongly labelled.",
+            );
+        } else {
+            let rows = mistakes.iter().map(|&(row, predicted, confidence)| {
+                let class = name(data.labels()[row]).clone();
+                vec![(row + 1).to_string(), class, name(predicted).clone(), percent(confidence)]
+            });
+            section.text("The table shows the mistakes of which the model was surest.");
+            section.table(&["row", "is", "taken for", "confidence"], rows);
+        }
+    }
+
+    /// Adds how close predicted quantities are to the targets, which pair up with them value by
+    /// value: predicted against actual, and the residuals.
+    ///
+    /// # Errors
+    ///
+    /// When the shapes do not pair up or there are no values, as for
+    /// [`r_squared`](crate::metrics::r_squared).
+    pub fn regression<E: Element>(
+        &mut self,
+        predictions: &Tensor<E>,
+        targets: &Tensor<E>,
+    ) -> Result<(), Error> {
+        let pairs = regression::pairs("regression", predictions, targets)?;
+        self.section("Regression")
+            .picture(
+                plot::predicted_against_actual(&pairs),
+                "Each sample's prediction against what it should have been.",
+            )
+            .picture(
+                plot::residuals(&pairs),
+                "What is left to explain. A shape in this cloud is something the model could still \
+                 learn; a cone is noise that grows with the prediction.",
+            );
+        Ok(())
+    }
+
+    /// Adds the coefficients of a linear model, by name.
+    pub fn coefficients(&mut self, coefficients: &[(impl ToString, f64)]) {
+        self.section("Regression").picture(
+            plot::bars("Coefficients", "coefficient", coefficients),
+            "How much the prediction grows with each feature.",
+        );
+    }
+}

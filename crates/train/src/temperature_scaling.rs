@@ -1,0 +1,266 @@
+//! Making overconfident probabilities honest without changing what is predicted.
+
+use downhill_losses::cross_entropy;
+use downhill_tensor::{Element, Tensor};
+
+use crate::metrics::ClassIndices;
+
+/// The descent has arrived when a step changes ln T by less than this.
+const TOLERANCE: f64 = 1e-9;
+
+/// Some 15 are usual.
+const MAX_STEPS: usize = 1000;
+
+/// Temperature scaling (Guo, Pleiss, Sun & Weinberger, "On calibration of modern neural networks",
+/// 2017): one number T > 0 by which a trained classifier's logits are divided, so that the softmax
+/// of logits / T has the least cross-entropy on samples that the classifier was not trained on.
+///
+/// T > 1 tempers an overconfident model, T < 1 sharpens a hesitant one. The largest logit stays
+/// the largest, so predictions and accuracy do not change. Nor does the balance between classes: a
+/// model that calls one class too often, as after training with class weights, keeps doing so.
+///
+/// ```
+/// use downhill_tensor::Tensor;
+/// use downhill_train::TemperatureScaling;
+///
+/// // Certain to 0.9999, and wrong once in four times.
+/// let held_out = Tensor::from([[9.2, 0.0], [9.2, 0.0], [0.0, 9.2], [0.0, 9.2]]);
+/// let scaling = TemperatureScaling::fit(&held_out, &[0, 0, 1, 0])?;
+/// let calibrated = scaling.apply(&held_out).softmax(-1);
+/// assert!((calibrated.to_vec()[0] - 0.75_f64).abs() < 1e-6);
+/// # Ok::<(), downhill_train::TemperatureScalingError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TemperatureScaling {
+    temperature: f64,
+}
+
+/// Why no temperature could be fitted to held-out samples.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TemperatureScalingError {
+    /// Logits and labels that have no cross-entropy.
+    #[error(transparent)]
+    Loss(#[from] downhill_losses::Error),
+
+    /// A loss that is NaN or infinite at every temperature.
+    #[error("the held-out logits have a cross-entropy of {loss}, whatever the temperature")]
+    NotFinite {
+        /// The loss.
+        loss: f64,
+    },
+
+    /// Every label has the largest logit of its row, so that the loss falls all the way to T = 0.
+    #[error("every held-out sample is predicted right: no temperature is too low")]
+    AllRight,
+
+    /// The labels' logits are no larger than the others, so that the loss falls all the way to
+    /// T = ∞.
+    #[error("the held-out logits say nothing about their labels: no temperature is too high")]
+    Uninformative,
+}
+
+impl TemperatureScaling {
+    /// The temperature that fits held-out logits `[…, C]` and the label of each row best. It is
+    /// found by gradient descent on ln T. Logits of −∞ (masked classes) stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`cross_entropy`]; and when no temperature is the best one, as
+    /// [`TemperatureScalingError`] says.
+    pub fn fit<'a, E: Element>(
+        logits: &Tensor<E>,
+        labels: impl ClassIndices<'a>,
+    ) -> Result<Self, TemperatureScalingError> {
+        let labels: Vec<usize> = labels.into_iter().copied().collect();
+        let logits = logits.array().mapv(|logit| logit.as_f64());
+        // Scaled apart from the rest, as the derivative of −∞ · scale would be NaN.
+        let masked = |logit: f64| logit == f64::NEG_INFINITY;
+        let mask = Tensor::from(logits.mapv(|logit| if masked(logit) { logit } else { 0.0 }));
+        let unmasked = Tensor::from(logits.mapv(|logit| if masked(logit) { 0.0 } else { logit }));
+        let loss_at = |inverse_temperature: &Tensor<f64>| {
+            cross_entropy(&(&unmasked * inverse_temperature + &mask), &labels)
+        };
+
+        // The loss is convex in 1/T. It has a least value at a finite T unless it rises from
+        // 1/T = 0 on, or never rises.
+        let cold = Tensor::parameter(0.0);
+        let loss = loss_at(&cold)?;
+        if !loss.item().is_finite() {
+            return Err(TemperatureScalingError::NotFinite { loss: loss.item() });
+        }
+        let (mut largest_gap, mut all_right) = (0.0, true);
+        for (row, &label) in logits.rows().into_iter().zip(&labels) {
+            let largest = row.fold(f64::NEG_INFINITY, |largest, &logit| largest.max(logit));
+            all_right &= row[label] == largest;
+            for &logit in row.iter().filter(|&&logit| !masked(logit)) {
+                largest_gap = f64::max(largest_gap, largest - logit);
+            }
+        }
+        if all_right {
+            return Err(TemperatureScalingError::AllRight);
+        }
+        if slope(&loss, &cold) >= 0.0 {
+            return Err(TemperatureScalingError::Uninformative);
+        }
+
+        let mut log_temperature = Tensor::parameter(largest_gap.ln());
+        let (mut learning_rate, mut previous) = (1.0, 0.0);
+        for _ in 0..MAX_STEPS {
+            let gradient = slope(&loss_at(&(-&log_temperature).exp())?, &log_temperature);
+            // The gradient turns where a step went past the minimum.
+            learning_rate *= if gradient * previous < 0.0 { 0.5 } else { 1.2 };
+            let step = (learning_rate * gradient).clamp(-1.0, 1.0);
+            log_temperature.update(|value| value[0] -= step);
+            previous = gradient;
+            if step.abs() < TOLERANCE {
+                break;
+            }
+        }
+        Ok(Self { temperature: log_temperature.item().exp() })
+    }
+
+    /// The temperature, T.
+    pub fn temperature(&self) -> f64 {
+        self.temperature
+    }
+
+    /// logits / T, of whatever shape.
+    pub fn apply<E: Element>(&self, logits: &Tensor<E>) -> Tensor<E> {
+        logits / E::from_f64(self.temperature)
+    }
+}
+
+/// The derivative of `loss` with respect to a parameter of one value.
+fn slope(loss: &Tensor<f64>, parameter: &Tensor<f64>) -> f64 {
+    loss.backward().get(parameter).expect("the loss depends on the parameter").item()
+}
+
+#[cfg(test)]
+mod tests {
+    use approx::assert_relative_eq;
+    use ndarray::Array2;
+
+    use super::*;
+    use crate::metrics::{Calibration, accuracy};
+
+    /// Logits, and labels drawn evenly from their softmax: for each row of logits as many copies
+    /// as `copies`, with each class as often as its probability says, rounded.
+    fn faithful(rows: &[[f64; 3]], copies: usize) -> (Vec<[f64; 3]>, Vec<usize>) {
+        let (mut logits, mut labels) = (Vec::new(), Vec::new());
+        for row in rows {
+            let probabilities = Tensor::from(*row).softmax(-1).to_vec();
+            for (label, probability) in probabilities.iter().enumerate() {
+                let count = (probability * copies as f64).round() as usize;
+                logits.extend(std::iter::repeat_n(*row, count));
+                labels.extend(std::iter::repeat_n(label, count));
+            }
+        }
+        (logits, labels)
+    }
+
+    fn tensor(rows: &[[f64; 3]]) -> Tensor<f64> {
+        let flat = rows.iter().flatten().copied().collect();
+        Array2::from_shape_vec((rows.len(), 3), flat).expect("rows of 3").into()
+    }
+
+    const ROWS: [[f64; 3]; 4] =
+        [[1.0, 0.2, -0.5], [-0.3, 0.9, 0.1], [0.5, -1.0, 2.0], [3.0, 0.0, 0.0]];
+
+    // Two classes and one gap: a fraction of 3/4 are right where 1 / (1 + e^(−gap / T)) = 3/4.
+    #[test]
+    fn the_temperature_of_one_gap_is_the_gap_over_the_log_odds() {
+        for gap in [1e-3, 0.5, 1.0, 9.2, 40.0, 1e4] {
+            let logits = Tensor::from([[gap, 0.0], [gap, 0.0], [0.0, gap], [0.0, gap]]);
+            let scaling = TemperatureScaling::fit(&logits, &[0, 0, 1, 0]).unwrap();
+            assert_relative_eq!(scaling.temperature(), gap / 3_f64.ln(), max_relative = 1e-8);
+        }
+    }
+
+    #[test]
+    fn logits_that_were_multiplied_are_divided_again() {
+        let (logits, labels) = faithful(&ROWS, 1000);
+        let honest = TemperatureScaling::fit(&tensor(&logits), &labels).unwrap();
+        assert_relative_eq!(honest.temperature(), 1.0, max_relative = 1e-2);
+        for factor in [1e-6, 0.2, 3.0, 1e6] {
+            let scaled = tensor(&logits) * factor;
+            let scaling = TemperatureScaling::fit(&scaled, &labels).unwrap();
+            let expected = factor * honest.temperature();
+            assert_relative_eq!(scaling.temperature(), expected, max_relative = 1e-8);
+            for (calibrated, honest) in
+                scaling.apply(&scaled).to_vec().iter().zip(honest.apply(&tensor(&logits)).to_vec())
+            {
+                assert_relative_eq!(*calibrated, honest, max_relative = 1e-7);
+            }
+        }
+    }
+
+    #[test]
+    fn the_loss_is_least_at_the_temperature_found() {
+        let (logits, mut labels) = faithful(&ROWS, 37);
+        labels.rotate_left(3);
+        let logits = tensor(&logits) * 5.0;
+        let best = TemperatureScaling::fit(&logits, &labels).unwrap();
+        let loss = |temperature| {
+            let scaling = TemperatureScaling { temperature };
+            cross_entropy(&scaling.apply(&logits), &labels).unwrap().item()
+        };
+        for factor in [0.99, 1.01, 0.5, 2.0] {
+            assert!(loss(best.temperature() * factor) > loss(best.temperature()));
+        }
+    }
+
+    #[test]
+    fn scaling_mends_calibration_and_leaves_predictions_alone() {
+        let (logits, labels) = faithful(&ROWS, 100);
+        let logits = (tensor(&logits) * 4.0).array().mapv(|logit| logit as f32);
+        let logits = Tensor::from(logits);
+        let calibrated = TemperatureScaling::fit(&logits, &labels).unwrap().apply(&logits);
+        let error = |logits: &Tensor| {
+            Calibration::new(&logits.softmax(-1), &labels, 15).unwrap().expected_calibration_error()
+        };
+        assert!(error(&logits) > 0.2, "{}", error(&logits));
+        assert!(error(&calibrated) < 0.01, "{}", error(&calibrated));
+        assert_eq!(logits.argmax(-1), calibrated.argmax(-1));
+        assert!(accuracy(&logits.argmax(-1), &labels).unwrap() < 1.0);
+    }
+
+    #[test]
+    fn a_masked_class_changes_nothing() {
+        let (logits, labels) = (Tensor::from([[2.0, 0.0], [3.0, 1.0], [0.0, 2.5]]), [0, 1, 1]);
+        let mask = f64::NEG_INFINITY;
+        let masked = Tensor::from([[2.0, 0.0, mask], [3.0, 1.0, mask], [0.0, 2.5, mask]]);
+        let scaling = TemperatureScaling::fit(&masked, &labels).unwrap();
+        let expected = TemperatureScaling::fit(&logits, &labels).unwrap();
+        assert_relative_eq!(scaling.temperature(), expected.temperature(), max_relative = 1e-12);
+        assert_eq!(scaling.apply(&masked).to_vec()[2], mask);
+    }
+
+    #[test]
+    fn logits_of_any_rank_are_fitted_row_by_row() {
+        let logits = Tensor::from([[2.0, 0.0], [3.0, 1.0], [0.0, 2.5], [1.0, 0.5]]);
+        let labels = [0, 1, 1, 0];
+        assert_eq!(
+            TemperatureScaling::fit(&logits.reshape(&[2, 2, 2]), &labels),
+            TemperatureScaling::fit(&logits, &labels)
+        );
+    }
+
+    #[test]
+    fn where_no_temperature_is_best_the_error_says_why() {
+        let message = |logits: Tensor<f64>, labels: &[usize]| {
+            TemperatureScaling::fit(&logits, labels).unwrap_err().to_string()
+        };
+        let right = Tensor::from([[2.0, 0.0], [0.0, 1.0]]);
+        assert!(message(right.clone(), &[0, 1]).contains("every held-out sample"));
+        assert!(message(Tensor::zeros(&[0, 2]), &[]).contains("every held-out sample"));
+        assert!(message(right.clone(), &[1, 0]).contains("say nothing"));
+        assert!(message(right, &[0, 2]).contains("labels[1] is 2"));
+        for logit in [f64::NAN, f64::INFINITY] {
+            let message = message(Tensor::from([[logit, 0.0], [0.0, 1.0]]), &[1, 0]);
+            assert!(message.contains("cross-entropy of NaN"), "{message}");
+        }
+        let label_masked = Tensor::from([[f64::NEG_INFINITY, 0.0], [0.0, 1.0]]);
+        assert!(message(label_masked, &[0, 1]).contains("cross-entropy of inf"));
+    }
+}

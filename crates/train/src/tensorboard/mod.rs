@@ -1,0 +1,171 @@
+//! Event files, as TensorBoard reads them.
+
+mod encode;
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use downhill_tensor::Element;
+use encode::{Event, What};
+
+use crate::error::Error;
+use crate::history::{Histogram, History};
+
+/// Writes an event file that TensorBoard reads, while training or afterwards
+/// (`tensorboard --logdir DIRECTORY`).
+///
+/// ```
+/// use downhill_tensor::Tensor;
+/// use downhill_train::{History, TensorBoard};
+///
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let directory = directory.path().join("runs/first");
+/// let mut weight = Tensor::parameter(1.0);
+/// let mut history = History::new(&weight);
+/// let mut tensorboard = TensorBoard::create(directory)?;
+/// for _epoch in 0..3 {
+///     let loss = weight.square();
+///     let gradients = loss.backward();
+///     weight.update(|values| values[0] *= 0.5);
+///     history.step(&weight, &gradients, &loss, 0.25);
+///     history.epoch(&[("training loss", loss.item())]);
+///     tensorboard.update(&history)?;
+/// }
+/// # Ok::<(), downhill_train::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct TensorBoard {
+    path: PathBuf,
+    file: BufWriter<File>,
+    /// What of the history has been written: its steps and epochs.
+    steps: usize,
+    epochs: usize,
+}
+
+impl TensorBoard {
+    /// Starts an event file in `directory`, which is made if there is none. Each file is a run of
+    /// its own if each has a directory of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`] when the directory or the file cannot be made.
+    pub fn create(directory: impl AsRef<Path>) -> Result<Self, Error> {
+        let directory = directory.as_ref();
+        fs::create_dir_all(directory).map_err(|reason| Error::write(directory, &reason))?;
+        // TensorBoard takes a file for an event file by the word `tfevents`, and orders several
+        // by name.
+        let name = |attempt: u32| {
+            let time = since_1970() as u64;
+            format!("events.out.tfevents.{time:010}.downhill.{}.{attempt}", std::process::id())
+        };
+        let mut attempt = 0;
+        let (path, file) = loop {
+            let path = directory.join(name(attempt));
+            match File::create_new(&path) {
+                Ok(file) => break (path, file),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => attempt += 1,
+                Err(error) => return Err(Error::write(&path, &error)),
+            }
+        };
+        let mut this = Self { path, file: BufWriter::new(file), steps: 0, epochs: 0 };
+        this.event(0, What::FileVersion)?;
+        this.flush()?;
+        Ok(this)
+    }
+
+    /// The event file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes what `history` has recorded since the last call: the loss and the learning rate of
+    /// each step, the metrics of each epoch, and the measurements and histograms of each layer.
+    /// Steps are counted from 1.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`] when the file cannot be written.
+    pub fn update<E: Element>(&mut self, history: &History<E>) -> Result<(), Error> {
+        let new = self.steps..history.losses().len();
+        for step in new.clone() {
+            self.scalar("loss", step + 1, history.losses()[step])?;
+            self.scalar("learning rate", step + 1, history.learning_rates()[step])?;
+        }
+        let layers = history.layer_names();
+        for (step, measured) in history.measurements().iter().filter(|(s, _)| new.contains(s)) {
+            for (layer, measured) in layers.iter().zip(measured) {
+                for (name, value) in [
+                    ("gradient norm", measured.gradient_norm),
+                    ("update-to-weight ratio", measured.update_ratio),
+                ] {
+                    if let Some(value) = value {
+                        self.scalar(&format!("{name}/{layer}"), step + 1, value)?;
+                    }
+                }
+            }
+        }
+        for (step, histograms) in history.histograms().iter().filter(|(s, _)| new.contains(s)) {
+            for (layer, histograms) in layers.iter().zip(histograms) {
+                for (name, histogram) in [
+                    ("weights", &histograms.weights),
+                    ("gradients", &histograms.gradients),
+                    ("activations", &histograms.activations),
+                ] {
+                    if let Some(histogram) = histogram {
+                        self.histogram(&format!("{name}/{layer}"), step + 1, histogram)?;
+                    }
+                }
+            }
+        }
+        for epoch in &history.epochs()[self.epochs..] {
+            for (name, value) in &epoch.metrics {
+                self.scalar(&format!("epochs/{name}"), epoch.steps, *value)?;
+            }
+        }
+        (self.steps, self.epochs) = (history.losses().len(), history.epochs().len());
+        self.flush()
+    }
+
+    /// Writes a number under the name `tag`, up to whose first `/` TensorBoard groups them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`] when the file cannot be written.
+    pub fn scalar(&mut self, tag: &str, step: usize, value: f64) -> Result<(), Error> {
+        self.event(step, What::Scalar { tag, value })
+    }
+
+    /// Writes a histogram under the name `tag`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`] when the file cannot be written.
+    pub fn histogram(
+        &mut self,
+        tag: &str,
+        step: usize,
+        histogram: &Histogram,
+    ) -> Result<(), Error> {
+        self.event(step, What::Histogram { tag, histogram })
+    }
+
+    fn event(&mut self, step: usize, what: What<'_>) -> Result<(), Error> {
+        let event = Event { wall_time: since_1970(), step, what };
+        let record = encode::record(&event.encode());
+        self.file.write_all(&record).map_err(|reason| Error::write(&self.path, &reason))
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.file.flush().map_err(|reason| Error::write(&self.path, &reason))
+    }
+}
+
+/// Seconds.
+fn since_1970() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |passed| passed.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests;
