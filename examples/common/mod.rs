@@ -1,0 +1,127 @@
+//! What the example binaries share: the command line, the exit codes, and the one line that an
+//! error is worth.
+//!
+//! The training loops are not here: each example writes its own out.
+// Every example compiles this module for itself, and none uses all of it.
+#![allow(dead_code, reason = "each example uses what it needs")]
+
+use std::error::Error;
+use std::fmt::Display;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Parser;
+
+/// What a lesson returns: any error is printed as one line, and ends the program with status 1.
+pub(crate) type Outcome = Result<(), Box<dyn Error>>;
+
+/// Reads the command line and runs the lesson. Exits with 2 after a bad command line, with 1
+/// after any other error; both print one line on standard error.
+pub(crate) fn run<Arguments: Parser>(lesson: impl FnOnce(Arguments) -> Outcome) -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if !error.use_stderr() => {
+            print!("{error}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            let text = error.to_string();
+            let line: Vec<&str> =
+                text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+            eprintln!("{}; --help lists what can be given", line.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    match lesson(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reads a whole number that is not 0.
+pub(crate) fn positive_count(text: &str) -> Result<usize, String> {
+    match parse(text, "a whole number")? {
+        0 => Err("must be at least 1".into()),
+        count => Ok(count),
+    }
+}
+
+/// Reads a finite number greater than 0.
+pub(crate) fn positive(text: &str) -> Result<f64, String> {
+    let value: f64 = parse(text, "a number")?;
+    match value > 0.0 && value.is_finite() {
+        true => Ok(value),
+        false => Err("must be a finite number greater than 0".into()),
+    }
+}
+
+/// Reads a number from 0 to 1, both excluded.
+pub(crate) fn fraction(text: &str) -> Result<f64, String> {
+    let value: f64 = parse(text, "a number")?;
+    match value > 0.0 && value < 1.0 {
+        true => Ok(value),
+        false => Err("must lie between 0 and 1".into()),
+    }
+}
+
+fn parse<T: FromStr>(text: &str, what: &str) -> Result<T, String> {
+    text.trim().parse().map_err(|_| format!("not {what}"))
+}
+
+/// The sizes of a network's hidden layers; none for a linear model.
+#[derive(Debug, Clone)]
+pub(crate) struct Hidden(pub(crate) Vec<usize>);
+
+impl FromStr for Hidden {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.trim() == "0" {
+            return Ok(Self(Vec::new()));
+        }
+        let sizes: Result<Vec<usize>, String> = text.split(',').map(positive_count).collect();
+        sizes.map(Self).map_err(|error| {
+            format!("{error}; give sizes such as 64,32, or a single 0 for no hidden layer")
+        })
+    }
+}
+
+impl Display for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sizes: Vec<String> = self.0.iter().map(usize::to_string).collect();
+        f.write_str(if sizes.is_empty() { "0".into() } else { sizes.join(",") }.as_str())
+    }
+}
+
+/// The error for a loss that is NaN or infinite. `epoch` and `step` are counted from 0.
+pub(crate) fn diverged(loss: f64, epoch: usize, step: usize, learning_rate: f64) -> Box<dyn Error> {
+    format!(
+        "the loss became {loss} at epoch {}, step {}: the descent has left the slope; try a \
+         --learning-rate smaller than {learning_rate}",
+        epoch + 1,
+        step + 1
+    )
+    .into()
+}
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Makes Ctrl-C end a training loop after the epoch at hand, with the results so far; a second
+/// Ctrl-C ends the program at once.
+pub(crate) fn stop_at_interrupt() -> Outcome {
+    ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    })?;
+    Ok(())
+}
+
+/// Whether Ctrl-C has been pressed.
+pub(crate) fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}

@@ -1,0 +1,176 @@
+//! Linear regression by gradient descent, beside the solution in closed form.
+//!
+//! ```text
+//! cargo run --release --example diabetes
+//! ```
+//!
+//! The model is ŷ = x·w + b, and the loss the mean squared error. Its gradient with respect to w
+//! is 2/N · Xᵀ(ŷ − y): zero exactly where the residuals are orthogonal to every feature, which is
+//! the condition for the least-squares solution. Gradient descent walks there; how fast depends on
+//! how nearly the features say the same thing. Two of them (`total_cholesterol` and `ldl`) almost
+//! do, which leaves a long flat valley: momentum is what carries the descent along it.
+
+mod common;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+use downhill::datasets::{Csv, Values};
+use downhill::prelude::*;
+use downhill::train::metrics::{r_squared, root_mean_squared_error};
+
+/// Fits linear regression by gradient descent and compares it with the closed form
+#[derive(Parser)]
+struct Arguments {
+    /// A CSV file of numbers
+    #[arg(long, value_name = "FILE", default_value = "data/diabetes.csv")]
+    data: PathBuf,
+
+    /// The column to predict [default: the last]
+    #[arg(long, value_name = "COLUMN")]
+    target: Option<String>,
+
+    /// Steps of gradient descent, each on all the data
+    #[arg(long, default_value = "4000", value_parser = common::positive_count)]
+    epochs: usize,
+
+    /// The length of a step, as a multiple of the gradient
+    #[arg(long, default_value = "0.05", allow_hyphen_values = true, value_parser = common::positive)]
+    learning_rate: f64,
+
+    /// What the initial weights are drawn from
+    #[arg(long, default_value = "0")]
+    seed: u64,
+
+    /// Print nothing but the last line
+    #[arg(long)]
+    quiet: bool,
+}
+
+fn main() -> ExitCode {
+    common::run(fit)
+}
+
+fn fit(arguments: Arguments) -> common::Outcome {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
+    let mut csv = Csv::new(&arguments.data);
+    if let Some(target) = &arguments.target {
+        csv = csv.target(target);
+    }
+    let raw: Dataset<f64, Values<f64>> = csv.read_regression()?;
+    let standardizer = Standardizer::fit(&raw);
+    let batch = standardizer.transform(&raw).full_batch();
+
+    let mut model = Linear::new(raw.feature_names().len(), 1, &mut rng);
+    let mut optimizer = Sgd::new(arguments.learning_rate).momentum(0.9);
+    let mean_squared_error = MeanSquaredError::new();
+
+    let mut progress = Progress::hidden();
+    if !arguments.quiet {
+        println!(
+            "{}: {} samples, {} features, predicting {}; seed {}",
+            arguments.data.display(),
+            raw.len(),
+            raw.feature_names().len(),
+            raw.target_name(),
+            arguments.seed
+        );
+        progress = Progress::new(arguments.epochs);
+    }
+    let started = Instant::now();
+    for epoch in 0..arguments.epochs {
+        let predictions = model.forward(&batch.features);
+        let loss = mean_squared_error.forward(&predictions, &batch.targets)?;
+        if !loss.item().is_finite() {
+            return Err(common::diverged(loss.item(), epoch, 0, arguments.learning_rate));
+        }
+        let gradients = loss.backward();
+        optimizer.step(&mut model, &gradients)?;
+        progress.epoch(epoch, &[("mean squared error", loss.item())]);
+    }
+    progress.finish();
+    let elapsed = started.elapsed();
+
+    let predictions = without_recording(|| model.forward(&batch.features));
+    let r_squared = r_squared(&predictions, &batch.targets)?;
+    if !arguments.quiet {
+        let descended = in_own_units(&model, &standardizer);
+        print_coefficients(&raw, &descended);
+        println!(
+            "\nroot mean squared error {:.4}, fitted in {:.2} s",
+            root_mean_squared_error(&predictions, &batch.targets)?,
+            elapsed.as_secs_f64()
+        );
+    }
+    println!("R² {r_squared:.6}");
+    Ok(())
+}
+
+/// The coefficients for features as they are in the file, and last the intercept: undoes
+/// x → (x − mean) / deviation.
+fn in_own_units(model: &Linear<f64>, standardizer: &Standardizer<f64>) -> Vec<f64> {
+    let (weights, bias) = (model.weight.to_vec(), model.bias.as_ref().map_or(0.0, Tensor::item));
+    let deviations = standardizer.standard_deviation();
+    let mut coefficients: Vec<f64> =
+        weights.iter().zip(deviations).map(|(weight, deviation)| weight / deviation).collect();
+    let shift: f64 = coefficients.iter().zip(standardizer.mean()).map(|(c, mean)| c * mean).sum();
+    coefficients.push(bias - shift);
+    coefficients
+}
+
+fn print_coefficients(data: &Dataset<f64, Values<f64>>, descended: &[f64]) {
+    let closed_form = least_squares(data);
+    let names = data.feature_names().iter().map(String::as_str).chain(["intercept"]);
+    println!(
+        "\n{:<20} {:>16} {:>16} {:>11}",
+        "coefficient", "gradient descent", "closed form", "difference"
+    );
+    for ((name, descended), exact) in names.zip(descended).zip(&closed_form) {
+        let relative = (descended - exact).abs() / exact.abs();
+        println!("{name:<20} {descended:>16.6} {exact:>16.6} {relative:>11.1e}");
+    }
+}
+
+/// The least-squares coefficients and, last, the intercept: the solution of the normal equations
+/// XᵀX·w = Xᵀy, for features with a column of ones. They are solved for standardized features,
+/// for which they are well conditioned.
+fn least_squares(data: &Dataset<f64, Values<f64>>) -> Vec<f64> {
+    let standardizer = Standardizer::fit(data);
+    let batch = standardizer.transform(data).full_batch();
+    let ones = Tensor::ones(&[data.len(), 1]);
+    let x = Tensor::concat(&[&batch.features, &ones], 1);
+    let normal = x.transpose().matmul(&x).to_vec();
+    let right = x.transpose().matmul(&batch.targets).to_vec();
+    let mut weights = solve(normal, right);
+    let bias = weights.pop().expect("the last of at least one is the intercept");
+    let model =
+        Linear { weight: Tensor::from(weights).unsqueeze(-1), bias: Some(Tensor::from([bias])) };
+    in_own_units(&model, &standardizer)
+}
+
+/// The solution of n linear equations, by Gaussian elimination with pivoting.
+fn solve(mut matrix: Vec<f64>, mut right: Vec<f64>) -> Vec<f64> {
+    let n = right.len();
+    for column in 0..n {
+        let size = |row: &usize| matrix[row * n + column].abs();
+        let pivot = (column..n).max_by(|a, b| size(a).total_cmp(&size(b))).unwrap_or(column);
+        for k in 0..n {
+            matrix.swap(column * n + k, pivot * n + k);
+        }
+        right.swap(column, pivot);
+        for row in column + 1..n {
+            let factor = matrix[row * n + column] / matrix[column * n + column];
+            for k in column..n {
+                matrix[row * n + k] -= factor * matrix[column * n + k];
+            }
+            right[row] -= factor * right[column];
+        }
+    }
+    for row in (0..n).rev() {
+        let known: f64 = (row + 1..n).map(|k| matrix[row * n + k] * right[k]).sum();
+        right[row] = (right[row] - known) / matrix[row * n + row];
+    }
+    right
+}

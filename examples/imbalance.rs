@@ -1,0 +1,302 @@
+//! What to do when one class is rare: three losses for the same logistic regression.
+//!
+//! ```text
+//! cargo run --release --example imbalance
+//! cargo run --release --example imbalance -- --fraction 0.05     # rarer
+//! ```
+//!
+//! Tumours are to be told malignant or benign. Of the malignant ones most are left out, at random,
+//! until they make up a small fraction, as where healthy people are screened. The mean loss is
+//! then mostly that of benign samples, and a model does well by it that misses many malignant
+//! ones. With p the probability of the true class y, the three losses are
+//!
+//! ```text
+//! plain      −ln p                 cross-entropy
+//! weighted   −w_y · ln p           w_c = N / (C · n_c): both classes count alike in the sum
+//! focal      −(1 − p)^γ · ln p     samples that are already right hardly count
+//! ```
+//!
+//! What to look for, on samples that were not trained on:
+//!
+//! - *recall*, the fraction of malignant samples that are called so, and *precision*, the fraction
+//!   of those called malignant that are (where any are): weights buy the one with the other;
+//! - *average precision*, which judges the order by probability whatever the threshold: it hardly
+//!   moves, as weights shift the threshold and not the order;
+//! - the *calibration error*, between what the probabilities say and how often they come true
+//!   (0 is best): focal loss leaves a model far too hesitant. Temperature scaling, fitted on
+//!   samples held out for it, mends that; a shift towards one class it cannot mend;
+//! - the spread over seeds, wider than many a difference: few malignant samples are left to judge
+//!   by, and one seed alone may say anything.
+
+mod common;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use downhill::losses::{Error, Focal, class_weights};
+use downhill::prelude::*;
+use downhill::train::metrics::{Calibration, ConfusionMatrix, average_precision};
+use downhill::train::{TemperatureScaling, TemperatureScalingError};
+use rand::seq::SliceRandom;
+
+/// Trains logistic regression on a rare class with three losses and compares what they find
+#[derive(Parser)]
+struct Arguments {
+    /// The fraction of malignant samples that is left
+    #[arg(long, default_value = "0.1", allow_hyphen_values = true, value_parser = common::fraction)]
+    fraction: f64,
+
+    /// The focusing parameter of focal loss; 0 makes it plain
+    #[arg(long, default_value = "2", allow_hyphen_values = true)]
+    gamma: f64,
+
+    /// How many times to thin, split and train, each with a seed of its own
+    #[arg(long, default_value = "20", value_parser = common::positive_count)]
+    runs: usize,
+
+    /// Passes over the training data
+    #[arg(long, default_value = "30", value_parser = common::positive_count)]
+    epochs: usize,
+
+    /// Samples for each step of the descent
+    #[arg(long, default_value = "32", value_parser = common::positive_count)]
+    batch_size: usize,
+
+    /// The length of a step, as a multiple of the gradient
+    #[arg(long, default_value = "0.05", allow_hyphen_values = true, value_parser = common::positive)]
+    learning_rate: f64,
+
+    /// The seed of the first run; each next run has the next
+    #[arg(long, default_value = "0")]
+    seed: u64,
+
+    /// Print the last table only
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// A loss of logits `[B, 2]` and the labels of their rows.
+type Loss = Box<dyn Fn(&Tensor, &[usize]) -> Result<Tensor, Error>>;
+
+const LOSSES: [&str; 3] = ["plain", "weighted", "focal"];
+
+/// One seed's data, and a model for each loss. They start from the same weights and see the same
+/// batches.
+struct Trial {
+    train: Dataset,
+    held_out: Dataset,
+    test: Dataset,
+    models: [(Loss, Linear, Sgd); 3],
+    rng: Xoshiro256PlusPlus,
+}
+
+fn main() -> ExitCode {
+    common::run(compare)
+}
+
+fn compare(arguments: Arguments) -> common::Outcome {
+    let tumours = Dataset::read_csv("data/breast_cancer.csv", "diagnosis")?;
+    let malignant = tumours.class_names().iter().position(|name| name == "malignant");
+    let malignant = malignant.ok_or("data/breast_cancer.csv: no diagnosis is `malignant`")?;
+    let mut trials = (0..arguments.runs as u64)
+        .map(|run| Trial::new(&tumours, malignant, arguments.seed.wrapping_add(run), &arguments))
+        .collect::<Result<Vec<_>, _>>()?;
+
+    let mut progress = Progress::hidden();
+    if !arguments.quiet {
+        let Trial { train, held_out, test, .. } = &trials[0];
+        let rare = |part| count(part, malignant);
+        println!(
+            "data/breast_cancer.csv, malignant samples thinned to a fraction of {}; {} runs from seed \
+             {}\n{} samples ({} malignant) to train on, {} ({}) held out, {} ({}) to test on\n\
+             Calling every sample benign has an accuracy of {:.3} and a recall of 0.\n",
+            arguments.fraction,
+            arguments.runs,
+            arguments.seed,
+            train.len(),
+            rare(train),
+            held_out.len(),
+            rare(held_out),
+            test.len(),
+            rare(test),
+            1.0 - rare(test) as f64 / test.len() as f64
+        );
+        progress = Progress::new(arguments.epochs);
+    }
+    for epoch in 0..arguments.epochs {
+        let mut totals = [0.0; 3];
+        for Trial { train, models, rng, .. } in &mut trials {
+            for (step, batch) in train.batches(arguments.batch_size, rng).enumerate() {
+                for ((loss, model, optimizer), total) in models.iter_mut().zip(&mut totals) {
+                    let logits = model.forward(&batch.features);
+                    let loss = loss(&logits, &batch.labels)?;
+                    if !loss.item().is_finite() {
+                        let loss = f64::from(loss.item());
+                        return Err(common::diverged(loss, epoch, step, arguments.learning_rate));
+                    }
+                    let gradients = loss.backward();
+                    optimizer.step(model, &gradients)?;
+                    *total += f64::from(loss.item()) * batch.labels.len() as f64;
+                }
+            }
+        }
+        let count = trials.iter().map(|trial| trial.train.len()).sum::<usize>() as f64;
+        progress.epoch(epoch, &[0, 1, 2].map(|index| (LOSSES[index], totals[index] / count)));
+    }
+    progress.finish();
+    if !arguments.quiet {
+        println!();
+    }
+    print_measures(&trials, malignant)
+}
+
+impl Trial {
+    fn new(
+        tumours: &Dataset,
+        malignant: usize,
+        seed: u64,
+        arguments: &Arguments,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let data = thin(tumours, malignant, arguments.fraction, &mut rng)?;
+        let (train, rest) = data.split_stratified(0.5, &mut rng)?;
+        let (held_out, test) = rest.split_stratified(0.4, &mut rng)?;
+        if [&train, &held_out, &test].iter().any(|part| count(part, malignant) == 0) {
+            return Err(format!(
+                "--fraction {} leaves {} malignant samples, too few to train on, hold out and test on",
+                arguments.fraction,
+                count(&data, malignant)
+            )
+            .into());
+        }
+        let standardizer = Standardizer::fit(&train);
+        let [train, held_out, test] =
+            [train, held_out, test].map(|part| standardizer.transform(&part));
+
+        let counts = class_weights::counts(train.labels(), train.class_count())?;
+        let weights = class_weights::inverse_frequency(&counts)?;
+        let plain = CrossEntropy::new();
+        let weighted = CrossEntropy::new().class_weights(weights);
+        let focal = Focal::new().gamma(arguments.gamma);
+        let losses: [Loss; 3] = [
+            Box::new(move |logits, labels| plain.forward(logits, labels)),
+            Box::new(move |logits, labels| weighted.forward(logits, labels)),
+            Box::new(move |logits, labels| focal.forward(logits, labels)),
+        ];
+        let model = Linear::new(train.feature_names().len(), 2, &mut rng);
+        // Without decay the weights grow until all is right that can be, and what the losses weigh
+        // matters less and less (Byrd & Lipton, "What is the effect of importance weighting in deep
+        // learning?", 2019).
+        let optimizer = || Sgd::new(arguments.learning_rate).momentum(0.9).weight_decay(0.01);
+        let models = losses.map(|loss| (loss, model.clone(), optimizer()));
+        Ok(Self { train, held_out, test, models, rng })
+    }
+}
+
+/// The number of samples of a class.
+fn count(data: &Dataset, class: usize) -> usize {
+    data.labels().iter().filter(|&&label| label == class).count()
+}
+
+/// The data without so many rows of class `rare` that those left are `fraction` of all.
+fn thin(
+    data: &Dataset,
+    rare: usize,
+    fraction: f64,
+    rng: &mut Xoshiro256PlusPlus,
+) -> Result<Dataset, String> {
+    let (mut rare_rows, mut rows): (Vec<usize>, Vec<usize>) =
+        (0..data.len()).partition(|&row| data.labels()[row] == rare);
+    let wanted = (rows.len() as f64 * fraction / (1.0 - fraction)).round() as usize;
+    if wanted > rare_rows.len() {
+        return Err(format!(
+            "--fraction {fraction} would take {wanted} malignant samples, but there are only {}",
+            rare_rows.len()
+        ));
+    }
+    rare_rows.shuffle(rng);
+    rows.extend(&rare_rows[..wanted]);
+    Ok(data.select(&rows))
+}
+
+/// The row of the temperature.
+const TEMPERATURE: usize = 5;
+
+const MEASURES: [&str; 7] = [
+    "accuracy",
+    "recall",
+    "precision",
+    "average precision",
+    "calibration error",
+    "  temperature fitted on held-out samples",
+    "  calibration error at that temperature",
+];
+
+/// What a model does on samples that it was not trained on; None where a measure is undefined.
+fn measure(
+    trial: &Trial,
+    model: &Linear,
+    malignant: usize,
+) -> Result<[Option<f64>; 7], Box<dyn std::error::Error>> {
+    let [test, held_out] = [&trial.test, &trial.held_out];
+    let logits = without_recording(|| model.forward(&test.full_batch().features));
+    let held_out_logits = without_recording(|| model.forward(&held_out.full_batch().features));
+    let confusion = ConfusionMatrix::new(&logits.argmax(-1), test.labels(), test.class_count())?;
+    let score = logits.softmax(-1).slice(1, malignant..=malignant);
+    let is_malignant: Vec<usize> =
+        test.labels().iter().map(|&label| usize::from(label == malignant)).collect();
+    let calibration_error = |logits: &Tensor| {
+        Calibration::new(&logits.softmax(-1), test.labels(), 10)
+            .map(|calibration| calibration.expected_calibration_error())
+    };
+    let scaling = match TemperatureScaling::fit(&held_out_logits, held_out.labels()) {
+        Ok(scaling) => Some(scaling),
+        Err(TemperatureScalingError::AllRight) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let scaled = scaling.map_or(logits.clone(), |scaling| scaling.apply(&logits));
+    Ok([
+        Some(confusion.accuracy()),
+        confusion.recall(malignant),
+        confusion.precision(malignant),
+        Some(average_precision(&score, &is_malignant)?),
+        Some(calibration_error(&logits)?),
+        scaling.map(|scaling| scaling.temperature()),
+        Some(calibration_error(&scaled)?),
+    ])
+}
+
+fn print_measures(trials: &[Trial], malignant: usize) -> common::Outcome {
+    let mut columns: [[Vec<f64>; 7]; 3] = Default::default();
+    for trial in trials {
+        for ((_, model, _), column) in trial.models.iter().zip(&mut columns) {
+            for (figure, figures) in measure(trial, model, malignant)?.into_iter().zip(column) {
+                figures.extend(figure);
+            }
+        }
+    }
+    println!("{:<42}{:>18}{:>18}{:>18}", "", LOSSES[0], LOSSES[1], LOSSES[2]);
+    for (row, name) in MEASURES.iter().enumerate() {
+        let cells: Vec<String> =
+            columns.iter().map(|column| format!("{:>18}", summary(&column[row]))).collect();
+        println!("{name:<42}{}", cells.concat());
+    }
+    let [plain, weighted, focal] = columns.map(|column| trials.len() - column[TEMPERATURE].len());
+    println!(
+        "\nMean ± standard deviation over the runs. In {plain}, {weighted} and {focal} of them all \
+         held-out samples are right:\nno temperature is best then, and the model is left as it is."
+    );
+    Ok(())
+}
+
+/// "0.792 ± 0.123": mean and standard deviation.
+fn summary(figures: &[f64]) -> String {
+    let count = figures.len() as f64;
+    let mean = figures.iter().sum::<f64>() / count;
+    let squares: f64 = figures.iter().map(|figure| (figure - mean).powi(2)).sum();
+    match figures.len() {
+        0 => "-".into(),
+        1 => format!("{mean:.3}"),
+        _ => format!("{mean:.3} ± {:.3}", (squares / (count - 1.0)).sqrt()),
+    }
+}

@@ -1,0 +1,228 @@
+//! Cross-entropy for targets that are no classes: an autoencoder of images, 64 → 16 → 64.
+//!
+//! ```text
+//! cargo run --release --example soft_targets
+//! cargo run --release --example soft_targets -- --bias -8     # a start that is surely wrong
+//! ```
+//!
+//! The network squeezes the 64 pixels of a digit through 16 numbers and rebuilds them. A pixel's
+//! intensity y lies between 0 (white) and 1 (black), and so does the output ŷ = σ(z), with the
+//! sigmoid σ(z) = 1 / (1 + e^(−z)). Two losses are at hand, and both are least at ŷ = y:
+//!
+//! ```text
+//! binary cross-entropy   −y · ln ŷ − (1 − y) · ln(1 − ŷ)     d/dz = ŷ − y
+//! squared error          (ŷ − y)²                            d/dz = 2 (ŷ − y) · ŷ (1 − ŷ)
+//! ```
+//!
+//! The sigmoid flattens out towards 0 and 1: its derivative ŷ (1 − ŷ) is at most 1/4, and next to
+//! nothing where ŷ is near 0 or 1. Squared error is multiplied by it. An output that is
+//! confidently wrong thus hardly moves, which is where it should move most. The logarithm of
+//! cross-entropy cancels the derivative: the more wrong, the steeper.
+//!
+//! What to look for: the norms of the gradients at the start, above all where the biases have
+//! driven all outputs to 0, and how long squared error then stays where it is; and in the end each
+//! model's errors by either measure. A soft target has a cross-entropy of its own, its entropy,
+//! which no model can get below: what a model can improve is the rest, the KL divergence.
+
+mod common;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use downhill::losses::{BinaryCrossEntropyWithLogits, Error};
+use downhill::prelude::*;
+use downhill::train::format_metric;
+
+/// Trains an autoencoder with cross-entropy and with squared error, and compares the two
+#[derive(Parser)]
+struct Arguments {
+    /// Passes over the training data
+    #[arg(long, default_value = "30", value_parser = common::positive_count)]
+    epochs: usize,
+
+    /// Images for each step of the descent
+    #[arg(long, default_value = "32", value_parser = common::positive_count)]
+    batch_size: usize,
+
+    /// The length of a step, as a multiple of the gradient
+    #[arg(long, default_value = "1", allow_hyphen_values = true, value_parser = common::positive)]
+    learning_rate: f64,
+
+    /// The bias of all outputs at the start: they begin near σ(bias)
+    #[arg(long, default_value = "0", allow_hyphen_values = true, value_parser = finite)]
+    bias: f32,
+
+    /// What split, initial weights and shuffling are drawn from
+    #[arg(long, default_value = "0")]
+    seed: u64,
+
+    /// Print the last table only
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// A loss of logits `[B, 64]` against intensities `[B, 64]`.
+type Loss = fn(&Tensor, &Tensor) -> Result<Tensor, Error>;
+
+const LOSSES: [(&str, Loss); 2] =
+    [("cross-entropy", binary_cross_entropy), ("squared error", squared_error)];
+
+/// −y · ln σ(z) − (1 − y) · ln(1 − σ(z)), computed without rounding σ(z) to 0 or 1 on the way.
+fn binary_cross_entropy(logits: &Tensor, intensities: &Tensor) -> Result<Tensor, Error> {
+    BinaryCrossEntropyWithLogits::new().forward(logits, intensities)
+}
+
+/// (σ(z) − y)²
+fn squared_error(logits: &Tensor, intensities: &Tensor) -> Result<Tensor, Error> {
+    MeanSquaredError::new().forward(&logits.sigmoid(), intensities)
+}
+
+/// A model, the loss it is trained with, and what trains it.
+struct Run {
+    name: &'static str,
+    loss: Loss,
+    model: Mlp,
+    optimizer: Sgd,
+}
+
+fn main() -> ExitCode {
+    common::run(compare)
+}
+
+fn compare(arguments: Arguments) -> common::Outcome {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
+    let digits = Dataset::read_csv("data/digits.csv", "digit")?;
+    let intensities = digits.features().mapv(|pixel| pixel / 16.0);
+    let (train, test) =
+        Dataset::new(intensities, digits.targets().clone())?.split(0.8, &mut rng)?;
+    let initial = biased(&Mlp::new(&[64, 16, 64], &mut rng), arguments.bias);
+    let mut runs = LOSSES.map(|(name, loss)| {
+        let optimizer = Sgd::new(arguments.learning_rate).momentum(0.9);
+        Run { name, loss, model: initial.clone(), optimizer }
+    });
+
+    let mut progress = Progress::hidden();
+    if !arguments.quiet {
+        println!(
+            "data/digits.csv: {} images to train on, {} to test on; seed {}\n{initial}\n",
+            train.len(),
+            test.len(),
+            arguments.seed
+        );
+        print_gradient_norms(&initial, arguments.bias, &train.full_batch().features)?;
+        println!("\nTraining from the same initial weights, on the same batches:\n");
+        progress = Progress::new(arguments.epochs);
+    }
+    for epoch in 0..arguments.epochs {
+        let mut total_losses = [0.0; 2];
+        for (step, batch) in train.batches(arguments.batch_size, &mut rng).enumerate() {
+            for (run, total_loss) in runs.iter_mut().zip(&mut total_losses) {
+                let logits = run.model.forward(&batch.features);
+                let loss = (run.loss)(&logits, &batch.features)?;
+                if !loss.item().is_finite() {
+                    let loss = f64::from(loss.item());
+                    return Err(common::diverged(loss, epoch, step, arguments.learning_rate));
+                }
+                let gradients = loss.backward();
+                run.optimizer.step(&mut run.model, &gradients)?;
+                *total_loss += f64::from(loss.item()) * batch.labels.len() as f64;
+            }
+        }
+        let count = train.len() as f64;
+        let means = [0, 1].map(|run| (runs[run].name, total_losses[run] / count));
+        progress.epoch(epoch, &means);
+    }
+    progress.finish();
+
+    let (train, test) = (train.full_batch().features, test.full_batch().features);
+    if !arguments.quiet {
+        print_images(&runs, &test.slice(0, ..1));
+        println!();
+    }
+    println!("{:>53}{:>20}", "binary cross-entropy", "squared error");
+    println!("{:<33}{:>10}{:>10}{:>10}{:>10}", "trained with", "train", "test", "train", "test");
+    let print_errors = |name: &str, logits: &dyn Fn(&Tensor) -> Tensor| -> common::Outcome {
+        print!("{name:<33}");
+        for (_, loss) in LOSSES {
+            for images in [&train, &test] {
+                let error = without_recording(|| loss(&logits(images), images))?.item();
+                print!("{error:>10.4}");
+            }
+        }
+        println!();
+        Ok(())
+    };
+    print_errors("nothing: the initial weights", &|images| initial.forward(images))?;
+    for run in &runs {
+        print_errors(run.name, &|images| run.model.forward(images))?;
+    }
+    // The logit of y itself: ln y − ln(1 − y).
+    let perfect = |images: &Tensor| images.ln() - (1.0 - images).ln();
+    print_errors("the least there is, at ŷ = y", &perfect)?;
+    if !arguments.quiet && arguments.bias == 0.0 {
+        println!("\nWhat squared error makes of a start that is surely wrong: --bias -8");
+    }
+    Ok(())
+}
+
+/// A copy whose every output has the bias `bias`.
+fn biased(model: &Mlp, bias: f32) -> Mlp {
+    let mut model = model.clone();
+    if let Some(output) = model.layers.last_mut().and_then(|layer| layer.bias.as_mut()) {
+        output.update(|biases| biases.fill(bias));
+    }
+    model
+}
+
+/// The gradient of either loss with respect to all weights and biases, for outputs that start
+/// farther and farther out on the flat end of the sigmoid.
+fn print_gradient_norms(initial: &Mlp, own_bias: f32, images: &Tensor) -> common::Outcome {
+    println!(
+        "The norm of the gradient before the first step, for several biases of the outputs:\n"
+    );
+    println!("{:>8}{:>12}{:>18}{:>18}{:>12}", "bias", "σ(bias)", LOSSES[0].0, LOSSES[1].0, "ratio");
+    let mut biases = vec![0.0, -2.0, -4.0, -8.0];
+    if !biases.contains(&own_bias) {
+        biases.push(own_bias);
+    }
+    for bias in biases {
+        let model = biased(initial, bias);
+        let mut norms = [0.0; 2];
+        for (norm, (_, loss)) in norms.iter_mut().zip(LOSSES) {
+            let gradients = loss(&model.forward(images), images)?.backward();
+            let squares = gradients.iter().map(|gradient| gradient.square().sum().item());
+            *norm = f64::from(squares.sum::<f32>()).sqrt();
+        }
+        println!(
+            "{bias:>8}{:>12}{:>18}{:>18}{:>12.1}",
+            format_metric(f64::from(Tensor::from(bias).sigmoid().item())),
+            format_metric(norms[0]),
+            format_metric(norms[1]),
+            norms[0] / norms[1]
+        );
+    }
+    Ok(())
+}
+
+/// An image and what each model makes of it, side by side.
+fn print_images(runs: &[Run], image: &Tensor) {
+    let mut panels = vec![("original", image.to_vec())];
+    for run in runs {
+        panels.push((run.name, run.model.forward(image).sigmoid().to_vec()));
+    }
+    let shade = |intensity: f32| [" ", "░", "▒", "▓", "█"][(intensity * 4.0).round() as usize];
+    let names: Vec<String> = panels.iter().map(|(name, _)| format!("{name:<20}")).collect();
+    println!("\n    {}", names.concat().trim_end());
+    for row in 0..8 {
+        let mut line = String::new();
+        for (_, pixels) in &panels {
+            line += "    ";
+            line.extend(pixels[8 * row..][..8].iter().map(|&pixel| shade(pixel).repeat(2)));
+        }
+        println!("{}", line.trim_end());
+    }
+}
+
+fn finite(text: &str) -> Result<f32, String> {
+    text.parse().ok().filter(|x: &f32| x.is_finite()).ok_or("must be a finite number".into())
+}

@@ -1,0 +1,322 @@
+//! Points in the plane that no line divides: the ground for comparing optimizers.
+//!
+//! ```text
+//! cargo run --release --example spirals
+//! cargo run --release --example spirals -- --data moons --optimizer adam --activation relu
+//! cargo run --release --example spirals -- --compare sgd,momentum,adam,lion
+//! ```
+//!
+//! With `--compare` each optimizer starts from the same weights and sees the same batches, so that
+//! what differs is the rule alone:
+//!
+//! - `sgd` steps down the gradient of each batch: w ← w − η·g;
+//! - `momentum` and `nesterov` step down a running sum of gradients, which cancels what alternates
+//!   and adds up what persists;
+//! - `adagrad`, `rmsprop`, `adam` and `adamw` divide each weight's step by the size its gradients
+//!   usually have, so that flat directions are walked as fast as steep ones;
+//! - `lion` takes the sign only: every weight moves by η in every step;
+//! - `muon` makes all singular values of a matrix's step equal (biases are stepped by `adamw`).
+//!
+//! What to look for: how much of the way each has gone after a tenth of the epochs, and that the
+//! learning rates at which they do best differ by a factor of a hundred.
+
+mod common;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Parser, ValueEnum};
+use downhill::datasets::synthetic;
+use downhill::nn::Initializer;
+use downhill::optim::{Adagrad, Adam, AdamW, Lion, Muon, ParameterGroup, RmsProp};
+use downhill::prelude::*;
+
+/// Trains a small network to tell points in the plane apart, with the optimizer of your choice
+#[derive(Parser)]
+struct Arguments {
+    /// The figure the points are drawn on
+    #[arg(long, value_enum, default_value = "spirals")]
+    data: Figure,
+
+    /// How many points are drawn; a fifth of them is kept for testing
+    #[arg(long, default_value = "500", value_parser = common::positive_count)]
+    points: usize,
+
+    /// The standard deviation of the noise added to both coordinates
+    #[arg(long, default_value = "0.02", allow_hyphen_values = true)]
+    noise: f64,
+
+    /// Sizes of the hidden layers; 0 for none
+    #[arg(long, value_name = "SIZES", default_value = "32,32")]
+    hidden: common::Hidden,
+
+    /// The function between the layers
+    #[arg(long, value_enum, default_value = "tanh")]
+    activation: Function,
+
+    /// What makes the steps
+    #[arg(long, value_enum, default_value = "adam")]
+    optimizer: Rule,
+
+    /// Trains once with each of these instead, from the same weights
+    #[arg(long, value_enum, value_delimiter = ',', conflicts_with = "optimizer")]
+    compare: Vec<Rule>,
+
+    /// The length of a step [default: one that suits the optimizer]
+    #[arg(long, allow_hyphen_values = true, value_parser = common::positive)]
+    learning_rate: Option<f64>,
+
+    /// How strongly weights are drawn towards 0
+    #[arg(long, default_value = "0", allow_hyphen_values = true)]
+    weight_decay: f64,
+
+    /// Passes over the training points
+    #[arg(long, default_value = "200", value_parser = common::positive_count)]
+    epochs: usize,
+
+    /// Points for each step of the descent
+    #[arg(long, default_value = "32", value_parser = common::positive_count)]
+    batch_size: usize,
+
+    /// What points, initial weights and shuffling are drawn from
+    #[arg(long, default_value = "0")]
+    seed: u64,
+
+    /// Print nothing but the last line
+    #[arg(long)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Figure {
+    Spirals,
+    ThreeSpirals,
+    Moons,
+    Circles,
+    Xor,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Function {
+    Relu,
+    LeakyRelu,
+    Tanh,
+    Sigmoid,
+    Gelu,
+    Silu,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Rule {
+    Sgd,
+    Momentum,
+    Nesterov,
+    Adagrad,
+    Rmsprop,
+    Adam,
+    Adamw,
+    Lion,
+    Muon,
+}
+
+fn main() -> ExitCode {
+    common::run(lesson)
+}
+
+fn lesson(arguments: Arguments) -> common::Outcome {
+    common::stop_at_interrupt()?;
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
+    let (train, test) = arguments.draw(&mut rng)?.split_stratified(0.8, &mut rng)?;
+    let model = arguments.model(train.class_count(), &mut rng);
+    if !arguments.quiet {
+        println!(
+            "{} points to train on, {} to test on, {} classes; seed {}",
+            train.len(),
+            test.len(),
+            train.class_count(),
+            arguments.seed
+        );
+        println!("{model}");
+    }
+
+    if arguments.compare.is_empty() {
+        let run = arguments.train(arguments.optimizer, model, &train, &test, rng)?;
+        if !arguments.quiet {
+            println!("\n{}", map(&run.model, &train));
+            println!("trained in {:.2} s", run.seconds);
+        }
+        println!("test accuracy {:.4}", run.accuracy);
+        return Ok(());
+    }
+
+    println!(
+        "{:<10} {:>8} {:>12} {:>10} {:>10} {:>10} {:>9} {:>7}",
+        "optimizer", "rate", "loss, first", "a tenth", "half", "last", "accuracy", "time"
+    );
+    for &rule in &arguments.compare {
+        let run = arguments.train(rule, model.clone(), &train, &test, rng.clone())?;
+        let at = |part: usize| run.losses[(run.losses.len() * part / 10).max(1) - 1];
+        println!(
+            "{:<10} {:>8} {:>12.4} {:>10.4} {:>10.4} {:>10.4} {:>9.4} {:>5.2} s",
+            name(rule),
+            arguments.rate(rule),
+            run.losses[0],
+            at(1),
+            at(5),
+            at(10),
+            run.accuracy,
+            run.seconds
+        );
+        if common::interrupted() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// What came of training.
+struct Run {
+    model: Mlp,
+    /// The mean loss of each epoch.
+    losses: Vec<f64>,
+    accuracy: f64,
+    seconds: f64,
+}
+
+impl Arguments {
+    fn train(
+        &self,
+        rule: Rule,
+        mut model: Mlp,
+        train: &Dataset,
+        test: &Dataset,
+        mut rng: Xoshiro256PlusPlus,
+    ) -> Result<Run, Box<dyn std::error::Error>> {
+        let mut optimizers = self.optimizers(rule);
+        let cross_entropy = CrossEntropy::new();
+        let shown = self.compare.is_empty() && !self.quiet;
+        let mut progress = if shown { Progress::new(self.epochs) } else { Progress::hidden() };
+        let started = Instant::now();
+        let mut losses = Vec::with_capacity(self.epochs);
+        for epoch in 0..self.epochs {
+            let (mut total_loss, mut correct) = (0.0, 0.0);
+            for (step, batch) in train.batches(self.batch_size, &mut rng).enumerate() {
+                let logits = model.forward(&batch.features);
+                let loss = cross_entropy.forward(&logits, &batch.labels)?;
+                if !loss.item().is_finite() {
+                    let (loss, rate) = (f64::from(loss.item()), self.rate(rule));
+                    return Err(common::diverged(loss, epoch, step, rate));
+                }
+                let gradients = loss.backward();
+                for optimizer in &mut optimizers {
+                    optimizer.step(&mut model, &gradients)?;
+                }
+
+                let count = batch.labels.len() as f64;
+                total_loss += f64::from(loss.item()) * count;
+                correct += accuracy(&logits.argmax(-1), &batch.labels)? * count;
+            }
+            let count = train.len() as f64;
+            losses.push(total_loss / count);
+            progress.epoch(epoch, &[("loss", total_loss / count), ("accuracy", correct / count)]);
+            if common::interrupted() {
+                break;
+            }
+        }
+        progress.finish();
+        let seconds = started.elapsed().as_secs_f64();
+        let logits = without_recording(|| model.forward(&test.full_batch().features));
+        let accuracy = accuracy(&logits.argmax(-1), test.labels())?;
+        Ok(Run { model, losses, accuracy, seconds })
+    }
+
+    fn draw(&self, rng: &mut Xoshiro256PlusPlus) -> Result<Dataset, downhill::datasets::Error> {
+        match self.data {
+            Figure::Spirals => synthetic::spirals(2, self.points, self.noise, rng),
+            Figure::ThreeSpirals => synthetic::spirals(3, self.points, self.noise, rng),
+            Figure::Moons => synthetic::moons(self.points, self.noise, rng),
+            Figure::Circles => synthetic::circles(self.points, self.noise, rng),
+            Figure::Xor => synthetic::exclusive_or(self.points, self.noise, rng),
+        }
+    }
+
+    fn model(&self, classes: usize, rng: &mut Xoshiro256PlusPlus) -> Mlp {
+        let activation = match self.activation {
+            Function::Relu => Activation::Relu,
+            Function::LeakyRelu => Activation::LeakyRelu(0.01),
+            Function::Tanh => Activation::Tanh,
+            Function::Sigmoid => Activation::Sigmoid,
+            Function::Gelu => Activation::Gelu,
+            Function::Silu => Activation::Silu,
+        };
+        let sizes = [&[2], &self.hidden.0[..], &[classes]].concat();
+        Mlp::new(&sizes, rng)
+            .activation(activation)
+            .initialize(Initializer::xavier_uniform(activation.gain()), rng)
+    }
+
+    /// The learning rate asked for, or one of the size that suits the optimizer.
+    fn rate(&self, rule: Rule) -> f64 {
+        self.learning_rate.unwrap_or(match rule {
+            Rule::Sgd => 0.3,
+            Rule::Momentum | Rule::Nesterov | Rule::Adagrad | Rule::Muon => 0.05,
+            Rule::Rmsprop | Rule::Adam | Rule::Adamw => 0.01,
+            Rule::Lion => 0.002,
+        })
+    }
+
+    /// Usually one; Muon leaves the biases to a second.
+    fn optimizers(&self, rule: Rule) -> Vec<Box<dyn Optimizer<f32>>> {
+        let (rate, decay) = (self.rate(rule), self.weight_decay);
+        match rule {
+            Rule::Sgd => vec![Box::new(Sgd::new(rate).weight_decay(decay))],
+            Rule::Momentum => vec![Box::new(Sgd::new(rate).momentum(0.9).weight_decay(decay))],
+            Rule::Nesterov => {
+                let nesterov = Sgd::new(rate).momentum(0.9).nesterov(true);
+                vec![Box::new(nesterov.weight_decay(decay))]
+            }
+            Rule::Adagrad => vec![Box::new(Adagrad::new(rate).weight_decay(decay))],
+            Rule::Rmsprop => vec![Box::new(RmsProp::new(rate).weight_decay(decay))],
+            Rule::Adam => vec![Box::new(Adam::new(rate).weight_decay(decay))],
+            Rule::Adamw => vec![Box::new(AdamW::new(rate).weight_decay(decay))],
+            Rule::Lion => vec![Box::new(Lion::new(rate).weight_decay(decay))],
+            Rule::Muon => {
+                let matrices = Muon::new(rate).weight_decay(decay);
+                let biases = AdamW::new(0.01).weight_decay(0.0);
+                vec![
+                    Box::new(matrices.group(ParameterGroup::matching("bias").frozen())),
+                    Box::new(biases.group(ParameterGroup::matching("weight").frozen())),
+                ]
+            }
+        }
+    }
+}
+
+fn name(rule: Rule) -> String {
+    rule.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+/// The plane as the model divides it: a letter for each class, capital where a training point
+/// lies.
+fn map(model: &Mlp, data: &Dataset) -> String {
+    const COLUMNS: usize = 60;
+    const ROWS: usize = 28;
+    const EXTENT: f32 = 1.2;
+    let at =
+        |index: usize, count: usize| EXTENT * (2.0 * (index as f32 + 0.5) / count as f32 - 1.0);
+    let cells: Vec<f32> = (0..ROWS * COLUMNS)
+        .flat_map(|cell| [at(cell % COLUMNS, COLUMNS), -at(cell / COLUMNS, ROWS)])
+        .collect();
+    let cells = Tensor::from(cells).reshape(&[ROWS * COLUMNS, 2]);
+    let classes = without_recording(|| model.forward(&cells)).argmax(-1);
+    let mut letters: Vec<u8> = classes.iter().map(|&class| b'a' + class as u8).collect();
+    for (point, &label) in data.features().rows().into_iter().zip(data.labels()) {
+        let index = |x: f32, count: usize| ((x / EXTENT + 1.0) / 2.0 * count as f32) as usize;
+        let (column, row) = (index(point[0], COLUMNS), index(-point[1], ROWS));
+        if column < COLUMNS && row < ROWS {
+            letters[row * COLUMNS + column] = b'A' + label as u8;
+        }
+    }
+    let rows = letters.chunks(COLUMNS).map(String::from_utf8_lossy);
+    rows.collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,368 @@
+//! Layers against PyTorch's, with the figures in `tests/reference`, whose README.md says what each
+//! case holds. The weights go through the loader of state dicts, and so do the gradients, which
+//! have the same names and layouts.
+
+use std::collections::BTreeSet;
+
+use approx::assert_abs_diff_eq;
+use downhill::nn::{
+    Activation, AvgPool2d, BatchNorm, CausalSelfAttention, Conv2d, Embedding, Gru, LayerNorm,
+    Linear, MaxPool2d, Module, RmsNorm, TransformerBlock, load_state_dict,
+};
+use downhill::tensor::{Element, Parameters, Tensor, parameters};
+use ndarray::ArrayD;
+use rand::SeedableRng;
+use rand::rngs::Xoshiro256PlusPlus;
+use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
+
+/// Relative to the larger of 1 and the largest value of an array: both sides are computed in f64
+/// and differ by the order of their sums.
+const TOLERANCE: f64 = 1e-13;
+
+struct Reference {
+    bytes: Vec<u8>,
+}
+
+impl Reference {
+    fn read(name: &str) -> Self {
+        let path = format!("{}/tests/reference/{name}", env!("CARGO_MANIFEST_DIR"));
+        Self { bytes: std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}")) }
+    }
+
+    /// The cases of one kind of layer, of which there must be `count`.
+    fn cases(&self, layer: &str, count: usize) -> Vec<Value> {
+        let (_, header) = SafeTensors::read_metadata(&self.bytes).unwrap();
+        let cases = &header.metadata().as_ref().unwrap()["cases"];
+        let mut cases: Vec<Value> = serde_json::from_str(cases).unwrap();
+        cases.retain(|case| case["layer"] == layer);
+        assert_eq!(cases.len(), count, "every case of {layer} is to be tested");
+        cases
+    }
+
+    /// Every number in f64, whatever it is stored as.
+    fn array(&self, name: &str) -> Tensor<f64> {
+        let file = SafeTensors::deserialize(&self.bytes).unwrap();
+        let view = file.tensor(name).unwrap();
+        let (wide, narrow) = (view.data().as_chunks::<8>().0, view.data().as_chunks::<4>().0);
+        let values = match view.dtype() {
+            Dtype::F64 => wide.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect(),
+            Dtype::I64 => wide.iter().map(|&bytes| i64::from_le_bytes(bytes) as f64).collect(),
+            Dtype::F32 => narrow.iter().map(|&bytes| f32::from_le_bytes(bytes).into()).collect(),
+            other => panic!("{name} is stored as {other:?}"),
+        };
+        Tensor::from_shape_vec(view.shape(), values).unwrap()
+    }
+
+    /// The arrays that an object of a case names, under their roles.
+    fn arrays(&self, roles: &Value) -> Vec<(String, Tensor<f64>)> {
+        let roles = roles.as_object().unwrap().iter();
+        roles.map(|(role, name)| (role.clone(), self.array(name.as_str().unwrap()))).collect()
+    }
+}
+
+fn rng() -> Xoshiro256PlusPlus {
+    Xoshiro256PlusPlus::seed_from_u64(0)
+}
+
+fn size(case: &Value, option: &str) -> usize {
+    case["options"][option].as_u64().unwrap_or_else(|| panic!("{option} of {case}")) as usize
+}
+
+fn number(case: &Value, option: &str) -> f64 {
+    case["options"][option].as_f64().unwrap_or_else(|| panic!("{option} of {case}"))
+}
+
+fn flag(case: &Value, option: &str) -> bool {
+    case["options"][option].as_bool().unwrap_or_else(|| panic!("{option} of {case}"))
+}
+
+fn pair(case: &Value, option: &str) -> [usize; 2] {
+    [0, 1].map(|axis| {
+        let value = case["options"][option][axis].as_u64();
+        value.unwrap_or_else(|| panic!("{option} of {case}")) as usize
+    })
+}
+
+#[track_caller]
+fn assert_agrees(what: &str, found: &Tensor<f64>, expected: &Tensor<f64>) {
+    assert_eq!(found.shape(), expected.shape(), "{what}");
+    let expected = expected.to_vec();
+    let scale = expected.iter().fold(1.0, |scale: f64, value| scale.max(value.abs()));
+    for (index, (found, expected)) in found.to_vec().into_iter().zip(expected).enumerate() {
+        let close = (found - expected).abs() <= TOLERANCE * scale;
+        assert!(close, "{what}[{index}] is {found}, but PyTorch has {expected}");
+    }
+}
+
+/// Loads the case's weights into `model`, and compares the outputs of `forward`, all gradients
+/// and what has become of the running statistics.
+fn check<M: Parameters<f64> + Clone>(
+    reference: &Reference,
+    case: &Value,
+    mut model: M,
+    rename: impl Fn(&str) -> String,
+    forward: impl FnOnce(&mut M, &[Tensor<f64>]) -> Vec<Tensor<f64>>,
+) {
+    let id = case["id"].as_str().unwrap();
+    let load = |model: &mut M, parameters: &str, buffers: &str| {
+        let mut entries = reference.arrays(&case[parameters]);
+        entries.retain(|(role, _)| case["parameters"].get(role).is_some());
+        entries.extend(reference.arrays(&case[buffers]));
+        load_state_dict(model, entries, &rename).unwrap_or_else(|error| panic!("{id}: {error}"));
+    };
+    load(&mut model, "parameters", "buffers_before");
+    let inputs = reference.arrays(&case["inputs"]);
+    let values: Vec<_> = inputs.iter().map(|(_, value)| Tensor::parameter(value)).collect();
+    let outputs = forward(&mut model, &values);
+
+    let expected = reference.arrays(&case["outputs"]);
+    let upstreams = reference.arrays(&case["upstreams"]);
+    assert_eq!(outputs.len(), expected.len(), "{id}");
+    let mut loss = Tensor::scalar(0.0);
+    for ((output, (role, expected)), (_, upstream)) in outputs.iter().zip(expected).zip(upstreams) {
+        assert_agrees(&format!("{id}: {role}"), output, &expected);
+        loss += (output * upstream).sum();
+    }
+
+    let gradients = loss.backward();
+    for ((role, _), value) in inputs.iter().zip(&values) {
+        if let Some(name) = case["gradients"][role].as_str() {
+            let gradient = gradients.get(value).unwrap_or_else(|| panic!("{id}: {role}"));
+            assert_agrees(&format!("{id}: gradient of {role}"), gradient, &reference.array(name));
+        }
+    }
+    let mut expected = model.clone();
+    load(&mut expected, "gradients", "buffers_after");
+    for ((name, tensor), (_, expected)) in model.named().into_iter().zip(expected.named()) {
+        if tensor.is_parameter() {
+            let gradient = gradients.get(&tensor).unwrap_or_else(|| panic!("{id}: {name}"));
+            assert_agrees(&format!("{id}: gradient of {name}"), gradient, &expected);
+        } else {
+            assert_agrees(&format!("{id}: {name}"), &tensor, &expected);
+        }
+    }
+}
+
+/// [`check`] of a layer whose tensors the loader knows the names of.
+fn check_module<M: Module<f64> + Clone>(reference: &Reference, case: &Value, model: M) {
+    check(reference, case, model, str::to_string, |model, inputs| {
+        match case["options"].get("training") {
+            Some(Value::Bool(false)) => vec![model.evaluate(&inputs[0])],
+            _ => vec![model.train(&inputs[0], &mut rng())],
+        }
+    });
+}
+
+#[test]
+fn every_kind_of_layer_is_tested() {
+    let reference = Reference::read("layers.safetensors");
+    let (_, header) = SafeTensors::read_metadata(&reference.bytes).unwrap();
+    let cases: Vec<Value> =
+        serde_json::from_str(&header.metadata().as_ref().unwrap()["cases"]).unwrap();
+    let layers: BTreeSet<&str> = cases.iter().map(|case| case["layer"].as_str().unwrap()).collect();
+    let tested = [
+        "AvgPool2d",
+        "BatchNorm1d",
+        "BatchNorm2d",
+        "CausalSelfAttention",
+        "Conv2d",
+        "Embedding",
+        "GRU",
+        "LayerNorm",
+        "Linear",
+        "MaxPool2d",
+        "RMSNorm",
+        "TransformerBlock",
+        "state_dict",
+    ];
+    assert_eq!(layers, BTreeSet::from(tested));
+}
+
+#[test]
+fn linear_is_pytorchs() {
+    let reference = Reference::read("layers.safetensors");
+    for case in reference.cases("Linear", 3) {
+        let layer =
+            Linear::new(size(&case, "in_features"), size(&case, "out_features"), &mut rng());
+        let layer = if flag(&case, "bias") { layer } else { layer.without_bias() };
+        check_module(&reference, &case, layer);
+    }
+}
+
+#[test]
+fn embedding_is_pytorchs() {
+    let reference = Reference::read("layers.safetensors");
+    for case in reference.cases("Embedding", 2) {
+        let (count, width) = (size(&case, "num_embeddings"), size(&case, "embedding_dim"));
+        let layer = Embedding::new(count, width, &mut rng());
+        check(&reference, &case, layer, str::to_string, |layer, inputs| {
+            let indices: ArrayD<usize> = inputs[0].array().mapv(|index| index as usize);
+            vec![layer.forward(&indices)]
+        });
+    }
+}
+
+#[test]
+fn layer_norm_and_rms_norm_are_pytorchs() {
+    let reference = Reference::read("layers.safetensors");
+    let width = |case: &Value| case["options"]["normalized_shape"][0].as_u64().unwrap() as usize;
+    for case in reference.cases("LayerNorm", 3) {
+        let layer = LayerNorm::new(width(&case)).epsilon(number(&case, "epsilon"));
+        check_module(&reference, &case, layer);
+    }
+    for case in reference.cases("RMSNorm", 3) {
+        let layer = RmsNorm::new(width(&case)).epsilon(number(&case, "epsilon"));
+        check_module(&reference, &case, layer);
+    }
+}
+
+#[test]
+fn batch_norm_is_pytorchs_in_one_and_two_dimensions() {
+    let reference = Reference::read("layers.safetensors");
+    for case in [reference.cases("BatchNorm1d", 6), reference.cases("BatchNorm2d", 6)].concat() {
+        let layer = BatchNorm::new(size(&case, "num_features"))
+            .epsilon(number(&case, "epsilon"))
+            .momentum(number(&case, "momentum"));
+        check_module(&reference, &case, layer);
+    }
+}
+
+#[test]
+fn convolution_is_pytorchs() {
+    let reference = Reference::read("layers.safetensors");
+    for case in reference.cases("Conv2d", 12) {
+        let (inputs, outputs) = (size(&case, "in_channels"), size(&case, "out_channels"));
+        let (kernel, groups) = (pair(&case, "kernel_size"), size(&case, "groups"));
+        let layer = Conv2d::grouped(inputs, outputs, kernel, groups, &mut rng())
+            .stride(pair(&case, "stride"))
+            .padding(pair(&case, "padding"))
+            .dilation(pair(&case, "dilation"));
+        let layer = if flag(&case, "bias") { layer } else { layer.without_bias() };
+        check_module(&reference, &case, layer);
+    }
+}
+
+#[test]
+fn pooling_is_pytorchs() {
+    let reference = Reference::read("layers.safetensors");
+    for case in reference.cases("MaxPool2d", 5) {
+        let layer = MaxPool2d::new(pair(&case, "kernel_size"))
+            .stride(pair(&case, "stride"))
+            .padding(pair(&case, "padding"));
+        check_module(&reference, &case, layer);
+    }
+    for case in reference.cases("AvgPool2d", 7) {
+        let layer = AvgPool2d::new(pair(&case, "kernel_size"))
+            .stride(pair(&case, "stride"))
+            .padding(pair(&case, "padding"));
+        let counted = flag(&case, "count_include_pad");
+        check_module(&reference, &case, if counted { layer } else { layer.exclude_padding() });
+    }
+}
+
+#[test]
+fn attention_is_pytorchs() {
+    let reference = Reference::read("layers.safetensors");
+    for case in reference.cases("CausalSelfAttention", 3) {
+        let (width, heads) = (size(&case, "width"), size(&case, "heads"));
+        check_module(&reference, &case, CausalSelfAttention::new(width, heads, &mut rng()));
+    }
+}
+
+#[test]
+fn a_transformer_block_is_pytorchs() {
+    let reference = Reference::read("layers.safetensors");
+    for case in reference.cases("TransformerBlock", 2) {
+        let (width, heads, hidden) =
+            (size(&case, "width"), size(&case, "heads"), size(&case, "hidden"));
+        let activation = match case["options"]["gelu"].as_str() {
+            Some("exact") => Activation::Gelu,
+            Some("tanh") => Activation::GeluTanh,
+            other => panic!("{other:?}"),
+        };
+        let block = TransformerBlock::new(width, heads, hidden, &mut rng()).activation(activation);
+        let rename = |name: &str| {
+            name.replace("norm1", "attention_norm")
+                .replace("norm2", "feed_forward_norm")
+                .replace("fc1", "feed_forward.layers.0")
+                .replace("fc2", "feed_forward.layers.1")
+        };
+        check(&reference, &case, block, rename, |block, inputs| {
+            vec![block.train(&inputs[0], &mut rng())]
+        });
+    }
+}
+
+#[test]
+fn a_gru_is_pytorchs() {
+    let reference = Reference::read("layers.safetensors");
+    for case in reference.cases("GRU", 2) {
+        let gru = Gru::new(size(&case, "input_size"), size(&case, "hidden_size"), &mut rng());
+        check(&reference, &case, gru, str::to_string, |gru, inputs| {
+            let states = match inputs {
+                [x] => gru.forward(x),
+                [x, state] => gru.forward_from(x, state),
+                _ => panic!("{} inputs", inputs.len()),
+            };
+            let last = states.shape()[1] - 1;
+            // In the order of their names: `last_state`, `output`.
+            vec![states.slice(1, last..).squeeze(1), states]
+        });
+    }
+}
+
+/// The module whose state dict is stored, with its layers' names in PyTorch.
+#[derive(Clone)]
+struct Everything<E: Element> {
+    conv: Conv2d<E>,
+    norm: BatchNorm<E>,
+    gru: Gru<E>,
+    head: Linear<E>,
+}
+parameters!(Everything<E> { conv, norm, gru, head });
+
+impl<E: Element> Everything<E> {
+    fn new() -> Self {
+        Self {
+            conv: Conv2d::new(1, 2, 3, &mut rng()).padding(1),
+            norm: BatchNorm::new(2),
+            gru: Gru::new(8, 5, &mut rng()),
+            head: Linear::new(5, 3, &mut rng()),
+        }
+    }
+
+    fn evaluate(&self, x: &Tensor<E>) -> Tensor<E> {
+        let image = self.norm.evaluate(&self.conv.forward(x)).relu();
+        let rows = image.permute(&[0, 2, 1, 3]).reshape(&[x.shape()[0], 6, 8]);
+        self.head.forward(&self.gru.forward(&rows).slice(1, 5..).squeeze(1))
+    }
+}
+
+/// The stored state dict, in the element of the model.
+fn state_dict<E: Element>() -> Vec<(String, Tensor<E>)> {
+    let reference = Reference::read("state_dict.safetensors");
+    let file = SafeTensors::deserialize(&reference.bytes).unwrap();
+    let convert = |name: &str| Tensor::from(reference.array(name).array().mapv(E::from_f64));
+    file.names().into_iter().map(|name| (name.to_string(), convert(name))).collect()
+}
+
+#[test]
+fn a_state_dict_of_pytorchs_loads_by_its_own_names() {
+    let reference = Reference::read("layers.safetensors");
+    let [case] = &reference.cases("state_dict", 1)[..] else { unreachable!() };
+    let input = reference.array(case["inputs"]["input"].as_str().unwrap());
+    let expected = reference.array(case["outputs"]["output"].as_str().unwrap());
+
+    let mut model = Everything::<f64>::new();
+    load_state_dict(&mut model, state_dict(), str::to_string).unwrap();
+    assert_agrees("output in f64", &model.evaluate(&input), &expected);
+
+    let mut model = Everything::<f32>::new();
+    load_state_dict(&mut model, state_dict(), str::to_string).unwrap();
+    let output = model.evaluate(&Tensor::from(input.array().mapv(|value| value as f32)));
+    for (output, expected) in output.to_vec().into_iter().zip(expected.to_vec()) {
+        // Some ten operations on numbers near 1, each rounded to 6e-8.
+        assert_abs_diff_eq!(f64::from(output), expected, epsilon = 1e-6);
+    }
+}

@@ -1,0 +1,153 @@
+//! Whole training runs, through the example binaries.
+
+mod common;
+
+use common::{error_line, example, stdout};
+
+/// The figure of the last line, `name 0.1234`.
+fn last_figure(output: &str, name: &str) -> f64 {
+    let line = output.lines().last().expect("something was printed");
+    line.strip_prefix(name)
+        .unwrap_or_else(|| panic!("the last line is {line}"))
+        .trim()
+        .parse()
+        .unwrap()
+}
+
+#[test]
+fn digits_are_classified_as_well_as_pytorch_does() {
+    let accuracies: Vec<f64> = (0..10)
+        .map(|seed| {
+            let output = stdout(example("digits").args(["--quiet", "--seed", &seed.to_string()]));
+            assert_eq!(output.lines().count(), 1, "a quiet run prints its last line only");
+            last_figure(&output, "test accuracy")
+        })
+        .collect();
+    let mean = accuracies.iter().sum::<f64>() / 10.0;
+    assert!(mean >= 0.975, "mean test accuracy {mean}");
+    assert!(accuracies.iter().all(|&accuracy| accuracy >= 0.955), "{accuracies:?}");
+}
+
+#[test]
+fn digits_shows_its_run_in_plain_lines_when_piped() {
+    let output = stdout(example("digits").args(["--epochs", "3"]));
+    assert!(!output.contains(|c: char| c.is_control() && c != '\n'), "{output:?}");
+    assert!(
+        output
+            .contains("1438 samples to train on, 359 to test on, 64 features, 10 classes; seed 0")
+    );
+    for epoch in
+        ["epoch 1/3  loss", "epoch 2/3  loss", "epoch 3/3  loss", "macro average", "trained in"]
+    {
+        assert!(output.contains(epoch), "{epoch:?} is missing in:\n{output}");
+    }
+    let last = output.lines().last().unwrap();
+    assert_eq!(last.len(), "test accuracy 0.9722".len(), "{last}");
+    assert!(last_figure(&output, "test accuracy") > 0.9);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_whatever_the_number_of_threads() {
+    let run = |threads: &str| {
+        // Batches of 512 in layers of 128 are products that threads share.
+        let flags = "--quiet --epochs 2 --seed 5 --batch-size 512 --hidden 128,128";
+        stdout(example("digits").env("RAYON_NUM_THREADS", threads).args(flags.split(' ')))
+    };
+    assert_eq!(run("1"), run("2"));
+}
+
+#[test]
+fn softmax_regression_and_other_tables_work() {
+    let output = stdout(example("digits").args(["--hidden", "0", "--quiet", "--epochs", "10"]));
+    assert!(last_figure(&output, "test accuracy") > 0.9);
+    let output = stdout(example("digits").args(["--data", "data/iris.csv"]));
+    assert!(output.contains("versicolor"), "{output}");
+    assert!(last_figure(&output, "test accuracy") > 0.85);
+    let output =
+        stdout(example("digits").args(["--data", "data/wine.csv", "--target", "cultivar"]));
+    assert!(last_figure(&output, "test accuracy") > 0.9);
+}
+
+/// The coefficients are those of scikit-learn's `LinearRegression` on the same file.
+#[test]
+fn gradient_descent_finds_the_least_squares_coefficients() {
+    let output = stdout(&mut example("diabetes"));
+    let expected = [
+        ("age", -0.036361),
+        ("sex", -22.859648),
+        ("body_mass_index", 5.602962),
+        ("blood_pressure", 1.116808),
+        ("total_cholesterol", -1.089996),
+        ("ldl", 0.746450),
+        ("hdl", 0.372005),
+        ("cholesterol_ratio", 6.533832),
+        ("log_triglycerides", 68.483125),
+        ("glucose", 0.280117),
+        ("intercept", -334.567139),
+    ];
+    for (name, coefficient) in expected {
+        let row = output.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap();
+        let figures: Vec<f64> =
+            row.split_whitespace().skip(1).map(|figure| figure.parse().unwrap()).collect();
+        let [descended, closed_form, _] = figures[..] else { panic!("{row}") };
+        approx::assert_relative_eq!(descended, coefficient, max_relative = 1e-4);
+        // The figures printed have six decimals.
+        approx::assert_abs_diff_eq!(closed_form, coefficient, epsilon = 1.5e-6);
+    }
+    assert_eq!(output.lines().last(), Some("R² 0.517748"));
+}
+
+#[test]
+fn bad_command_lines_get_one_line_and_status_2() {
+    let cases = [
+        ("--epochs 0", "'0' for '--epochs"),
+        ("--batch-size 0", "'0' for '--batch-size"),
+        ("--learning-rate nan", "'nan' for '--learning-rate"),
+        ("--learning-rate -1", "'-1' for '--learning-rate"),
+        ("--hidden 64,0,32", "'64,0,32' for '--hidden"),
+        ("--seed words", "'words' for '--seed"),
+        ("--nonsense", "'--nonsense'"),
+    ];
+    for (flags, place) in cases {
+        let line = error_line(example("digits").args(flags.split(' ')), 2);
+        assert!(line.starts_with("error: ") && line.contains(place), "{flags}: {line}");
+    }
+    let line = error_line(example("diabetes").args(["--learning-rate", "inf"]), 2);
+    assert!(line.contains("'inf' for '--learning-rate"), "{line}");
+}
+
+#[test]
+fn bad_data_gets_one_line_and_status_1() {
+    let line = error_line(example("digits").args(["--data", "no/such/file.csv"]), 1);
+    assert!(line.starts_with("error: cannot read no/such/file.csv: "), "{line}");
+    let line = error_line(example("digits").args(["--data", "data"]), 1);
+    assert!(line.contains("data holds neither train-images-idx3-ubyte nor"), "{line}");
+    let line = error_line(example("digits").args(["--target", "colour"]), 1);
+    assert!(line.contains("no column is named `colour`"), "{line}");
+    let line = error_line(example("diabetes").args(["--data", "data/iris.csv"]), 1);
+    assert!(line.contains("data/iris.csv:2: column `species`: \"setosa\""), "{line}");
+}
+
+#[test]
+fn a_rate_so_large_that_the_loss_explodes_stops_the_run_at_once() {
+    let line = error_line(example("digits").args(["--learning-rate", "1e8"]), 1);
+    assert!(line.contains("at epoch 1, step "), "{line}");
+    assert!(line.contains("--learning-rate smaller than 100000000"), "{line}");
+    let line = error_line(example("diabetes").args(["--learning-rate", "5"]), 1);
+    assert!(line.contains("the loss became inf at epoch "), "{line}");
+}
+
+#[test]
+fn help_explains_each_flag_with_its_default() {
+    let output = stdout(example("digits").arg("--help"));
+    for flag in
+        ["--epochs", "--batch-size", "--learning-rate", "--hidden", "--seed", "--data", "--quiet"]
+    {
+        assert!(output.contains(flag), "{flag} is missing in:\n{output}");
+    }
+    for default in
+        ["[default: data/digits.csv]", "[default: 40]", "[default: 32]", "[default: 0.05]"]
+    {
+        assert!(output.contains(default), "{default} is missing in:\n{output}");
+    }
+}
