@@ -1,0 +1,93 @@
+//! What recording and differentiating cost besides arithmetic: nanoseconds for each operation of
+//! a small graph, and the time and memory of deep ones.
+//!
+//! ```text
+//! cargo bench --bench overhead                     # both parts
+//! cargo bench --bench overhead -- operation/tanh   # those whose names begin so
+//! ```
+
+mod timing;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use downhill::prelude::*;
+use timing::{Cases, MEBIBYTE, normal, peak_memory, time};
+
+fn main() {
+    let cases = Cases::from_command_line();
+    operations(&cases);
+    chains(&cases);
+}
+
+/// Chains of one kind of operation on 16 numbers, so that arithmetic is next to nothing.
+fn operations(cases: &Cases) {
+    const LENGTH: usize = 100;
+    type Kind = fn(&Tensor, &[Tensor; 2]) -> Tensor;
+    const KINDS: [(&str, Kind); 9] = [
+        ("add", |y, [x, _]| y + x),
+        ("add-number", |y, _| y + 0.5),
+        ("multiply", |y, [x, _]| y * x),
+        ("broadcast", |y, [_, bias]| y + bias),
+        ("relu", |y, _| y.relu()),
+        ("tanh", |y, _| y.tanh()),
+        ("reshape", |y, _| y.reshape(&[4, 4])),
+        ("matmul", |y, [x, _]| y.matmul(x)),
+        ("linear", |y, [x, bias]| y.linear(x, bias)),
+    ];
+    println!("{:24} {:>10} {:>10}", "operation on [4, 4]", "median ns", "least ns");
+    for (name, operation) in KINDS {
+        let name = format!("operation/{name}");
+        if !cases.include(&name) {
+            continue;
+        }
+        let parameters = [normal(&[4, 4], 0.3), normal(&[4], 0.3)].map(Tensor::parameter);
+        let timing = time(Duration::from_millis(500), || {
+            let first = operation(&parameters[0], &parameters);
+            let last = (1..LENGTH).fold(first, |y, _| operation(&y, &parameters));
+            black_box(last.sum().backward());
+        });
+        let [median, least] = [timing.median, timing.least].map(|t| t * 1e9 / LENGTH as f64);
+        println!("{name:24} {median:10.0} {least:10.0}");
+    }
+}
+
+/// Chains of additions to one number, each in turn made, differentiated and dropped.
+fn chains(cases: &Cases) {
+    println!(
+        "\n{:24} {:>10} {:>10} {:>10} {:>8} {:>9}",
+        "additions in a chain", "forward ms", "backward", "drop", "× before", "peak MiB"
+    );
+    let mut before: Option<f64> = None;
+    for exponent in 4..=6 {
+        let length = 10_usize.pow(exponent);
+        let name = format!("chain/{length}");
+        if !cases.include(&name) {
+            continue;
+        }
+        // The best of a few, in which nothing else was in the way.
+        let rounds = (0..5).map(|_| chain(length));
+        let total = |parts: &[f64; 3]| parts.iter().sum::<f64>();
+        let best = rounds.min_by(|a, b| total(a).total_cmp(&total(b))).expect("there are five");
+        let growth = before.map_or("–".into(), |before| format!("{:.1}", total(&best) / before));
+        let peak = peak_memory().map_or("–".into(), |bytes| format!("{:.0}", bytes / MEBIBYTE));
+        let [forward, backward, drop] = best.map(|seconds| seconds * 1e3);
+        println!("{name:24} {forward:10.2} {backward:10.2} {drop:10.2} {growth:>8} {peak:>9}");
+        before = Some(total(&best));
+    }
+}
+
+/// Seconds for making, differentiating and dropping a chain.
+fn chain(length: usize) -> [f64; 3] {
+    let x: Tensor = Tensor::parameter(1.0);
+    let start = Instant::now();
+    let last = (1..length).fold(&x + &x, |y, _| y + &x);
+    let forward = start.elapsed();
+    let gradients = last.backward();
+    let backward = start.elapsed();
+    drop(last);
+    let end = start.elapsed();
+    let gradient = gradients.get(&x).expect("the chain depends on it").item();
+    assert_eq!(gradient, (length + 1) as f32);
+    [forward, backward - forward, end - backward].map(|time| time.as_secs_f64())
+}
