@@ -107,8 +107,8 @@ fn compare(arguments: Arguments) -> common::Outcome {
         let Trial { train, held_out, test, .. } = &trials[0];
         let rare = |part| count(part, malignant);
         println!(
-            "data/breast_cancer.csv, malignant samples thinned to a fraction of {}; {} runs from seed \
-             {}\n{} samples ({} malignant) to train on, {} ({}) held out, {} ({}) to test on\n\
+            "data/breast_cancer.csv, malignant samples thinned to a fraction of {}; \
+             {} runs from seed {}\n{} samples ({} malignant) to train on, {} ({}) held out, {} ({}) to test on\n\
              Calling every sample benign has an accuracy of {:.3} and a recall of 0.\n",
             arguments.fraction,
             arguments.runs,
@@ -163,7 +163,8 @@ impl Trial {
         let (held_out, test) = rest.split_stratified(0.4, &mut rng)?;
         if [&train, &held_out, &test].iter().any(|part| count(part, malignant) == 0) {
             return Err(format!(
-                "--fraction {} leaves {} malignant samples, too few to train on, hold out and test on",
+                "--fraction {} leaves {} malignant samples, too few to train on, hold out and test \
+                 on",
                 arguments.fraction,
                 count(&data, malignant)
             )
@@ -251,7 +252,7 @@ fn measure(
     };
     let scaling = match TemperatureScaling::fit(&held_out_logits, held_out.labels()) {
         Ok(scaling) => Some(scaling),
-        Err(TemperatureScalingError::AllRight) => None,
+        Err(TemperatureScalingError::AllRight | TemperatureScalingError::Uninformative) => None,
         Err(error) => return Err(error.into()),
     };
     let scaled = scaling.map_or(logits.clone(), |scaling| scaling.apply(&logits));
@@ -283,8 +284,8 @@ fn print_measures(trials: &[Trial], malignant: usize) -> common::Outcome {
     }
     let [plain, weighted, focal] = columns.map(|column| trials.len() - column[TEMPERATURE].len());
     println!(
-        "\nMean ± standard deviation over the runs. In {plain}, {weighted} and {focal} of them all \
-         held-out samples are right:\nno temperature is best then, and the model is left as it is."
+        "\nMean ± standard deviation over the runs. In {plain}, {weighted} and {focal} of them no \
+         temperature is best,\nas where all held-out samples are right, and the model is left as it is."
     );
     Ok(())
 }

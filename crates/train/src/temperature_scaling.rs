@@ -84,8 +84,8 @@ impl TemperatureScaling {
 
         // The loss is convex in 1/T. It has a least value at a finite T unless it rises from
         // 1/T = 0 on, or never rises.
-        let cold = Tensor::parameter(0.0);
-        let loss = loss_at(&cold)?;
+        let inverse_temperature = Tensor::parameter(0.0);
+        let loss = loss_at(&inverse_temperature)?;
         if !loss.item().is_finite() {
             return Err(TemperatureScalingError::NotFinite { loss: loss.item() });
         }
@@ -100,7 +100,7 @@ impl TemperatureScaling {
         if all_right {
             return Err(TemperatureScalingError::AllRight);
         }
-        if slope(&loss, &cold) >= 0.0 {
+        if slope(&loss, &inverse_temperature) >= 0.0 {
             return Err(TemperatureScalingError::Uninformative);
         }
 
