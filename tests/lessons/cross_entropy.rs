@@ -1,38 +1,8 @@
-//! The lessons on losses: the figures that they print, and what they refuse.
-
-mod common;
+//! Cross-entropy, term by term.
 
 use approx::assert_abs_diff_eq;
-use common::{error_line, example, stdout};
 
-/// What `name` prints, given arguments separated by blanks.
-fn run(name: &str, arguments: &str) -> String {
-    let output = stdout(example(name).args(arguments.split_whitespace()));
-    let plain = |c: char| !c.is_control() || c == '\n';
-    assert!(output.chars().all(plain), "a control character in a pipe: {output:?}");
-    for line in output.lines() {
-        assert!(line.chars().count() <= 100, "a line is too wide: {line}");
-        assert_eq!(line, line.trim_end(), "blanks at the end of a line");
-    }
-    output
-}
-
-fn error(name: &str, arguments: &str, status: i32) -> String {
-    error_line(example(name).args(arguments.split_whitespace()), status)
-}
-
-/// The numbers in the line of `text` that starts with `name`, after leading blanks.
-fn row(text: &str, name: &str) -> Vec<f64> {
-    let mut lines = text.lines().filter_map(|line| line.trim_start().strip_prefix(name));
-    let line = lines.next().unwrap_or_else(|| panic!("no line starts with {name:?} in:\n{text}"));
-    line.split_whitespace().filter_map(|word| word.parse().ok()).collect()
-}
-
-/// The part of `text` between two strings.
-fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
-    let (_, text) = text.split_once(start).unwrap_or_else(|| panic!("no {start:?} in:\n{text}"));
-    text.split_once(end).unwrap_or_else(|| panic!("no {end:?} after {start:?} in:\n{text}")).0
-}
+use super::{between, error, row, run};
 
 /// −Σ front · ln inside
 fn cross_entropy(front: [f64; 2], inside: [f64; 2]) -> f64 {
@@ -158,109 +128,6 @@ fn bad_numbers_get_the_one_line_of_the_losses() {
         ("--logits 1,2 --target 0 --probabilities 0.5,0.5", "cannot be used with"),
     ] {
         let line = error("cross_entropy", arguments, 2);
-        assert!(line.starts_with("error: ") && line.contains(message), "{arguments}: {line}");
-    }
-}
-
-#[test]
-fn a_rare_class_is_found_more_often_with_weights_and_at_a_price() {
-    let output = run("imbalance", "--runs 8 --epochs 15 --seed 3");
-    assert!(output.contains("8 runs from seed 3"), "{output}");
-    assert!(output.contains("199 samples (20 malignant) to train on, 79 (8) held out, 119 (12)"));
-    // Each cell is "mean ± deviation", of which the sign is no number.
-    let means = |name| {
-        let figures = row(&output, name);
-        assert_eq!(figures.len(), 6, "{name}: {figures:?}");
-        [figures[0], figures[2], figures[4]]
-    };
-    let [plain, weighted, _] = means("recall");
-    assert!(weighted > plain && plain > 0.5, "{output}");
-    let [plain, weighted, _] = means("precision");
-    assert!(weighted < plain, "{output}");
-    assert!(means("average precision").iter().all(|&mean| mean > 0.9), "{output}");
-    let [plain, weighted, focal] = means("calibration error");
-    assert!(focal > 2.0 * plain && focal > 2.0 * weighted, "{output}");
-    assert!(means("calibration error at that temperature")[2] < 0.75 * focal, "{output}");
-    assert!(means("temperature fitted on held-out samples")[2] < 0.75, "{output}");
-}
-
-#[test]
-fn focal_loss_with_gamma_0_is_plain_and_a_seed_repeats_itself() {
-    let output = run("imbalance", "--runs 2 --epochs 3 --gamma 0 --quiet");
-    for name in ["recall", "precision", "average precision", "calibration error"] {
-        let figures = row(&output, name);
-        assert_eq!(figures[..2], figures[4..], "{name}");
-    }
-    assert_eq!(output, run("imbalance", "--runs 2 --epochs 3 --gamma 0 --quiet"));
-    assert_ne!(output, run("imbalance", "--runs 2 --epochs 3 --gamma 0 --quiet --seed 1"));
-}
-
-#[test]
-fn imbalance_refuses_what_it_cannot_do() {
-    for (arguments, status, message) in [
-        ("--fraction 0.5", 1, "would take 357 malignant samples, but there are only 212"),
-        ("--fraction 0.003", 1, "leaves 1 malignant samples, too few"),
-        ("--gamma -1", 1, "gamma is -1"),
-        ("--learning-rate 1e30", 1, "--learning-rate smaller than"),
-        ("--fraction 1", 2, "'1' for '--fraction"),
-        ("--runs 0", 2, "'0' for '--runs"),
-        ("--epochs 0", 2, "'0' for '--epochs"),
-    ] {
-        let line = error("imbalance", &format!("{arguments} --quiet"), status);
-        assert!(line.starts_with("error: ") && line.contains(message), "{arguments}: {line}");
-    }
-}
-
-/// Binary cross-entropy and squared error on the training and the test images, for what stands in
-/// the first column of the last table.
-fn errors(output: &str, name: &str) -> [f64; 4] {
-    let (_, table) = output.split_once("trained with").expect("the table has a heading");
-    row(table, name).try_into().expect("a row has four errors")
-}
-
-#[test]
-fn soft_targets_are_learned_by_either_loss_from_an_ordinary_start() {
-    let output = run("soft_targets", "--epochs 4");
-    assert!(output.contains("1438 images to train on, 359 to test on; seed 0"), "{output}");
-    assert!(output.contains("epoch 4/4  cross-entropy 0."), "{output}");
-    let initial = errors(&output, "nothing: the initial weights");
-    let least = errors(&output, "the least there is, at ŷ = y");
-    assert!(least[0] > 0.2 && least[2] == 0.0, "{output}");
-    for name in ["cross-entropy", "squared error"] {
-        for (kind, error) in errors(&output, name).into_iter().enumerate() {
-            assert!(error < 0.6 * initial[kind] && error > least[kind], "{name}: {output}");
-        }
-    }
-}
-
-#[test]
-fn the_gradient_of_squared_error_vanishes_where_the_sigmoid_is_flat() {
-    let output = run("soft_targets", "--epochs 1");
-    let norms = between(&output, "ratio", "Training");
-    let ratios: Vec<f64> = ["0 ", "-2 ", "-4 ", "-8 "].map(|bias| row(norms, bias)[3]).into();
-    assert!(ratios.is_sorted() && ratios[0] < 4.0 && ratios[3] > 1000.0, "{ratios:?}");
-}
-
-#[test]
-fn from_a_start_that_is_surely_wrong_only_cross_entropy_learns() {
-    let output = run("soft_targets", "--epochs 4 --bias -8 --quiet");
-    let initial = errors(&output, "nothing: the initial weights");
-    let [_, _, by_cross_entropy, _] = errors(&output, "cross-entropy");
-    let [_, _, by_squared_error, _] = errors(&output, "squared error");
-    assert!(by_cross_entropy < 0.2 * initial[2], "{output}");
-    assert!(by_squared_error > 0.99 * initial[2], "{output}");
-    assert_eq!(output, run("soft_targets", "--epochs 4 --bias -8 --quiet"));
-}
-
-#[test]
-fn soft_targets_refuses_what_it_cannot_do() {
-    for (arguments, status, message) in [
-        ("--learning-rate 1e30", 1, "--learning-rate smaller than"),
-        ("--learning-rate 0", 2, "'0' for '--learning-rate"),
-        ("--bias nan", 2, "'nan' for '--bias"),
-        ("--batch-size 0", 2, "'0' for '--batch-size"),
-    ] {
-        let line = error("soft_targets", &format!("{arguments} --quiet"), status);
         assert!(line.starts_with("error: ") && line.contains(message), "{arguments}: {line}");
     }
 }
