@@ -1,5 +1,6 @@
 //! Causal self-attention.
 
+mod blocks;
 mod operation;
 
 use downhill_tensor::{Element, Tensor, parameters};
@@ -118,7 +119,9 @@ mod tests {
     /// The weighted means as their definition has them, one place at a time.
     #[test]
     fn values_are_those_of_the_definition() {
-        for (sequences, places, width, heads) in [(2, 5, 6, 2), (1, 20, 4, 1), (3, 17, 8, 4)] {
+        for (sequences, places, width, heads) in
+            [(2, 5, 6, 2), (1, 20, 4, 1), (3, 17, 8, 4), (1, 70, 16, 1)]
+        {
             let layer = layer(width, heads);
             let x = random(&[sequences, places, width], &mut rng());
             let all = layer.query_key_value.forward(&x);

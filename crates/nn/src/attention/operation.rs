@@ -1,12 +1,13 @@
 //! The attention of all heads as one operation.
 
-use downhill_tensor::kernels::{buffer, matmul, matmul_onto, vectorize};
+use downhill_tensor::kernels::buffer;
 use downhill_tensor::{Element, Tensor};
-use ndarray::{Array2, ArrayD, ArrayView2, ArrayViewMut2, Axis, Slice};
+use ndarray::{Array2, ArrayD};
 
+use super::blocks::{Block, Blocks, Matrix, blocks, product};
 use crate::fused::{self, Fused};
 use crate::lanes::{self, LANES};
-use crate::parallel::each_chunk;
+use crate::parallel::{each_chunk, each_pair_of_chunks};
 
 /// Fewer values than this are not worth waking another thread for.
 const WORTH_THREADS: usize = 1 << 12;
@@ -18,19 +19,14 @@ pub(super) fn causal_attention<E: Element>(x: &Tensor<E>, heads: usize) -> Tenso
     };
     let plan = Plan { sequences, places, heads, width: triple / 3 };
     let xs = x.values();
-    let mut weights = vec![E::zero(); sequences * heads * places * plan.padded()];
-    plan.each_sequence(&mut weights, |sequence, weights| {
-        plan.weigh(plan.of(&xs, 3, sequence), weights);
-    });
+    let mut weights = vec![[E::zero(); LANES]; sequences * heads * plan.weights_len()];
     let mut out = buffer(sequences * places * plan.width);
-    plan.each_sequence(&mut out, |sequence, out| {
-        let mut out = plan.matrix_mut(out, 1);
-        for head in 0..heads {
-            let values = plan.part(plan.of(&xs, 3, sequence), VALUE, head);
-            let found = matmul(plan.weights_of(&weights, sequence, head), values);
-            out.slice_axis_mut(Axis(1), plan.columns(0, head)).assign(&found);
-        }
-    });
+    each_pair_of_chunks(
+        (&mut out, places * plan.width),
+        (&mut weights, heads * plan.weights_len()),
+        plan.is_worth_threads(),
+        |sequence, out, weights| plan.attend(plan.of(&xs, 3, sequence), out, weights),
+    );
     let value = ArrayD::from_shape_vec(&[sequences, places, plan.width][..], out)
         .expect("one value for each place and each of the width");
     fused::record(&[x], value, || Attention { plan, weights })
@@ -50,8 +46,8 @@ struct Plan {
 
 struct Attention<E> {
     plan: Plan,
-    /// How much each place takes from each, `[N, heads, T, T]` with its rows [padded](Plan::padded).
-    weights: Vec<E>,
+    /// How much each place takes from each, `[N, heads, T, T]` with rows of whole blocks.
+    weights: Vec<Block<E>>,
 }
 
 impl<E: Element> Fused<E> for Attention<E> {
@@ -76,121 +72,139 @@ impl<E: Element> Fused<E> for Attention<E> {
         let plan = self.plan;
         let (xs, gradients) = (inputs[0].values(), gradient.values());
         let mut out = buffer(xs.len());
-        plan.each_sequence(&mut out, |sequence, out| {
-            let mut out = plan.matrix_mut(out, 3);
-            for head in 0..plan.heads {
-                let part = |part| plan.part(plan.of(&xs, 3, sequence), part, head);
-                let gradient = plan.part(plan.of(&gradients, 1, sequence), 0, head);
-                let weights = plan.weights_of(&self.weights, sequence, head);
-                let mut scores = matmul(gradient, part(VALUE).t());
-                plan.through_softmax(&mut scores, weights);
-                for (index, product) in [
-                    (QUERY, matmul(scores.view(), part(KEY))),
-                    (KEY, matmul(scores.t(), part(QUERY))),
-                    (VALUE, matmul(weights.t(), gradient)),
-                ] {
-                    out.slice_axis_mut(Axis(1), plan.columns(index, head)).assign(&product);
-                }
-            }
-        });
+        each_chunk(
+            &mut out,
+            plan.places * 3 * plan.width,
+            plan.is_worth_threads(),
+            |sequence, out| {
+                let (x, gradient) = (plan.of(&xs, 3, sequence), plan.of(&gradients, 1, sequence));
+                let weights = &self.weights[sequence * plan.heads * plan.weights_len()..];
+                plan.attend_backwards(x, gradient, weights, out);
+            },
+        );
         ArrayD::from_shape_vec(inputs[0].shape(), out).expect("one for each input").into()
     }
 }
 
+/// What is done for one sequence: `x` are its queries, keys and values, `[T, 3 · width]`.
 impl Plan {
-    fn scale<E: Element>(&self) -> E {
-        E::from_usize(self.width / self.heads).sqrt().recip()
+    /// Writes the weights of each head, the softmax of the scores of the places up to each place
+    /// and 0 for those after it; and the means of the values that are weighted so.
+    fn attend<E: Element>(&self, x: &[E], out: &mut [E], weights: &mut [Block<E>]) {
+        let mut keys = Blocks::zeros([self.size(), self.places]);
+        let mut values = Blocks::zeros([self.places, self.size()]);
+        let mut found = Blocks::zeros([self.places, self.size()]);
+        for (head, weights) in weights.chunks_exact_mut(self.weights_len()).enumerate() {
+            keys.assign(self.part(x, 3, KEY, head).t());
+            product(weights, self.part(x, 3, QUERY, head), &keys);
+            self.softmax(weights);
+            values.assign(self.part(x, 3, VALUE, head));
+            found.assign_product(self.weights_of(weights), &values);
+            found.copy_to(&mut out[head * self.size()..], self.width);
+        }
     }
 
-    /// Calls `f(sequence, out)` with the part of `out` that belongs to each sequence.
-    fn each_sequence<E: Element>(&self, out: &mut [E], f: impl Fn(usize, &mut [E]) + Sync) {
-        let worth_threads = out.len() >= WORTH_THREADS;
-        each_chunk(out, out.len() / self.sequences.max(1), worth_threads, f);
-    }
-
-    /// The matrix of one sequence, of several `[N, T, parts · width]`.
-    fn of<'a, E>(&self, values: &'a [E], parts: usize, sequence: usize) -> ArrayView2<'a, E> {
-        let shape = (self.places, parts * self.width);
-        let len = shape.0 * shape.1;
-        ArrayView2::from_shape(shape, &values[sequence * len..][..len])
-            .expect("the slice has the shape's length")
-    }
-
-    fn matrix_mut<'a, E>(&self, values: &'a mut [E], parts: usize) -> ArrayViewMut2<'a, E> {
-        ArrayViewMut2::from_shape((self.places, parts * self.width), values)
-            .expect("the slice has the shape's length")
-    }
-
-    /// The columns that belong to one head, in one of several parts.
-    fn columns(&self, part: usize, head: usize) -> Slice {
-        let len = self.width / self.heads;
-        let start = part * self.width + head * len;
-        Slice::from(start..start + len)
-    }
-
-    fn part<'a, E>(&self, x: ArrayView2<'a, E>, part: usize, head: usize) -> ArrayView2<'a, E> {
-        x.slice_axis_move(Axis(1), self.columns(part, head))
-    }
-
-    /// The number of places, rounded up so that a row of weights fills the processor's vector
-    /// registers.
-    fn padded(&self) -> usize {
-        self.places.next_multiple_of(LANES)
-    }
-
-    fn weights_of<'a, E>(
+    /// Writes the gradients of queries, keys and values.
+    fn attend_backwards<E: Element>(
         &self,
-        weights: &'a [E],
-        sequence: usize,
-        head: usize,
-    ) -> ArrayView2<'a, E> {
-        let shape = (self.places, self.padded());
-        let len = shape.0 * shape.1;
-        ArrayView2::from_shape(shape, &weights[(sequence * self.heads + head) * len..][..len])
-            .expect("the slice has the shape's length")
-            .slice_axis_move(Axis(1), Slice::from(..self.places))
+        x: &[E],
+        gradient: &[E],
+        weights: &[Block<E>],
+        out: &mut [E],
+    ) {
+        let mut values = Blocks::zeros([self.size(), self.places]);
+        let mut scores = vec![[E::zero(); LANES]; self.weights_len()];
+        let mut right = Blocks::zeros([self.places, self.size()]);
+        let mut found = Blocks::zeros([self.places, self.size()]);
+        for head in 0..self.heads {
+            let weights = &weights[head * self.weights_len()..][..self.weights_len()];
+            let gradient = self.part(gradient, 1, 0, head);
+            values.assign(self.part(x, 3, VALUE, head).t());
+            product(&mut scores, gradient, &values);
+            self.through_softmax(&mut scores, weights);
+            let scores = self.weights_of(&scores);
+            for (part, left, matrix) in [
+                (QUERY, scores, self.part(x, 3, KEY, head)),
+                (KEY, scores.t(), self.part(x, 3, QUERY, head)),
+                (VALUE, self.weights_of(weights).t(), gradient),
+            ] {
+                right.assign(matrix);
+                found.assign_product(left, &right);
+                found.copy_to(&mut out[part * self.width + head * self.size()..], 3 * self.width);
+            }
+        }
     }
 
-    /// The weights of each head, in place of zeros: the softmax of the scores of the places up to
-    /// each place, and 0 for those after it.
-    fn weigh<E: Element>(&self, x: ArrayView2<'_, E>, weights: &mut [E]) {
-        let (scale, padded): (E, _) = (self.scale(), self.padded());
-        let mut keys = Array2::zeros((self.width / self.heads, padded));
-        for (head, weights) in weights.chunks_exact_mut((self.places * padded).max(1)).enumerate() {
-            let places = Slice::from(..self.places);
-            keys.slice_axis_mut(Axis(1), places).assign(&self.part(x, KEY, head).t());
-            matmul_onto(weights, self.part(x, QUERY, head), keys.view());
-            vectorize(|| {
-                for (place, row) in weights.chunks_exact_mut(padded).enumerate() {
-                    row[place + 1..].fill(E::neg_infinity());
-                    let (blocks, _) = row.as_chunks_mut::<LANES>();
-                    let max = lanes::maximum(blocks.as_flattened());
-                    for score in blocks.iter_mut().flatten() {
-                        *score = ((*score - max) * scale).exponential();
-                    }
-                    let total = lanes::sum(row, row, |weight, _| weight);
-                    let share = total.recip();
-                    for weight in row.as_chunks_mut::<LANES>().0.iter_mut().flatten() {
-                        *weight *= share;
-                    }
-                }
-            });
+    /// From scores to weights.
+    fn softmax<E: Element>(&self, scores: &mut [Block<E>]) {
+        let scale: E = self.scale();
+        for (place, row) in scores.chunks_exact_mut(blocks(self.places)).enumerate() {
+            let (seen, future) = row.as_flattened_mut().split_at_mut((place / LANES + 1) * LANES);
+            future.fill(E::zero());
+            seen[place + 1..].fill(E::neg_infinity());
+            let max = lanes::maximum(seen);
+            lanes::map(
+                seen,
+                #[inline(always)]
+                |score| ((score - max) * scale).exponential(),
+            );
+            let share = lanes::sum(seen, seen, |weight, _| weight).recip();
+            lanes::map(seen, |weight| weight * share);
         }
     }
 
     /// From the gradient of the weights w to that of the scores before they were scaled:
     /// w (g − Σ w g) · scale.
-    fn through_softmax<E: Element>(&self, gradients: &mut Array2<E>, weights: ArrayView2<'_, E>) {
-        let scale: E = self.scale();
-        for (mut gradients, weights) in gradients.rows_mut().into_iter().zip(weights.rows()) {
-            let gradients = gradients.as_slice_mut().expect("products are in row-major order");
-            let weights = weights.to_slice().expect("the weights are in row-major order");
-            vectorize(|| {
-                let mean = lanes::sum(gradients, weights, |gradient, weight| gradient * weight);
-                for (gradient, &weight) in gradients.iter_mut().zip(weights) {
-                    *gradient = (*gradient - mean) * weight * scale;
-                }
-            });
+    fn through_softmax<E: Element>(&self, gradients: &mut [Block<E>], weights: &[Block<E>]) {
+        let (scale, blocks): (E, _) = (self.scale(), blocks(self.places));
+        for (gradients, weights) in
+            gradients.chunks_exact_mut(blocks).zip(weights.chunks_exact(blocks))
+        {
+            let (gradients, weights) = (gradients.as_flattened_mut(), weights.as_flattened());
+            let mean = lanes::sum(gradients, weights, |gradient, weight| gradient * weight);
+            lanes::zip(gradients, weights, |gradient, weight| (gradient - mean) * weight * scale);
         }
+    }
+
+    fn scale<E: Element>(&self) -> E {
+        E::from_usize(self.size()).sqrt().recip()
+    }
+
+    /// The length of a head's vectors.
+    fn size(&self) -> usize {
+        self.width / self.heads
+    }
+
+    /// The number of blocks that the weights of a head fill.
+    fn weights_len(&self) -> usize {
+        self.places * blocks(self.places)
+    }
+
+    fn is_worth_threads(&self) -> bool {
+        self.sequences * self.places * self.width >= WORTH_THREADS
+    }
+
+    /// What belongs to a sequence, of several `[N, T, parts · width]`.
+    fn of<'a, E>(&self, values: &'a [E], parts: usize, sequence: usize) -> &'a [E] {
+        let len = self.places * parts * self.width;
+        &values[sequence * len..][..len]
+    }
+
+    /// What belongs to a head in one of several parts, `[T, width / heads]`.
+    fn part<'a, E: Element>(
+        &self,
+        x: &'a [E],
+        parts: usize,
+        part: usize,
+        head: usize,
+    ) -> Matrix<'a, E> {
+        let start = part * self.width + head * self.size();
+        Matrix::new(&x[start..], [self.places, self.size()], parts * self.width)
+    }
+
+    /// The weights of a head as a matrix, `[T, T]`.
+    fn weights_of<'a, E: Element>(&self, weights: &'a [Block<E>]) -> Matrix<'a, E> {
+        let pitch = blocks(self.places) * LANES;
+        Matrix::new(weights.as_flattened(), [self.places; 2], pitch)
     }
 }

@@ -49,15 +49,18 @@ impl Patches {
             }
         };
         let pitch = self.pitch();
-        vectorize(|| {
-            self.each_block(|to, from, wide| {
-                let (to, from) = (&mut patches[to..], &padded[from..]);
-                match wide {
-                    true => copy::<E, BLOCK>(self.positions, to, from, pitch),
-                    false => copy::<E, 1>(self.positions, to, from, pitch),
-                }
-            });
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                self.each_block(|to, from, wide| {
+                    let (to, from) = (&mut patches[to..], &padded[from..]);
+                    match wide {
+                        true => copy::<E, BLOCK>(self.positions, to, from, pitch),
+                        false => copy::<E, 1>(self.positions, to, from, pitch),
+                    }
+                });
+            },
+        );
     }
 
     /// Adds the values of the matrix to the channels they come from, which hold zeros: the
@@ -74,15 +77,18 @@ impl Patches {
 
     fn scatter_padded<E: Element>(&self, patches: &[E], padded: &mut [E]) {
         let pitch = self.pitch();
-        vectorize(|| {
-            self.each_block(|from, to, wide| {
-                let (to, from) = (&mut padded[to..], &patches[from..]);
-                match wide {
-                    true => add::<E, BLOCK>(self.positions, to, from, pitch),
-                    false => add::<E, 1>(self.positions, to, from, pitch),
-                }
-            });
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                self.each_block(|from, to, wide| {
+                    let (to, from) = (&mut padded[to..], &patches[from..]);
+                    match wide {
+                        true => add::<E, BLOCK>(self.positions, to, from, pitch),
+                        false => add::<E, 1>(self.positions, to, from, pitch),
+                    }
+                });
+            },
+        );
     }
 
     fn is_padded(&self) -> bool {

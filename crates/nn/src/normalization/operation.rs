@@ -1,6 +1,6 @@
 //! The normalisation of rows as one operation.
 
-use downhill_tensor::kernels::{buffer, vectorize};
+use downhill_tensor::kernels::buffer;
 use downhill_tensor::{Element, Tensor, keep};
 use ndarray::ArrayD;
 
@@ -29,30 +29,23 @@ pub(super) fn normalize<E: Element>(
     let mut normalized = buffer(x.len());
     let mut out = buffer(x.len());
     let mut scales = vec![E::zero(); x.len() / width.max(1)];
-    vectorize(|| {
-        let rows = xs.chunks_exact(width.max(1)).zip(normalized.chunks_exact_mut(width.max(1)));
-        let outs = out.chunks_exact_mut(width.max(1)).zip(&mut scales);
-        for ((x, normalized), (out, scale)) in rows.zip(outs) {
-            let share = E::from_usize(width).recip();
-            let mean = match biases {
-                Some(_) => lanes::sum(x, x, |x, _| x) * share,
-                None => E::zero(),
-            };
-            let variance = lanes::sum(x, x, |x, _| (x - mean) * (x - mean)) * share;
-            *scale = (variance + epsilon).sqrt().recip();
-            for (normalized, &x) in normalized.iter_mut().zip(x) {
-                *normalized = (x - mean) * *scale;
-            }
-            for ((out, &normalized), &weight) in out.iter_mut().zip(&*normalized).zip(&*weights) {
-                *out = normalized * weight;
-            }
-            if let Some(biases) = &biases {
-                for (out, &bias) in out.iter_mut().zip(&**biases) {
-                    *out += bias;
-                }
-            }
+    let share = E::from_usize(width).recip();
+    let rows = xs.chunks_exact(width.max(1)).zip(normalized.chunks_exact_mut(width.max(1)));
+    let outs = out.chunks_exact_mut(width.max(1)).zip(&mut scales);
+    for ((x, normalized), (out, scale)) in rows.zip(outs) {
+        let mean = match biases {
+            Some(_) => lanes::sum(x, x, |x, _| x) * share,
+            None => E::zero(),
+        };
+        let variance = lanes::sum(x, x, |x, _| (x - mean) * (x - mean)) * share;
+        *scale = (variance + epsilon).sqrt().recip();
+        lanes::zip(normalized, x, |_, x| (x - mean) * *scale);
+        out.copy_from_slice(normalized);
+        lanes::zip(out, &weights, |normalized, weight| normalized * weight);
+        if let Some(biases) = &biases {
+            lanes::zip(out, biases, |scaled, bias| scaled + bias);
         }
-    });
+    }
     let inputs: Vec<&Tensor<E>> = [x, weight].into_iter().chain(bias).collect();
     let array =
         |values| ArrayD::from_shape_vec(x.shape(), values).expect("one for each value of x");
@@ -96,22 +89,17 @@ impl<E: Element> Fused<E> for Normalization<E> {
         let width = weights.len().max(1);
         let mut out = buffer(gradient.len());
         let (gradients, normalized) = (gradient.values(), self.normalized.values());
-        vectorize(|| {
-            let rows = gradients.chunks_exact(width).zip(normalized.chunks_exact(width));
-            let outs = out.chunks_exact_mut(width).zip(&self.scales);
-            for ((gradient, normalized), (out, &scale)) in rows.zip(outs) {
-                for ((out, &gradient), &weight) in out.iter_mut().zip(gradient).zip(&*weights) {
-                    *out = gradient * weight;
-                }
-                let share = E::from_usize(width).recip();
-                let mean =
-                    if self.centred { lanes::sum(out, out, |g, _| g) * share } else { E::zero() };
-                let slope = lanes::sum(out, normalized, |g, n| g * n) * share;
-                for (out, &normalized) in out.iter_mut().zip(normalized) {
-                    *out = (*out - mean - normalized * slope) * scale;
-                }
-            }
-        });
+        let share = E::from_usize(width).recip();
+        let rows = gradients.chunks_exact(width).zip(normalized.chunks_exact(width));
+        let outs = out.chunks_exact_mut(width).zip(&self.scales);
+        for ((gradient, normalized), (out, &scale)) in rows.zip(outs) {
+            out.copy_from_slice(gradient);
+            lanes::zip(out, &weights, |gradient, weight| gradient * weight);
+            let mean =
+                if self.centred { lanes::sum(out, out, |g, _| g) * share } else { E::zero() };
+            let slope = lanes::sum(out, normalized, |g, n| g * n) * share;
+            lanes::zip(out, normalized, |g, n| (g - mean - n * slope) * scale);
+        }
         ArrayD::from_shape_vec(gradient.shape(), out).expect("one for each gradient").into()
     }
 }

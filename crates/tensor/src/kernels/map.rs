@@ -31,11 +31,14 @@ const PIECE: usize = 1 << 14;
 /// `f` of each value.
 pub(crate) fn map<E: Kernel>(x: &[E], f: impl Fn(E) -> E + Sync) -> Vec<E> {
     let write = |(out, x): (&mut [MaybeUninit<E>], &[E])| {
-        vectorize(|| {
-            for (out, &x) in out.iter_mut().zip(x) {
-                out.write(f(x));
-            }
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                for (out, &x) in out.iter_mut().zip(x) {
+                    out.write(f(x));
+                }
+            },
+        );
     };
     // SAFETY: the two slices have the same length and are cut alike, so that every value is
     // written.
@@ -50,11 +53,14 @@ pub(crate) fn map<E: Kernel>(x: &[E], f: impl Fn(E) -> E + Sync) -> Vec<E> {
 /// Replaces each value by `f` of it.
 pub(crate) fn map_in_place<E: Kernel>(x: &mut [E], f: impl Fn(E) -> E + Sync) {
     let change = |x: &mut [E]| {
-        vectorize(|| {
-            for x in x {
-                *x = f(*x);
-            }
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                for x in x {
+                    *x = f(*x);
+                }
+            },
+        );
     };
     match x.len() < WORTH_THREADS {
         true => change(x),
@@ -66,11 +72,14 @@ pub(crate) fn map_in_place<E: Kernel>(x: &mut [E], f: impl Fn(E) -> E + Sync) {
 pub(crate) fn zip<E: Kernel>(x: &[E], y: &[E], f: impl Fn(E, E) -> E + Sync) -> Vec<E> {
     assert_eq!(x.len(), y.len(), "zip takes slices of one length");
     let write = |out: &mut [MaybeUninit<E>], x: &[E], y: &[E]| {
-        vectorize(|| {
-            for ((out, &x), &y) in out.iter_mut().zip(x).zip(y) {
-                out.write(f(x, y));
-            }
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                for ((out, &x), &y) in out.iter_mut().zip(x).zip(y) {
+                    out.write(f(x, y));
+                }
+            },
+        );
     };
     // SAFETY: all slices have the same length and are cut alike, so that every value is written.
     unsafe {
@@ -88,11 +97,14 @@ pub(crate) fn zip<E: Kernel>(x: &[E], y: &[E], f: impl Fn(E, E) -> E + Sync) -> 
 pub(crate) fn zip_in_place<E: Kernel>(x: &mut [E], y: &[E], f: impl Fn(E, E) -> E + Sync) {
     assert_eq!(x.len(), y.len(), "zip_in_place takes slices of one length");
     let change = |(x, y): (&mut [E], &[E])| {
-        vectorize(|| {
-            for (x, &y) in x.iter_mut().zip(y) {
-                *x = f(*x, y);
-            }
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                for (x, &y) in x.iter_mut().zip(y) {
+                    *x = f(*x, y);
+                }
+            },
+        );
     };
     match x.len() < WORTH_THREADS {
         true => change((x, y)),

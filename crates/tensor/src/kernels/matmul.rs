@@ -25,11 +25,16 @@ pub struct Product<E> {
 const WORTH_THREADS: usize = 1 << 20;
 
 macro_rules! kernel {
-    ($float:ident, $gemm:ident, $exponential:path) => {
+    ($float:ident, $gemm:ident, $exponential:path, $normal_cdf:path) => {
         impl Kernel for $float {
             #[inline(always)]
             fn exponential(self) -> Self {
                 $exponential(self)
+            }
+
+            #[inline(always)]
+            fn normal_cdf(self) -> Self {
+                $normal_cdf(self)
             }
 
             fn pool() -> &'static Pool<Self> {
@@ -73,8 +78,8 @@ macro_rules! kernel {
         }
     };
 }
-kernel!(f32, gemm_f32, super::exponential::exponential_f32);
-kernel!(f64, gemm_f64, super::exponential::exponential_f64);
+kernel!(f32, gemm_f32, super::exponential::exponential_f32, super::normal::normal_cdf_f32);
+kernel!(f64, gemm_f64, super::exponential::exponential_f64, super::normal::normal_cdf_f64);
 
 /// The product of `left` `[M, K]` and `right` `[K, N]`, each in any layout; in row-major layout.
 ///

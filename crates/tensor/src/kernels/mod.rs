@@ -9,6 +9,7 @@ use crate::element::Element;
 mod exponential;
 mod map;
 mod matmul;
+mod normal;
 mod pool;
 mod reduce;
 mod softmax;
@@ -24,6 +25,10 @@ pub trait Kernel: Copy + Send + Sync + Sized + 'static {
     /// eˣ, to within 1 unit in the last place over the whole range, subnormal results included,
     /// in a form that vectorises.
     fn exponential(self) -> Self;
+
+    /// Φ(x), the distribution function of the standard normal distribution: within a relative error
+    /// of 5e-7 in `f32`, in a form that vectorises.
+    fn normal_cdf(self) -> Self;
 
     /// Where large buffers of this type wait to be used again.
     #[doc(hidden)]

@@ -8,7 +8,7 @@
 use std::sync::{Mutex, PoisonError};
 
 /// Smaller buffers are left to the allocator, which keeps them itself.
-const LARGE: usize = 1 << 20;
+const LARGE: usize = 1 << 16;
 /// The most that is kept, in bytes: what exceeds it is freed, longest kept first.
 const KEPT: usize = 1 << 30;
 

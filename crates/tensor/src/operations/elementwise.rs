@@ -179,9 +179,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([0.0, f32::INFINITY]).normal_cdf().to_vec(), [0.5, 1.0]);
     /// ```
-    normal_cdf: normal_cdf, |gradient, _, x| {
-        gradient * (x.square() * E::from_f64(-0.5)).exp() * (E::TAU().sqrt().recip())
-    };
+    normal_cdf: |x| x.normal_cdf(), |gradient, _, x| gradient * x.normal_density();
 }
 
 impl<E: Element> Tensor<E> {
@@ -234,7 +232,8 @@ impl<E: Element> Tensor<E> {
         )
     }
 
-    /// x · Φ(x), the Gaussian error linear unit (Hendrycks & Gimpel, 2016).
+    /// x · Φ(x), the Gaussian error linear unit (Hendrycks & Gimpel, 2016); its derivative is
+    /// Φ(x) + x · φ(x), with the density φ.
     ///
     /// ```
     /// use downhill_tensor::Tensor;
@@ -242,7 +241,27 @@ impl<E: Element> Tensor<E> {
     /// assert!((Tensor::scalar(1.0_f64).gelu().item() - 0.841_344_746).abs() < 1e-9);
     /// ```
     pub fn gelu(&self) -> Self {
-        self * self.normal_cdf()
+        self.elementwise(
+            "gelu",
+            #[inline(always)]
+            |x| x * x.normal_cdf(),
+            |gradient, _, x| gradient * x.gelu_slope(),
+        )
+    }
+
+    /// φ(x), the density of the standard normal distribution; its derivative is −x · φ(x).
+    fn normal_density(&self) -> Self {
+        self.elementwise("normal_density", normal_density, |gradient, y, x| -(gradient * y * x))
+    }
+
+    /// Φ(x) + x · φ(x); its derivative is (2 − x²) · φ(x).
+    fn gelu_slope(&self) -> Self {
+        self.elementwise(
+            "gelu_slope",
+            #[inline(always)]
+            |x| x.normal_cdf() + x * normal_density(x),
+            |gradient, _, x| gradient * (-x.square() + E::from_f64(2.0)) * x.normal_density(),
+        )
     }
 
     /// The Gaussian error linear unit with Φ(x) approximated by
@@ -327,8 +346,10 @@ fn softplus<E: Element>(x: E) -> E {
     positive + (-x.abs()).exponential().ln_1p()
 }
 
-fn normal_cdf<E: Element>(x: E) -> E {
-    E::from_f64(0.5 * libm::erfc(-x.as_f64() * std::f64::consts::FRAC_1_SQRT_2))
+/// e^(−x²/2) / √(2π).
+#[inline(always)]
+fn normal_density<E: Element>(x: E) -> E {
+    (x * x * E::from_f64(-0.5)).exponential() * E::TAU().sqrt().recip()
 }
 
 #[cfg(test)]

@@ -93,7 +93,10 @@ impl<E: Element> Tensor<E> {
                 .reshape(&shape);
         }
         let shape = [self.shape()[0], weight.shape()[1]];
-        let mut value = bias.values().repeat(shape[0]);
+        let mut value = kernels::buffer(shape[0] * shape[1]);
+        for row in value.chunks_exact_mut(shape[1].max(1)) {
+            row.copy_from_slice(&bias.values());
+        }
         kernels::matmul_onto(&mut value, matrix(self), matrix(weight));
         operation::ternary(
             "linear",
