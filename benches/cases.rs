@@ -9,6 +9,7 @@ mod timing;
 
 use downhill::optim::Adam;
 use downhill::prelude::*;
+use timing::models::{convolution_step, transformer_step};
 use timing::{BUDGET, Cases, cross_entropy_step, normal, training_step};
 
 fn main() {
@@ -31,6 +32,8 @@ fn main() {
             training_step(batch, sizes, Adam::new(1e-4))
         });
     }
+    cases.time("cnn/digits", BUDGET, convolution_step);
+    cases.time("transformer/names", BUDGET, transformer_step);
     for [rows, inner, columns] in [[256, 784, 512], [1024, 1024, 1024]] {
         cases.time(&format!("gemm/{rows}x{inner}x{columns}"), BUDGET, || {
             let (left, right) = (normal(&[rows, inner], 1.0), normal(&[inner, columns], 1.0));

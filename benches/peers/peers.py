@@ -21,6 +21,8 @@ PERCEPTRONS = [
 ]
 LINEAR_CROSS_ENTROPY = [(1024, 256, 32000), (2048, 512, 32000)]
 PRODUCTS = [(256, 784, 512), (1024, 1024, 1024)]
+# The transformer: sizes of a batch of names and of the model.
+NAMES, PLACES, SYMBOLS, WIDTH, HEADS = 64, 12, 27, 48, 4
 PACKAGES = {"torch": ["torch"], "torch-compile": ["torch"], "jax": ["jax", "optax"]}
 
 # Seconds for which the repetitions of a case go on: of an ordinary one, and of a large one.
@@ -72,7 +74,7 @@ def random_numbers():
 def torch_cases(compiled):
     import torch
     from torch import nn
-    from torch.nn.functional import cross_entropy
+    from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 
     normal, labels = random_numbers()
 
@@ -111,6 +113,64 @@ def torch_cases(compiled):
 
         return compile_if_asked(step)
 
+    class Block(nn.Module):
+        """A block as GPT-2 has it, its attention by PyTorch's fused kernel."""
+
+        def __init__(self):
+            super().__init__()
+            self.attention_norm, self.feed_forward_norm = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
+            self.query_key_value = nn.Linear(WIDTH, 3 * WIDTH)
+            self.output = nn.Linear(WIDTH, WIDTH)
+            layers = nn.Linear(WIDTH, 4 * WIDTH), nn.GELU(), nn.Linear(4 * WIDTH, WIDTH)
+            self.feed_forward = nn.Sequential(*layers)
+
+        def forward(self, x):
+            parts = self.query_key_value(self.attention_norm(x)).chunk(3, dim=-1)
+            heads = (part.unflatten(-1, (HEADS, -1)).transpose(1, 2) for part in parts)
+            found = scaled_dot_product_attention(*heads, is_causal=True)
+            x = x + self.output(found.transpose(1, 2).flatten(-2))
+            return x + self.feed_forward(self.feed_forward_norm(x))
+
+    class Transformer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.symbols, self.places = nn.Embedding(SYMBOLS, WIDTH), nn.Embedding(16, WIDTH)
+            self.blocks = nn.Sequential(Block(), Block())
+            self.head = nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, SYMBOLS))
+            self.range = torch.arange(PLACES)
+
+        def forward(self, x):
+            return self.head(self.blocks(self.symbols(x) + self.places(self.range)))
+
+    def transformer_step():
+        inputs = torch.from_numpy(labels(NAMES * PLACES, SYMBOLS)).reshape(NAMES, PLACES)
+        targets = torch.from_numpy(labels(NAMES * PLACES, SYMBOLS))
+        return adam_step(Transformer(), 60_027, inputs, targets)
+
+    def convolution_step():
+        model = nn.Sequential(
+            nn.Conv2d(1, 16, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(32 * 4 * 4, 10),
+        )
+        images = torch.from_numpy(normal(32, 1, 8, 8))
+        return adam_step(model, 9_930, images, torch.from_numpy(labels(32, 10)))
+
+    def adam_step(model, parameter_count, inputs, targets):
+        assert sum(parameter.numel() for parameter in model.parameters()) == parameter_count
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
+
+        def step():
+            optimizer.zero_grad(set_to_none=True)
+            cross_entropy(model(inputs).flatten(end_dim=-2), targets).backward()
+            optimizer.step()
+
+        return compile_if_asked(step)
+
     def linear_cross_entropy_step(rows, inner, classes):
         hidden = parameter(normal(rows, inner))
         weight = parameter(normal(classes, inner, standard_deviation=0.05))
@@ -127,7 +187,11 @@ def torch_cases(compiled):
         left, right = torch.randn(rows, inner), torch.randn(inner, columns)
         return lambda: left @ right
 
-    return table(cross_entropy_step, training_step, linear_cross_entropy_step, product_step)
+    yield from table(
+        cross_entropy_step, training_step, linear_cross_entropy_step, product_step
+    )
+    yield "cnn/digits", BUDGET, convolution_step
+    yield "transformer/names", BUDGET, transformer_step
 
 
 def jax_cases():

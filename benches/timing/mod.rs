@@ -3,6 +3,8 @@
 // Every bench compiles this module for itself, and none uses all of it.
 #![allow(dead_code, reason = "each bench uses what it needs")]
 
+pub(crate) mod models;
+
 use std::time::{Duration, Instant};
 
 use downhill::prelude::*;
@@ -102,23 +104,33 @@ pub(crate) fn labels(count: usize, classes: usize) -> Vec<usize> {
     (0..count).map(|row| row * 31 % classes).collect()
 }
 
-/// One training step of a perceptron on a batch of random numbers.
-pub(crate) fn training_step(
-    batch: usize,
-    sizes: &[usize],
+/// One training step of a model on labels that fit what `forward` makes of it.
+pub(crate) fn step<M: Parameters<f32>>(
+    mut model: M,
+    mut forward: impl FnMut(&mut M) -> Tensor,
+    labels: Vec<usize>,
     mut optimizer: impl Optimizer<f32>,
 ) -> impl FnMut() {
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(0);
-    let mut model = Mlp::new(sizes, &mut rng);
     let cross_entropy = CrossEntropy::new();
-    let features = normal(&[batch, sizes[0]], 1.0);
-    let labels = labels(batch, sizes[sizes.len() - 1]);
     move || {
-        let logits = model.forward(&features);
+        let logits = forward(&mut model);
         let loss = cross_entropy.forward(&logits, &labels).expect("the labels are classes");
         let gradients = loss.backward();
         optimizer.step(&mut model, &gradients).expect("the gradients are finite");
     }
+}
+
+/// One training step of a perceptron on a batch of random numbers.
+pub(crate) fn training_step(
+    batch: usize,
+    sizes: &[usize],
+    optimizer: impl Optimizer<f32>,
+) -> impl FnMut() {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(0);
+    let model = Mlp::new(sizes, &mut rng);
+    let features = normal(&[batch, sizes[0]], 1.0);
+    let labels = labels(batch, sizes[sizes.len() - 1]);
+    step(model, move |model| model.forward(&features), labels, optimizer)
 }
 
 /// Mean cross-entropy of a matrix of random logits, and its gradient.
