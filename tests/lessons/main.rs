@@ -4,6 +4,7 @@ mod cross_entropy;
 mod diabetes;
 mod digits;
 mod imbalance;
+mod names;
 mod soft_targets;
 
 use std::path::PathBuf;

@@ -1,0 +1,275 @@
+//! Models of language in small: what is the next character of a first name?
+//!
+//! ```text
+//! cargo run --release --example names                               # a recurrent network
+//! cargo run --release --example names -- --model bigram
+//! cargo run --release --example names -- --model transformer --temperature 0.7
+//! cargo run --release --example names -- --data path/to/lines.txt   # any file of short lines
+//! ```
+//!
+//! A model gives each possible next character a probability p, from the characters before. Its
+//! loss is the cross-entropy with what does come next, −ln p in the mean over all characters and
+//! all ends of names. Three units are in use for it:
+//!
+//! ```text
+//! nats         L                what is minimised
+//! bits         L / ln 2         per character: the length to which names could be compressed
+//! perplexity   e^L              as uncertain as a choice among so many, all alike
+//! ```
+//!
+//! What to look for:
+//!
+//! - what more context is worth: from a model that sees one character (`bigram`) to those that
+//!   see five (`mlp`) or all (`gru`, `transformer`);
+//! - that descent finds for `bigram` what counting finds, and that counting calls some held-out
+//!   names impossible;
+//! - the spread over seeds: which names are held out moves all validation losses together, by
+//!   0.013 as a rule; the default seed is one with an average split;
+//! - the distance between training and validation loss: --dropout 0 widens it;
+//! - that most sampled names are neither in the data nor unlike it; a lower --temperature makes
+//!   them more ordinary, and more of them are in the data.
+
+#[path = "names/bigrams.rs"]
+mod bigrams;
+mod common;
+#[path = "names/data.rs"]
+mod data;
+#[path = "names/models.rs"]
+mod models;
+#[path = "names/sampling.rs"]
+mod sampling;
+
+use std::collections::HashSet;
+use std::f64::consts::LN_2;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+use downhill::optim::{AdamW, OneCycle, Schedule, clip_by_global_norm};
+use downhill::prelude::*;
+
+use crate::bigrams::Bigrams;
+use crate::data::{Alphabet, Name, PADDING, batches, prediction_count, shuffled};
+use crate::models::{HEADS, Kind, LanguageModel, Settings};
+use crate::sampling::Sampler;
+
+/// Gradients longer than this are made so long.
+const MAX_NORM: f64 = 1.0;
+
+/// Trains a model to predict the next character of first names, and makes up new ones with it
+#[derive(Parser)]
+#[command(after_help = models::defaults())]
+struct Arguments {
+    /// The model
+    #[arg(long, value_enum, default_value = "gru")]
+    model: Kind,
+
+    /// A text file with one name a line
+    #[arg(long, value_name = "FILE", default_value = "data/names.txt")]
+    data: PathBuf,
+
+    /// The fraction of the names that is held out, to validate with
+    #[arg(long, value_name = "FRACTION", default_value = "0.1")]
+    #[arg(allow_hyphen_values = true, value_parser = common::fraction)]
+    validation_fraction: f64,
+
+    /// The size of the hidden layers, of the recurrent state or of the transformer's vectors (4
+    /// heads share them)
+    #[arg(long, value_name = "SIZE", value_parser = common::positive_count)]
+    hidden: Option<usize>,
+
+    /// The fraction of hidden values that is left out at random while training
+    #[arg(long, value_name = "FRACTION", allow_hyphen_values = true)]
+    dropout: Option<f64>,
+
+    /// How strongly weights are drawn towards 0
+    #[arg(long, allow_hyphen_values = true)]
+    weight_decay: Option<f64>,
+
+    /// Passes over the training names
+    #[arg(long, value_parser = common::positive_count)]
+    epochs: Option<usize>,
+
+    /// Names for each step of the descent
+    #[arg(long, value_parser = common::positive_count)]
+    batch_size: Option<usize>,
+
+    /// The largest length of a step, to which the schedule goes up and from which it goes down
+    #[arg(long, allow_hyphen_values = true, value_parser = common::positive)]
+    learning_rate: Option<f64>,
+
+    /// How many names to make up
+    #[arg(long, default_value = "20")]
+    samples: usize,
+
+    /// What logits are divided by before a character is drawn
+    #[arg(long, default_value = "1", allow_hyphen_values = true, value_parser = common::positive)]
+    temperature: f64,
+
+    /// From how many of the likeliest characters to draw [default: all]
+    #[arg(long, value_name = "K", value_parser = common::positive_count)]
+    top_k: Option<usize>,
+
+    /// What split, initial weights, shuffling, dropout and samples are drawn from
+    #[arg(long, default_value = "7")]
+    seed: u64,
+
+    /// Print nothing but the last line
+    #[arg(long)]
+    quiet: bool,
+}
+
+fn main() -> ExitCode {
+    common::run(lesson)
+}
+
+fn lesson(arguments: Arguments) -> common::Outcome {
+    common::stop_at_interrupt()?;
+    let (alphabet, names) = data::read(&arguments.data)?;
+    let longest = names.iter().map(Vec::len).max().unwrap_or(0);
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
+    let (train, validation) = data::split(names, arguments.validation_fraction, &mut rng);
+    let settings = arguments.settings()?;
+    let sizes = [alphabet.symbols(), longest];
+    let mut model = LanguageModel::new(arguments.model, sizes, &settings, &mut rng)?;
+    if !arguments.quiet {
+        println!(
+            "{}: {} names to train on, {} to validate with, {} symbols; seed {}\n{}\n",
+            arguments.data.display(),
+            train.len(),
+            validation.len(),
+            alphabet.symbols(),
+            arguments.seed,
+            model.describe()
+        );
+    }
+
+    let progress =
+        if arguments.quiet { Progress::hidden() } else { Progress::new(settings.epochs) };
+    let started = Instant::now();
+    fit(&mut model, [&train, &validation], &settings, progress, &mut rng)?;
+    let validation_loss = loss(&model, &validation)?;
+    if !arguments.quiet {
+        println!("\ntrained in {:.2} s\n", started.elapsed().as_secs_f64());
+        println!("{:<24}{:>8}{:>10}{:>12}", "loss", "nats", "bits", "perplexity");
+        if arguments.model == Kind::Bigram {
+            let counts = Bigrams::count(&train, alphabet.symbols());
+            print_loss("training, by counting", counts.loss(&train));
+            print_loss("validation, by counting", counts.loss(&validation));
+        }
+        print_loss("training", loss(&model, &train)?);
+        print_loss("validation", validation_loss);
+        let top_k = arguments.top_k.unwrap_or(usize::MAX);
+        let sampler = Sampler { temperature: arguments.temperature, top_k };
+        let samples = sampler.names(&model, arguments.samples, longest, &mut rng);
+        print_samples(&samples, &alphabet, [&train, &validation]);
+    }
+    println!("validation loss {validation_loss:.4}");
+    Ok(())
+}
+
+/// Trains the model: up to the largest learning rate and down again.
+fn fit(
+    model: &mut LanguageModel,
+    [train, validation]: [&[Name]; 2],
+    settings: &Settings,
+    mut progress: Progress,
+    rng: &mut Xoshiro256PlusPlus,
+) -> common::Outcome {
+    let &Settings { weight_decay, epochs, batch_size, learning_rate, .. } = settings;
+    let steps = epochs.saturating_mul(train.len().div_ceil(batch_size));
+    let schedule = Schedule::one_cycle(learning_rate, steps as u64, OneCycle::default())?;
+    let mut optimizer = AdamW::new(learning_rate).weight_decay(weight_decay);
+    let cross_entropy = CrossEntropy::new().ignore_index(PADDING);
+    let mut rates = (0..).map(|step| schedule.learning_rate(step));
+    for epoch in 0..epochs {
+        let mut total_loss = 0.0;
+        let names = shuffled(train, rng);
+        for ((step, batch), rate) in batches(&names, batch_size).enumerate().zip(&mut rates) {
+            let logits = model.train(&batch.inputs, rng);
+            let loss = cross_entropy.forward(&logits, &batch.targets)?;
+            if !loss.item().is_finite() {
+                return Err(common::diverged(loss.item().into(), epoch, step, learning_rate));
+            }
+            let mut gradients = loss.backward();
+            clip_by_global_norm(&mut gradients, MAX_NORM)?;
+            optimizer.set_learning_rate(rate);
+            optimizer.step(model, &gradients)?;
+            total_loss += f64::from(loss.item()) * batch.prediction_count() as f64;
+        }
+        let mean_loss = total_loss / prediction_count(train) as f64;
+        progress.epoch(epoch, &[("loss", mean_loss), ("validation", loss(model, validation)?)]);
+        if common::interrupted() {
+            break;
+        }
+    }
+    progress.finish();
+    Ok(())
+}
+
+/// The mean loss over all predictions that these names ask for.
+fn loss(model: &LanguageModel, names: &[Name]) -> Result<f64, downhill::losses::Error> {
+    let sum = CrossEntropy::new().ignore_index(PADDING).reduction(Reduction::Sum);
+    let mut total = 0.0;
+    for batch in batches(names, 256) {
+        let logits = without_recording(|| model.evaluate(&batch.inputs));
+        total += f64::from(sum.forward(&logits, &batch.targets)?.item());
+    }
+    Ok(total / prediction_count(names) as f64)
+}
+
+fn print_loss(name: &str, nats: f64) {
+    let [bits, perplexity] = [nats / LN_2, nats.exp()];
+    println!("{name:<24}{nats:>8.4}{bits:>10.4}{perplexity:>12.4}");
+}
+
+/// The names that were made up, with a mark behind those that are in the data.
+fn print_samples(samples: &[Name], alphabet: &Alphabet, [train, validation]: [&[Name]; 2]) {
+    let [train, validation] = [train, validation].map(|names| names.iter().collect::<HashSet<_>>());
+    let [mut known, mut held_out] = [0, 0];
+    println!();
+    for name in samples {
+        let mark = if train.contains(name) {
+            known += 1;
+            "  trained on"
+        } else if validation.contains(name) {
+            held_out += 1;
+            "  held out"
+        } else {
+            ""
+        };
+        let line = format!("  {}{mark}", alphabet.decode(name));
+        println!("{}", line.trim_end());
+    }
+    println!(
+        "\n{} names: {known} of those trained on, {held_out} of those held out, {} new",
+        samples.len(),
+        samples.len() - known - held_out
+    );
+}
+
+impl Arguments {
+    /// What is asked for, and the model's own settings for the rest.
+    fn settings(&self) -> Result<Settings, String> {
+        let defaults = self.model.settings();
+        if self.model == Kind::Bigram && (self.hidden.is_some() || self.dropout.is_some()) {
+            return Err(
+                "a bigram model has nothing hidden; leave out --hidden and --dropout".into()
+            );
+        }
+        if let (Kind::Transformer, Some(hidden)) = (self.model, self.hidden)
+            && !hidden.is_multiple_of(HEADS)
+        {
+            return Err(format!("--hidden {hidden} cannot be shared by the {HEADS} heads"));
+        }
+        Ok(Settings {
+            hidden: self.hidden.unwrap_or(defaults.hidden),
+            dropout: self.dropout.unwrap_or(defaults.dropout),
+            weight_decay: self.weight_decay.unwrap_or(defaults.weight_decay),
+            epochs: self.epochs.unwrap_or(defaults.epochs),
+            batch_size: self.batch_size.unwrap_or(defaults.batch_size),
+            learning_rate: self.learning_rate.unwrap_or(defaults.learning_rate),
+        })
+    }
+}
