@@ -54,6 +54,7 @@ fn main() -> ExitCode {
 }
 
 fn fit(arguments: Arguments) -> common::Outcome {
+    common::stop_at_interrupt()?;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
     let mut csv = Csv::new(&arguments.data);
     if let Some(target) = &arguments.target {
@@ -89,6 +90,9 @@ fn fit(arguments: Arguments) -> common::Outcome {
         let gradients = loss.backward();
         optimizer.step(&mut model, &gradients)?;
         progress.epoch(epoch, &[("mean squared error", loss.item())]);
+        if common::interrupted() {
+            break;
+        }
     }
     progress.finish();
     let elapsed = started.elapsed();

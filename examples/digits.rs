@@ -59,6 +59,7 @@ fn main() -> ExitCode {
 }
 
 fn train(arguments: Arguments) -> common::Outcome {
+    common::stop_at_interrupt()?;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
     let (train, test) = read(&arguments, &mut rng)?;
     let standardizer = Standardizer::fit(&train);
@@ -103,6 +104,9 @@ fn train(arguments: Arguments) -> common::Outcome {
         let count = train.len() as f64;
         let (loss, accuracy) = (total_loss / count, correct as f64 / count);
         progress.epoch(epoch, &[("loss", loss), ("accuracy", accuracy)]);
+        if common::interrupted() {
+            break;
+        }
     }
     progress.finish();
     let elapsed = started.elapsed();

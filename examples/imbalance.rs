@@ -95,6 +95,7 @@ fn main() -> ExitCode {
 }
 
 fn compare(arguments: Arguments) -> common::Outcome {
+    common::stop_at_interrupt()?;
     let tumours = Dataset::read_csv("data/breast_cancer.csv", "diagnosis")?;
     let malignant = tumours.class_names().iter().position(|name| name == "malignant");
     let malignant = malignant.ok_or("data/breast_cancer.csv: no diagnosis is `malignant`")?;
@@ -142,6 +143,9 @@ fn compare(arguments: Arguments) -> common::Outcome {
         }
         let count = trials.iter().map(|trial| trial.train.len()).sum::<usize>() as f64;
         progress.epoch(epoch, &[0, 1, 2].map(|index| (LOSSES[index], totals[index] / count)));
+        if common::interrupted() {
+            break;
+        }
     }
     progress.finish();
     if !arguments.quiet {

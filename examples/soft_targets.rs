@@ -90,6 +90,7 @@ fn main() -> ExitCode {
 }
 
 fn compare(arguments: Arguments) -> common::Outcome {
+    common::stop_at_interrupt()?;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
     let digits = Dataset::read_csv("data/digits.csv", "digit")?;
     let intensities = digits.features().mapv(|pixel| pixel / 16.0);
@@ -131,6 +132,9 @@ fn compare(arguments: Arguments) -> common::Outcome {
         let count = train.len() as f64;
         let means = [0, 1].map(|run| (runs[run].name, total_losses[run] / count));
         progress.epoch(epoch, &means);
+        if common::interrupted() {
+            break;
+        }
     }
     progress.finish();
 

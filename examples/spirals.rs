@@ -44,6 +44,7 @@ struct Arguments {
 
     /// The standard deviation of the noise added to both coordinates
     #[arg(long, default_value = "0.02", allow_hyphen_values = true)]
+    #[arg(value_parser = common::not_negative)]
     noise: f64,
 
     /// Sizes of the hidden layers; 0 for none
@@ -68,6 +69,7 @@ struct Arguments {
 
     /// How strongly weights are drawn towards 0
     #[arg(long, default_value = "0", allow_hyphen_values = true)]
+    #[arg(value_parser = common::not_negative)]
     weight_decay: f64,
 
     /// Passes over the training points
@@ -197,7 +199,7 @@ impl Arguments {
         let shown = self.compare.is_empty() && !self.quiet;
         let mut progress = if shown { Progress::new(self.epochs) } else { Progress::hidden() };
         let started = Instant::now();
-        let mut losses = Vec::with_capacity(self.epochs);
+        let mut losses = Vec::new();
         for epoch in 0..self.epochs {
             let (mut total_loss, mut correct) = (0.0, 0.0);
             for (step, batch) in train.batches(self.batch_size, &mut rng).enumerate() {

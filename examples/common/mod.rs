@@ -7,7 +7,9 @@
 
 use std::error::Error;
 use std::fmt::Display;
-use std::process::ExitCode;
+use std::io::{self, ErrorKind, Write};
+use std::panic::{self, PanicHookInfo};
+use std::process::{self, ExitCode};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,8 +19,11 @@ use clap::Parser;
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 
 /// Reads the command line and runs the lesson. Exits with 2 after a bad command line, with 1
-/// after any other error; both print one line on standard error.
+/// after any other error; both print one line on standard error. When whoever reads standard
+/// output has had enough, as in `… | head`, the program ends at its next `println!`, quietly and
+/// with 0.
 pub(crate) fn run<Arguments: Parser>(lesson: impl FnOnce(Arguments) -> Outcome) -> ExitCode {
+    end_when_printing_fails();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) if !error.use_stderr() => {
@@ -29,17 +34,47 @@ pub(crate) fn run<Arguments: Parser>(lesson: impl FnOnce(Arguments) -> Outcome) 
             let text = error.to_string();
             let line: Vec<&str> =
                 text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
-            eprintln!("{}; --help lists what can be given", line.join(" "));
+            complain(format_args!("{}; --help lists what can be given", line.join(" ")));
             return ExitCode::from(2);
         }
     };
     match lesson(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            complain(format_args!("error: {error}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints a line on standard error. If that fails, nobody is left to be told.
+fn complain(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Ends the program where `println!` would panic because standard output takes no more. Rust
+/// ignores the signal by which Unix ends a program whose reader has gone, and `println!` has no
+/// other way to tell.
+fn end_when_printing_fails() {
+    let panic = panic::take_hook();
+    panic::set_hook(Box::new(move |information| match printing_failure(information) {
+        Some((ErrorKind::BrokenPipe, _)) => process::exit(0),
+        Some((_, message)) => {
+            complain(format_args!("error: {message}"));
+            process::exit(1);
+        }
+        None => panic(information),
+    }));
+}
+
+/// The kind of error that made `println!` panic, and what it says: `failed printing to stdout:
+/// Broken pipe (os error 32)`. None for any other panic.
+fn printing_failure<'a>(information: &'a PanicHookInfo<'_>) -> Option<(ErrorKind, &'a str)> {
+    let message = information.payload_as_str()?;
+    let error = message.strip_prefix("failed printing to stdout: ")?;
+    let code = error.split_once("(os error ").and_then(|(_, code)| code.strip_suffix(')'));
+    let code = code.and_then(|code| code.parse().ok());
+    Some((code.map_or(ErrorKind::Other, |code| io::Error::from_raw_os_error(code).kind()), message))
 }
 
 /// Reads a whole number that is not 0.
@@ -56,6 +91,15 @@ pub(crate) fn positive(text: &str) -> Result<f64, String> {
     match value > 0.0 && value.is_finite() {
         true => Ok(value),
         false => Err("must be a finite number greater than 0".into()),
+    }
+}
+
+/// Reads a finite number that is 0 or greater.
+pub(crate) fn not_negative(text: &str) -> Result<f64, String> {
+    let value: f64 = parse(text, "a number")?;
+    match value >= 0.0 && value.is_finite() {
+        true => Ok(value),
+        false => Err("must be a finite number, 0 or greater".into()),
     }
 }
 
@@ -115,7 +159,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 pub(crate) fn stop_at_interrupt() -> Outcome {
     ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+            process::exit(130);
         }
     })?;
     Ok(())

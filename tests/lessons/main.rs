@@ -3,23 +3,30 @@
 mod cross_entropy;
 mod diabetes;
 mod digits;
+mod ending;
 mod imbalance;
 mod names;
 mod soft_targets;
 
 use std::path::PathBuf;
+use std::process;
 
 use assert_cmd::Command;
 
 /// The example binary `name`, to be run in the project's directory.
 fn example(name: &str) -> Command {
+    Command::from_std(process(name))
+}
+
+/// The same, for who wants to choose where its output goes or to reach it while it runs.
+fn process(name: &str) -> process::Command {
     // Cargo builds examples beside the tests: target/PROFILE/{deps/this test, examples/NAME}.
     let test = std::env::current_exe().expect("a test knows its own path");
     let profile = test.ancestors().nth(2).expect("a test lies in target/PROFILE/deps");
     let binary: PathBuf =
         profile.join("examples").join(name).with_extension(std::env::consts::EXE_EXTENSION);
     assert!(binary.exists(), "{} is missing; `cargo build --examples` makes it", binary.display());
-    let mut command = Command::new(binary);
+    let mut command = process::Command::new(binary);
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     command
 }
