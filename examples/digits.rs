@@ -3,20 +3,25 @@
 //! ```text
 //! cargo run --release --example digits
 //! cargo run --release --example digits -- --hidden 0                  # softmax regression
+//! cargo run --release --example digits -- --model cnn                 # a convolutional network
 //! cargo run --release --example digits -- --data data/iris.csv        # any table with classes
 //! cargo run --release --example digits -- --data path/to/mnist        # MNIST's own files
 //! ```
 
+#[path = "digits/cnn.rs"]
+mod cnn;
 mod common;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use downhill::datasets::Csv;
 use downhill::prelude::*;
 use downhill::train::metrics::ConfusionMatrix;
+
+use crate::cnn::Cnn;
 
 /// Trains a classifier of handwritten digits and shows how well it does on digits it has not seen
 #[derive(Parser)]
@@ -28,6 +33,10 @@ struct Arguments {
     /// The column that holds the class [default: the last]
     #[arg(long, value_name = "COLUMN")]
     target: Option<String>,
+
+    /// What is trained; a convolutional network needs images
+    #[arg(long, value_enum, default_value = "mlp")]
+    model: Model,
 
     /// Sizes of the hidden layers, such as 64,32; 0 for none (softmax regression)
     #[arg(long, value_name = "SIZES", default_value = "64")]
@@ -54,6 +63,14 @@ struct Arguments {
     quiet: bool,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum Model {
+    /// A perceptron: every pixel for itself
+    Mlp,
+    /// A convolutional network: pixels and their neighbours
+    Cnn,
+}
+
 fn main() -> ExitCode {
     common::run(train)
 }
@@ -61,13 +78,17 @@ fn main() -> ExitCode {
 fn train(arguments: Arguments) -> common::Outcome {
     common::stop_at_interrupt()?;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
-    let (train, test) = read(&arguments, &mut rng)?;
-    let standardizer = Standardizer::fit(&train);
-    let (train, test) = (standardizer.transform(&train), standardizer.transform(&test));
-
-    let inputs = train.feature_names().len();
-    let sizes = [&[inputs], &arguments.hidden.0[..], &[train.class_count()]].concat();
-    let mut model = Mlp::new(&sizes, &mut rng);
+    let (mut train, mut test) = read(&arguments, &mut rng)?;
+    let (inputs, classes) = (train.feature_names().len(), train.class_count());
+    let mut model: Box<dyn Module> = match arguments.model {
+        Model::Mlp => {
+            let standardizer = Standardizer::fit(&train);
+            (train, test) = (standardizer.transform(&train), standardizer.transform(&test));
+            let sizes = [&[inputs], &arguments.hidden.0[..], &[classes]].concat();
+            Box::new(Mlp::new(&sizes, &mut rng))
+        }
+        Model::Cnn => Box::new(Cnn::new(&train, &arguments.hidden.0, &mut rng)?),
+    };
     // The weight decay is worth some 0.4 points of test accuracy, on the mean of 20 seeds.
     let mut optimizer = Sgd::new(arguments.learning_rate).momentum(0.9).weight_decay(1e-3);
     let cross_entropy = CrossEntropy::new();
@@ -75,21 +96,21 @@ fn train(arguments: Arguments) -> common::Outcome {
     let mut progress = Progress::hidden();
     if !arguments.quiet {
         println!(
-            "{}: {} samples to train on, {} to test on, {inputs} features, {} classes; seed {}",
+            "{}: {} samples to train on, {} to test on, {inputs} features, {classes} classes; \
+             seed {}",
             arguments.data.display(),
             train.len(),
             test.len(),
-            train.class_count(),
             arguments.seed
         );
-        println!("{model}");
+        println!("{}", model.describe());
         progress = Progress::new(arguments.epochs);
     }
     let started = Instant::now();
     for epoch in 0..arguments.epochs {
-        let (mut total_loss, mut correct) = (0.0, 0);
+        let (mut total_loss, mut correct, mut seen) = (0.0, 0, 0);
         for (step, batch) in train.batches(arguments.batch_size, &mut rng).enumerate() {
-            let logits = model.forward(&batch.features);
+            let logits = model.train(&batch.features, &mut rng);
             let loss = cross_entropy.forward(&logits, &batch.labels)?;
             if !loss.item().is_finite() {
                 let loss = f64::from(loss.item());
@@ -100,9 +121,12 @@ fn train(arguments: Arguments) -> common::Outcome {
 
             total_loss += f64::from(loss.item()) * batch.labels.len() as f64;
             correct += logits.argmax(-1).iter().zip(&batch.labels).filter(|(a, b)| a == b).count();
+            seen += batch.labels.len();
+            if common::interrupted() {
+                break;
+            }
         }
-        let count = train.len() as f64;
-        let (loss, accuracy) = (total_loss / count, correct as f64 / count);
+        let (loss, accuracy) = (total_loss / seen as f64, correct as f64 / seen as f64);
         progress.epoch(epoch, &[("loss", loss), ("accuracy", accuracy)]);
         if common::interrupted() {
             break;
@@ -111,8 +135,11 @@ fn train(arguments: Arguments) -> common::Outcome {
     progress.finish();
     let elapsed = started.elapsed();
 
-    let logits = without_recording(|| model.forward(&test.full_batch().features));
-    let predictions = logits.argmax(-1);
+    // In parts, as what a convolution makes of all images at once may be larger than memory.
+    let predictions: Vec<usize> = without_recording(|| {
+        let batches = test.batches_in_order(1000);
+        batches.flat_map(|batch| model.evaluate(&batch.features).argmax(-1)).collect()
+    });
     let confusion = ConfusionMatrix::new(&predictions, test.labels(), test.class_count())?
         .with_names(test.class_names());
     if !arguments.quiet {

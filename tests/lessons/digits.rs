@@ -1,6 +1,6 @@
 //! A classifier, trained in full.
 
-use super::{error_line, example, last_figure, stdout};
+use super::{error, error_line, example, last_figure, run, stdout};
 
 #[test]
 fn digits_are_classified_as_well_as_pytorch_does() {
@@ -57,6 +57,48 @@ fn softmax_regression_and_other_tables_work() {
 }
 
 #[test]
+fn a_convolutional_network_learns_digits_in_few_epochs() {
+    let flags = "--model cnn --epochs 3 --seed 1";
+    let output = run("digits", flags);
+    assert!(output.contains("Conv2d(1 → 16, 3×3, padding 1×1)"), "{output}");
+    // 0.96 to 0.98, by the seed; the perceptron has some 0.93 then.
+    assert!(last_figure(&output, "test accuracy") > 0.95, "{output}");
+    let quiet = run("digits", &format!("{flags} --quiet"));
+    assert_eq!(output.lines().last(), quiet.lines().last());
+}
+
+#[test]
+fn a_convolutional_network_reads_images_of_any_size_from_idx_files() {
+    let directory = tempfile::tempdir().unwrap();
+    // Images of 6×5 with a bar on the left or on the right.
+    let pixel =
+        |image: usize, column: usize| 200 * u8::from((column < 2) == image.is_multiple_of(2));
+    for (part, count) in [("train", 60_u8), ("t10k", 20)] {
+        let pixels = (0..30 * usize::from(count)).map(|index| pixel(index / 30, index % 5));
+        let images: Vec<u8> = [0, 0, 8, 3, 0, 0, 0, count, 0, 0, 0, 6, 0, 0, 0, 5]
+            .into_iter()
+            .chain(pixels)
+            .collect();
+        let labels: Vec<u8> =
+            [0, 0, 8, 1, 0, 0, 0, count].into_iter().chain((0..count).map(|i| i % 2)).collect();
+        std::fs::write(directory.path().join(format!("{part}-images-idx3-ubyte")), images).unwrap();
+        std::fs::write(directory.path().join(format!("{part}-labels-idx1-ubyte")), labels).unwrap();
+    }
+    let data = directory.path().to_str().unwrap();
+    let output = run("digits", &format!("--model cnn --epochs 5 --data {data}"));
+    assert!(output.contains("60 samples to train on, 20 to test on, 30 features, 2 classes"));
+    assert_eq!(last_figure(&output, "test accuracy"), 1.0);
+}
+
+#[test]
+fn a_convolutional_network_refuses_what_is_no_image() {
+    let line = error("digits", "--model cnn --data data/iris.csv", 1);
+    assert!(line.starts_with("error: --model cnn is for images"), "{line}");
+    let line = error("digits", "--model rnn", 2);
+    assert!(line.contains("'rnn' for '--model"), "{line}");
+}
+
+#[test]
 fn bad_command_lines_get_one_line_and_status_2() {
     let cases = [
         ("--epochs 0", "'0' for '--epochs"),
@@ -100,7 +142,7 @@ fn a_rate_so_large_that_the_loss_explodes_stops_the_run_at_once() {
 fn help_explains_each_flag_with_its_default() {
     let output = stdout(example("digits").arg("--help"));
     for flag in
-        ["--epochs", "--batch-size", "--learning-rate", "--hidden", "--seed", "--data", "--quiet"]
+        ["--epochs", "--batch-size", "--learning-rate", "--model", "--hidden", "--seed", "--data"]
     {
         assert!(output.contains(flag), "{flag} is missing in:\n{output}");
     }
