@@ -4,6 +4,7 @@ mod cross_entropy;
 mod diabetes;
 mod digits;
 mod ending;
+mod gradients;
 mod imbalance;
 mod names;
 mod soft_targets;
