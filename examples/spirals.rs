@@ -30,6 +30,7 @@ use downhill::datasets::synthetic;
 use downhill::nn::Initializer;
 use downhill::optim::{Adagrad, Adam, AdamW, Lion, Muon, ParameterGroup, RmsProp};
 use downhill::prelude::*;
+use downhill::train::format_metric;
 
 /// Trains a small network to tell points in the plane apart, with the optimizer of your choice
 #[derive(Parser)]
@@ -84,7 +85,7 @@ struct Arguments {
     #[arg(long, default_value = "0")]
     seed: u64,
 
-    /// Print nothing but the last line
+    /// Print nothing but the last line, or the table of --compare
     #[arg(long)]
     quiet: bool,
 }
@@ -156,13 +157,22 @@ fn lesson(arguments: Arguments) -> common::Outcome {
         "optimizer", "rate", "loss, first", "a tenth", "half", "last", "accuracy", "time"
     );
     for &rule in &arguments.compare {
-        let run = arguments.train(rule, model.clone(), &train, &test, rng.clone())?;
-        let at = |part: usize| run.losses[(run.losses.len() * part / 10).max(1) - 1];
+        let run = match arguments.train(rule, model.clone(), &train, &test, rng.clone()) {
+            Ok(run) => run,
+            // One rate for all is too large for some.
+            Err(error) => {
+                let error = error.to_string();
+                let what = error.split(':').next().unwrap_or_default();
+                println!("{:<10} {:>8} {:>12}  {what}", name(rule), arguments.rate(rule), "-");
+                continue;
+            }
+        };
+        let at = |part: usize| format_metric(run.losses[(run.losses.len() * part / 10).max(1) - 1]);
         println!(
-            "{:<10} {:>8} {:>12.4} {:>10.4} {:>10.4} {:>10.4} {:>9.4} {:>5.2} s",
+            "{:<10} {:>8} {:>12} {:>10} {:>10} {:>10} {:>9.4} {:>5.2} s",
             name(rule),
             arguments.rate(rule),
-            run.losses[0],
+            format_metric(run.losses[0]),
             at(1),
             at(5),
             at(10),
@@ -286,8 +296,8 @@ impl Arguments {
                 let matrices = Muon::new(rate).weight_decay(decay);
                 let biases = AdamW::new(0.01).weight_decay(0.0);
                 vec![
-                    Box::new(matrices.group(ParameterGroup::matching("bias").frozen())),
-                    Box::new(biases.group(ParameterGroup::matching("weight").frozen())),
+                    Box::new(matrices.group(ParameterGroup::matching("*.bias").frozen())),
+                    Box::new(biases.group(ParameterGroup::matching("*.weight").frozen())),
                 ]
             }
         }
@@ -313,9 +323,12 @@ fn map(model: &Mlp, data: &Dataset) -> String {
     let classes = without_recording(|| model.forward(&cells)).argmax(-1);
     let mut letters: Vec<u8> = classes.iter().map(|&class| b'a' + class as u8).collect();
     for (point, &label) in data.features().rows().into_iter().zip(data.labels()) {
-        let index = |x: f32, count: usize| ((x / EXTENT + 1.0) / 2.0 * count as f32) as usize;
-        let (column, row) = (index(point[0], COLUMNS), index(-point[1], ROWS));
-        if column < COLUMNS && row < ROWS {
+        // None for a point that noise has moved off the map.
+        let cell = |x: f32, count: usize| {
+            let cell = (x / EXTENT + 1.0) / 2.0 * count as f32;
+            (0.0..count as f32).contains(&cell).then_some(cell as usize)
+        };
+        if let (Some(column), Some(row)) = (cell(point[0], COLUMNS), cell(-point[1], ROWS)) {
             letters[row * COLUMNS + column] = b'A' + label as u8;
         }
     }

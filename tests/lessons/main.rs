@@ -8,6 +8,7 @@ mod gradients;
 mod imbalance;
 mod names;
 mod soft_targets;
+mod spirals;
 
 use std::path::PathBuf;
 use std::process;
