@@ -32,33 +32,38 @@ impl Histogram {
     /// finite.
     pub fn of<E: Element>(tensors: &[&Tensor<E>]) -> Option<Self> {
         let values: Vec<_> = tensors.iter().map(|tensor| tensor.values()).collect();
-        let values = || values.iter().flat_map(|values| values.iter().copied());
-        let (mut min, mut max) = (E::infinity(), E::neg_infinity());
-        let (mut sum, mut sum_of_squares, mut not_finite) = (0.0, 0.0, 0);
-        for value in values() {
-            if value.is_finite() {
-                min = min.min(value);
-                max = max.max(value);
-                sum += value.as_f64();
-                sum_of_squares += value.as_f64() * value.as_f64();
-            } else {
-                not_finite += 1;
-            }
+        let mut range = Range::default();
+        for values in &values {
+            range.add(values);
         }
+        let Range { min, max, sum, sum_of_squares, not_finite } = range.folded();
         if min > max {
             return None;
         }
-        let (min, max) = (min.as_f64(), max.as_f64());
-        let mut counts = vec![0; BINS];
         // Halved, so that the distance of two huge numbers stays finite. A single value has an
         // infinite scale: 0 · ∞ is NaN, which the cast takes to the first bin.
         let scale = BINS as f64 / (max / 2.0 - min / 2.0);
-        for value in values() {
-            if value.is_finite() {
-                let bin = (value.as_f64() / 2.0 - min / 2.0) * scale;
-                counts[(bin as usize).min(BINS - 1)] += 1;
+        let bin = |value: E| {
+            let value = value.as_f64();
+            let bin = ((value * 0.5 - min * 0.5) * scale) as i32;
+            // What is not finite goes into a bin beyond the last.
+            if value.is_finite() { bin.clamp(0, BINS as i32 - 1) } else { BINS as i32 }
+        };
+        // Counted in several places by turns: a count that was just raised is slow to raise again.
+        let mut counts = [[0_u64; BINS + 1]; LANES];
+        for values in &values {
+            let (blocks, rest) = values.as_chunks::<LANES>();
+            for block in blocks {
+                let bins = block.map(bin);
+                for (counts, bin) in counts.iter_mut().zip(bins) {
+                    counts[bin as usize] += 1;
+                }
+            }
+            for (counts, value) in counts.iter_mut().zip(rest) {
+                counts[bin(*value) as usize] += 1;
             }
         }
+        let counts = (0..BINS).map(|bin| counts.iter().map(|lane| lane[bin]).sum()).collect();
         Some(Self { min, max, sum, sum_of_squares, counts, not_finite })
     }
 
@@ -102,6 +107,65 @@ impl Histogram {
     pub fn edge(&self, bin: usize) -> f64 {
         let share = bin as f64 / BINS as f64;
         self.min * (1.0 - share) + self.max * share
+    }
+}
+
+/// What is known of the values before they are sorted into bins: `LANES` parts of it, which a
+/// processor computes at once.
+struct Range<T = [f64; LANES], C = [u64; LANES]> {
+    min: T,
+    max: T,
+    sum: T,
+    sum_of_squares: T,
+    not_finite: C,
+}
+
+const LANES: usize = 8;
+
+impl Default for Range {
+    fn default() -> Self {
+        Self {
+            min: [f64::INFINITY; LANES],
+            max: [f64::NEG_INFINITY; LANES],
+            sum: [0.0; LANES],
+            sum_of_squares: [0.0; LANES],
+            not_finite: [0; LANES],
+        }
+    }
+}
+
+impl Range {
+    fn add<E: Element>(&mut self, values: &[E]) {
+        let mut add = |lane: usize, value: E| {
+            let value = value.as_f64();
+            let finite = value.is_finite();
+            // Comparisons rather than `min` and `max`: a value that is not finite is passed over.
+            self.min[lane] = if finite && value < self.min[lane] { value } else { self.min[lane] };
+            self.max[lane] = if finite && value > self.max[lane] { value } else { self.max[lane] };
+            let value = if finite { value } else { 0.0 };
+            self.sum[lane] += value;
+            self.sum_of_squares[lane] += value * value;
+            self.not_finite[lane] += u64::from(!finite);
+        };
+        let (blocks, rest) = values.as_chunks::<LANES>();
+        for block in blocks {
+            for (lane, value) in block.iter().enumerate() {
+                add(lane, *value);
+            }
+        }
+        for (lane, value) in rest.iter().enumerate() {
+            add(lane, *value);
+        }
+    }
+
+    fn folded(&self) -> Range<f64, u64> {
+        Range {
+            min: self.min.iter().copied().fold(f64::INFINITY, f64::min),
+            max: self.max.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            sum: self.sum.iter().sum(),
+            sum_of_squares: self.sum_of_squares.iter().sum(),
+            not_finite: self.not_finite.iter().sum(),
+        }
     }
 }
 

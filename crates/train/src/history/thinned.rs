@@ -3,10 +3,9 @@
 /// The most entries that are kept.
 const LIMIT: usize = 128;
 
-/// What was seen at evenly spaced steps. All of the first 128 are kept; whenever there are more,
-/// every other entry is dropped and the spacing doubles. So there are always at least 64, spread
-/// over the whole run, the first is that of step 0, and the last is at most a 64th of the run
-/// before its end.
+/// What was seen at evenly spaced steps. All of the first 128 entries are kept; whenever there are
+/// more, every other one is dropped and the spacing doubles. So the first is always that of step 0,
+/// and of a long run there are at least 64, the last at most a 64th of the run before its end.
 #[derive(Debug, Clone)]
 pub(super) struct Thinned<T> {
     entries: Vec<(usize, T)>,
