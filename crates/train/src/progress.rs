@@ -38,7 +38,7 @@ const DRAW_INTERVAL: Duration = Duration::from_millis(100);
 ///
 /// ```text
 /// epoch 12/40 ━━━━━━━━━━━━━━━━━╸─────────────────────────────────────── 1.2 s, 2.8 s left
-/// loss 0.1234 █▆▄▃▂▂▁▁▁▁▁▁  accuracy 0.9712
+/// loss 0.1234  accuracy 0.9712  █▆▄▃▂▂▁▁▁▁▁▁
 /// ```
 ///
 /// When standard output goes elsewhere (a pipe, a file, a terminal that cannot move its cursor),
@@ -46,9 +46,9 @@ const DRAW_INTERVAL: Duration = Duration::from_millis(100);
 /// of them, evenly spaced, always with the first and the last:
 ///
 /// ```text
-/// epoch  1/40  loss 0.8312  accuracy 0.8101
-/// epoch  2/40  loss 0.4270  accuracy 0.9010
-/// epoch  4/40  loss 0.2513  accuracy 0.9412
+/// epoch  1/40  loss 0.8312  accuracy 0.8101  ▁
+/// epoch  2/40  loss 0.4270  accuracy 0.9010  █▁
+/// epoch  4/40  loss 0.2513  accuracy 0.9412  █▃▂▁
 /// ```
 ///
 /// Metrics are written by [`format_metric`]. Dropping the display does what
@@ -117,7 +117,7 @@ impl Progress {
             .progress_chars("━╸─")
             .with_key("epoch", tracker(|run, _| run.epoch()))
             .with_key("time", tracker(|run, finished| run.time(run.started.elapsed(), finished)))
-            .with_key("metrics", tracker(|run, _| run.metrics(true)));
+            .with_key("metrics", tracker(|run, _| format!("{}  {}", run.metrics(), run.curve())));
         bar.set_style(style);
         bar.enable_steady_tick(DRAW_INTERVAL);
         progress
@@ -204,7 +204,9 @@ impl Run {
     }
 
     fn print(&self, writer: &mut dyn Write, printed: &mut usize) {
-        write_line(writer, format!("{}  {}", self.epoch(), self.metrics(false)).trim_end());
+        // After the figures, so that they stay in columns.
+        let line = [self.epoch(), self.metrics(), self.curve()].join("  ");
+        write_line(writer, line.trim_end());
         *printed = self.last;
     }
 
@@ -213,18 +215,17 @@ impl Run {
         format!("epoch {:>width$}/{total}", self.last, width = total.len())
     }
 
-    fn metrics(&self, with_curve: bool) -> String {
-        let mut metrics: Vec<String> = self
-            .metrics
-            .iter()
-            .map(|(name, value)| format!("{name} {}", format_metric(*value)))
-            .collect();
-        if let Some(first) = metrics.first_mut()
-            && with_curve
-        {
-            *first += &format!(" {}", sparkline(&self.curve, CURVE_CELLS));
+    fn metrics(&self) -> String {
+        let metric = |(name, value): &(String, f64)| format!("{name} {}", format_metric(*value));
+        self.metrics.iter().map(metric).collect::<Vec<_>>().join("  ")
+    }
+
+    /// The first metric over the epochs; nothing if there is none.
+    fn curve(&self) -> String {
+        match self.metrics.is_empty() {
+            true => String::new(),
+            false => sparkline(&self.curve, CURVE_CELLS),
         }
-        metrics.join("  ")
     }
 
     /// The time passed and, while epochs are left, what they will take at the mean pace so far.
@@ -304,17 +305,17 @@ mod tests {
         }
         progress.finish();
         let expected = "\
-epoch  1/10  loss 1.0000  accuracy 0.9712
-epoch  2/10  loss 0.2500  accuracy 0.9722
+epoch  1/10  loss 1.0000  accuracy 0.9712  ▁
+epoch  2/10  loss 0.2500  accuracy 0.9722  █▁
 learning rate 0.01
-epoch  3/10  loss 0.0625  accuracy 0.9732
-epoch  4/10  loss 0.0156  accuracy 0.9742
-epoch  5/10  loss 0.0039  accuracy 0.9752
-epoch  6/10  loss 9.766e-4  accuracy 0.9762
-epoch  7/10  loss 2.441e-4  accuracy 0.9772
-epoch  8/10  loss 6.104e-5  accuracy 0.9782
-epoch  9/10  loss 1.526e-5  accuracy 0.9792
-epoch 10/10  loss 3.815e-6  accuracy 0.9802
+epoch  3/10  loss 0.0625  accuracy 0.9732  █▂▁
+epoch  4/10  loss 0.0156  accuracy 0.9742  █▃▁▁
+epoch  5/10  loss 0.0039  accuracy 0.9752  █▃▁▁▁
+epoch  6/10  loss 9.766e-4  accuracy 0.9762  █▃▁▁▁▁
+epoch  7/10  loss 2.441e-4  accuracy 0.9772  █▃▁▁▁▁▁
+epoch  8/10  loss 6.104e-5  accuracy 0.9782  █▃▁▁▁▁▁▁
+epoch  9/10  loss 1.526e-5  accuracy 0.9792  █▃▁▁▁▁▁▁▁
+epoch 10/10  loss 3.815e-6  accuracy 0.9802  █▃▁▁▁▁▁▁▁▁
 ";
         assert_eq!(text.read(), expected);
     }
@@ -358,7 +359,7 @@ epoch 10/10  loss 3.815e-6  accuracy 0.9802
         let text = Text::default();
         let mut progress = text.progress(1000);
         progress.epoch(502, &[("loss", 0.25)]);
-        assert_eq!(text.read(), "epoch  503/1000  loss 0.2500\n");
+        assert_eq!(text.read(), "epoch  503/1000  loss 0.2500  ▁\n");
     }
 
     #[test]
@@ -379,7 +380,7 @@ epoch 10/10  loss 3.815e-6  accuracy 0.9802
         assert!(lines[1].starts_with("epoch  9/12 ━━━━"), "{contents}");
         assert!(lines[1].ends_with(" s"), "{contents}");
         assert_eq!(lines[1].chars().count(), 60);
-        assert_eq!(lines[2], "loss 0.0000 █▇▆▅▅▄▃▂▁  accuracy 0.5000");
+        assert_eq!(lines[2], "loss 0.0000  accuracy 0.5000  █▇▆▅▅▄▃▂▁");
     }
 
     #[test]
