@@ -17,8 +17,8 @@ pub mod prelude {
     pub use downhill_tensor::{
         Element, Gradients, Parameters, Tensor, grad, parameters, without_recording,
     };
-    pub use downhill_train::Progress;
     pub use downhill_train::metrics::accuracy;
+    pub use downhill_train::{ComputationGraph, Progress};
     pub use rand::rngs::Xoshiro256PlusPlus;
     pub use rand::{Rng, RngExt, SeedableRng};
 }

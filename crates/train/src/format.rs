@@ -22,16 +22,16 @@ pub fn format_metric(value: f64) -> String {
 }
 
 /// A number with three significant digits, as short as that can be written, for pictures.
-#[cfg_attr(not(feature = "report"), allow(dead_code, reason = "pictures are left out"))]
 pub(crate) fn short(value: f64) -> String {
     if value == 0.0 {
         return "0".into();
     }
     let rounded: f64 = format!("{value:.2e}").parse().unwrap_or(value);
-    match (1e-3..1e5).contains(&rounded.abs()) || !rounded.is_finite() {
+    let text = match (1e-3..1e5).contains(&rounded.abs()) || !rounded.is_finite() {
         true => rounded.to_string(),
         false => format!("{rounded:e}"),
-    }
+    };
+    text.replace('-', "−")
 }
 
 #[cfg(test)]
@@ -41,12 +41,12 @@ mod tests {
     #[test]
     fn short_numbers_have_three_significant_digits() {
         assert_eq!(short(0.43127), "0.431");
-        assert_eq!(short(-2.5), "-2.5");
+        assert_eq!(short(-2.5), "−2.5");
         assert_eq!(short(123_456.0), "1.23e5");
         assert_eq!(short(99_999.0), "1e5");
-        assert_eq!(short(1.0 / 3e9), "3.33e-10");
+        assert_eq!(short(1.0 / 3e9), "3.33e−10");
         assert_eq!((short(0.0), short(-0.0)), ("0".into(), "0".into()));
-        assert_eq!((short(f64::NAN), short(f64::NEG_INFINITY)), ("NaN".into(), "-inf".into()));
+        assert_eq!((short(f64::NAN), short(f64::NEG_INFINITY)), ("NaN".into(), "−inf".into()));
     }
 
     #[test]

@@ -28,6 +28,7 @@
 
 mod error;
 mod format;
+mod graph;
 mod history;
 pub mod metrics;
 #[cfg(feature = "report")]
@@ -41,6 +42,7 @@ mod tensorboard;
 
 pub use error::Error;
 pub use format::format_metric;
+pub use graph::{ComputationGraph, Graph, Node, NodeKind};
 pub use history::{Epoch, Histogram, History, LayerHistograms, LayerMeasurement};
 pub use progress::Progress;
 #[cfg(feature = "report")]

@@ -28,8 +28,8 @@ pub struct Chart {
     pub(super) layers: Vec<Layer>,
     /// Whether the space between the axes is as high as it is wide.
     pub(super) square: bool,
-    /// The height of a row that has a name.
-    pub(super) row_height: f64,
+    /// The height of the space between the axes otherwise, or of each row that has a name.
+    pub(super) height: f64,
     /// The number of series so far.
     pub(super) series: usize,
 }
@@ -89,7 +89,7 @@ impl Chart {
             y: axis(y_label.into()),
             layers: Vec::new(),
             square: false,
-            row_height: 18.0,
+            height: 180.0,
             series: 0,
         }
     }
@@ -143,6 +143,7 @@ impl Chart {
     /// With names along the y axis, from the top down.
     pub(super) fn y_names(mut self, names: &[impl ToString]) -> Self {
         self.y.names = Some(names.iter().map(ToString::to_string).collect());
+        self.height = 20.0;
         self
     }
 
@@ -265,6 +266,7 @@ impl Chart {
 
     /// With axes as long as the field's.
     pub(super) fn over(mut self, field: &Field) -> Self {
+        self.height = 300.0;
         let ((x_start, x_end), (y_start, y_end)) = field.ranges();
         self.x.range = Some((x_start, x_end));
         self.y.range = Some((y_start, y_end));
@@ -301,18 +303,17 @@ fn checked_range(start: f64, end: f64) -> (f64, f64) {
     (start, end)
 }
 
-/// Each point with the mean of its neighbourhood, a fiftieth of the line to either side. A value
-/// that is not finite has no part in it.
+/// Each point with the mean of its neighbourhood, a fiftieth of the line to either side, and less
+/// near the ends. A value that is not finite has no part in it.
 fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let reach = points.len() / 50;
     let mut sums = vec![(0.0, 0_usize)];
     for &(_, y) in points {
         let (sum, count) = sums[sums.len() - 1];
         sums.push(if y.is_finite() { (sum + y, count + 1) } else { (sum, count) });
     }
     let mean = |(index, &(x, _)): (usize, &(f64, f64))| {
-        let (start, end) =
-            (sums[index.saturating_sub(reach)], sums[(index + reach + 1).min(points.len())]);
+        let reach = (points.len() / 50).min(index).min(points.len() - 1 - index);
+        let (start, end) = (sums[index - reach], sums[index + reach + 1]);
         (x, (end.0 - start.0) / (end.1 - start.1) as f64)
     };
     points.iter().enumerate().map(mean).collect()

@@ -11,9 +11,9 @@ pub fn histograms(title: &str, x_label: &str, histograms: &[(String, &Histogram)
     let min = histograms.iter().map(|(_, h)| h.min()).fold(f64::INFINITY, f64::min);
     let max = histograms.iter().map(|(_, h)| h.max()).fold(f64::NEG_INFINITY, f64::max);
     // A bin too narrow to be seen is drawn wider.
-    let narrowest = (max / 2.0 - min / 2.0) / 100.0;
+    let narrowest = (max / 2.0 - min / 2.0) / 400.0;
     let mut chart = Chart::new(title, x_label, "").y_names(&names);
-    chart.row_height = 42.0;
+    chart.height = 42.0;
     for (row, (_, histogram)) in histograms.iter().enumerate() {
         let highest = histogram.counts().iter().copied().max().unwrap_or(0).max(1) as f64;
         let bin = |(bin, &count): (usize, &u64)| {
@@ -28,7 +28,7 @@ pub fn histograms(title: &str, x_label: &str, histograms: &[(String, &Histogram)
             name: None,
             shape: Shape::Rectangles(filled.map(bin).collect()),
             paint: Paint::Series(0),
-            opacity: 0.8,
+            opacity: 1.0,
         });
     }
     chart.picture()

@@ -1,9 +1,9 @@
 //! Pictures in SVG: charts, tables, histograms, images, maps of decisions and landscapes.
 //!
-//! Every picture is 420 units wide, so that its text is legible on a phone; it follows the reader's
-//! choice of light or dark, and its colours can be told apart whatever the reader's colour vision.
-//! It holds no script and refers to nothing outside of itself. Where a number is NaN or infinite
-//! there is a gap.
+//! Every picture is 400 units wide (but for graphs, which may be wider), so that its text is legible
+//! on a phone; it follows the reader's choice of light or dark, and its colours can be told apart
+//! whatever the reader's colour vision. It holds no script and refers to nothing outside of itself.
+//! Where a number is NaN or infinite there is a gap.
 //!
 //! ```
 //! use downhill_train::plot::Chart;
@@ -42,5 +42,13 @@ pub use judgements::{bars, predicted_against_actual, reliability_diagram, residu
 pub use picture::Picture;
 pub use tables::{confusion_matrix, heat_map};
 
+/// What pictures outside of this module are drawn with.
+pub(crate) mod sheet {
+    pub(crate) use super::picture::{
+        Area, Drawn, GRID, INK, LABEL, MARGIN, MUTED, PAPER, Picture, SERIES, WIDTH, fill,
+        label_style, position, stroke, text_width,
+    };
+}
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -8,13 +8,13 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 /// The width of every picture, in units that are pixels where a picture is shown at its own size.
-/// A phone shows most of it, so that text of 11 units stays legible there.
-pub(crate) const WIDTH: f64 = 420.0;
+/// A phone shows most of it, so that text of 12 units stays legible there.
+pub(crate) const WIDTH: f64 = 400.0;
 /// The distance of a picture's content from its edge.
 pub(crate) const MARGIN: f64 = 12.0;
 /// The size of labels, and of titles.
-pub(crate) const LABEL: f64 = 11.5;
-pub(crate) const TITLE: f64 = 13.5;
+pub(crate) const LABEL: f64 = 12.0;
+pub(crate) const TITLE: f64 = 14.0;
 /// The height of a line of a title, and of a row of a legend.
 const TITLE_LINE: f64 = 19.0;
 
@@ -34,8 +34,13 @@ pub(crate) const WHITE: RGBColor = RGBColor(0xFE, 0xFE, 0xFE);
 
 /// What replaces the colours above where the reader's screen is dark. All others are legible on
 /// both sheets.
-const DARK: [(RGBColor, &str); 4] =
-    [(INK, "#E6EDF3"), (MUTED, "#9198A1"), (GRID, "#2D333B"), (PAPER, "#0D1117")];
+const DARK: [(RGBColor, &str); 5] = [
+    (INK, "#E6EDF3"),
+    (MUTED, "#9198A1"),
+    (GRID, "#2D333B"),
+    (PAPER, "#0D1117"),
+    (SERIES[0], "#2B94D9"),
+];
 
 /// Colours that readers tell apart whatever their colour vision, after Okabe & Ito, "Color
 /// universal design" (2008), without black and yellow, which are too near to the two sheets.
@@ -56,7 +61,7 @@ pub(crate) fn series_color(index: usize, count: usize) -> RGBColor {
     }
     // The ends of the scale are too near to the sheets.
     let RGBColor(r, g, b) =
-        ViridisRGB::get_color_normalized(index as f64, -0.25 * count as f64, 1.2 * count as f64);
+        ViridisRGB::get_color_normalized(index as f64, -0.5 * count as f64, 1.3 * count as f64);
     RGBColor(r, g, b)
 }
 
@@ -65,10 +70,11 @@ pub(crate) type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
 
 /// A drawing in SVG: legible on a light and a dark screen, without script and without reference
 /// to anything outside of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Picture {
     title: String,
     svg: String,
+    width: f64,
 }
 
 impl Picture {
@@ -94,17 +100,22 @@ impl Picture {
         drawn.expect("drawing into a string does not fail");
         drop(area);
 
+        // Shrunk to a narrow screen, a wide picture would not be legible.
+        let fitting = match width <= WIDTH {
+            true => "max-width:100%".into(),
+            false => format!("width:{width}px"),
+        };
         let elements = drawing.split_once('>').map_or("", |(_, elements)| elements);
         let svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{width}\" \
-             height=\"{height}\" viewBox=\"0 0 {} {}\" style=\"max-width:100%;height:auto\">\n\
+             height=\"{height}\" viewBox=\"0 0 {} {}\" style=\"{fitting};height:auto\">\n\
              <title>{}</title>\n<style>{}</style>{elements}",
             pixels(width),
             pixels(height),
             escape(title),
             style_sheet(),
         );
-        Self { title: title.to_owned(), svg }
+        Self { title: title.to_owned(), svg, width }
     }
 
     /// The height of the title of a picture of this width, with the space around it.
@@ -115,6 +126,11 @@ impl Picture {
     /// What the picture shows.
     pub fn title(&self) -> &str {
         &self.title
+    }
+
+    /// Whether it is wider than most, and a page should give it room.
+    pub(crate) fn is_wide(&self) -> bool {
+        self.width > WIDTH
     }
 
     /// The SVG document, which can be written to a file or put into a page.

@@ -15,8 +15,6 @@ use super::picture::{
     label_style, pixels, position, series_color, stroke, text_width,
 };
 
-/// The height of the space between the axes, unless it is square or has names along y.
-const PLOT_HEIGHT: f64 = 190.0;
 /// The least width or height of a place for a name.
 const NAME_HEIGHT: f64 = 13.0;
 /// The greatest width of the names along an axis.
@@ -82,8 +80,8 @@ impl Chart {
         named(y, NAME_WIDTH);
 
         let mut height = match &y.kind {
-            Kind::Names(names) => self.row_height * names.len() as f64,
-            _ => PLOT_HEIGHT,
+            Kind::Names(names) => self.height * names.len().max(1) as f64,
+            _ => self.height,
         };
         let label_height = match &y.kind {
             Kind::Names(_) => NAME_HEIGHT,

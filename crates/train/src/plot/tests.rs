@@ -1,7 +1,7 @@
 use downhill_tensor::Tensor;
 use roxmltree::{Document, Node};
 
-use super::picture::{BOLD, LABEL, TITLE, text_width};
+use super::picture::{BOLD, LABEL, TITLE, WIDTH, text_width};
 use super::*;
 use crate::history::Histogram;
 use crate::metrics::{Calibration, ConfusionMatrix};
@@ -39,7 +39,7 @@ fn text_box(node: Node<'_, '_>) -> [f64; 4] {
 }
 
 /// Whatever every picture must be: well-formed, closed, finite, its texts apart and on the sheet.
-fn check(picture: &Picture) -> Vec<String> {
+pub(crate) fn check(picture: &Picture) -> Vec<String> {
     let document = Document::parse(picture.svg()).unwrap();
     let root = document.root_element();
     assert_eq!(root.tag_name().namespace(), Some("http://www.w3.org/2000/svg"));
@@ -237,7 +237,7 @@ fn heat_maps_of_all_sizes_are_legible() {
     assert!(texts.contains(&"greatest: 0.0867".into()));
     assert_eq!(picture.svg().matches("<rect").count(), 1 + 1 + 27 * 26);
     let small = heat_map("Small", ["x", "y"], &["a", "b"], &["c"], &[f64::NAN, -0.5]);
-    assert!(check(&small).contains(&"-0.5".into()));
+    assert!(check(&small).contains(&"−0.5".into()));
     check(&heat_map("Wide", ["x", "y"], &letters, &["only"], &values[..27]));
     check(&heat_map("Empty", ["x", "y"], &["a"], &["b"], &[0.0]));
 }
@@ -330,12 +330,8 @@ fn a_landscape_has_level_lines_and_labelled_paths() {
     assert!(picture.svg().matches("<polygon").count() >= 8);
 }
 
-#[test]
-fn the_size_of_text_suits_a_phone() {
-    // On a sheet of 420 units on a screen of 400 pixels with margins of 24.
-    assert!(LABEL * (400.0 - 48.0) / 420.0 > 9.5);
-    assert!(TITLE > LABEL);
-}
+/// The size of text on a screen of 400 pixels, less the page's margins.
+const _: () = assert!(LABEL * (400.0 - 26.0) / WIDTH >= 11.0 && TITLE > LABEL);
 
 #[test]
 #[should_panic(expected = "an axis cannot reach from 1 to 1")]

@@ -50,7 +50,7 @@ impl Report {
         let caption = "Each step's loss on its own batch, faintly, and over it the moving average.";
         let section = self.section("Learning");
         section.picture(chart("Loss by step").picture(), caption);
-        if spans_a_decade(history.losses()) {
+        if history.losses().iter().any(|loss| *loss > 0.0) {
             let caption = "The same on a logarithmic scale, where a loss that falls by a constant \
                            factor is a straight line.";
             let chart = chart("Loss by step, logarithmic").log_y();
@@ -79,7 +79,8 @@ impl Report {
             .iter()
             .flat_map(|epoch| names.iter().filter_map(|name| epoch.metric(name)))
             .collect();
-        if spans_a_decade(&values) {
+        let is_loss = quantity.contains("loss") && values.iter().any(|value| *value > 0.0);
+        if is_loss || spans_a_decade(&values) {
             let chart = chart(format!("{name} by epoch, logarithmic")).log_y();
             section.picture(chart.picture(), "The same on a logarithmic scale.");
         }

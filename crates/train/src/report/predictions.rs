@@ -7,7 +7,7 @@ use super::Report;
 use crate::error::Error;
 use crate::format::format_metric;
 use crate::metrics::{Calibration, ConfusionMatrix, regression};
-use crate::plot::{self, Image};
+use crate::plot::{self, Chart, Image};
 
 /// The number of mistakes that are shown.
 const MISTAKES: usize = 12;
@@ -137,5 +137,38 @@ impl Report {
             plot::bars("Coefficients", "coefficient", coefficients),
             "How much the prediction grows with each feature.",
         );
+    }
+
+    /// Adds what a model of text has learned: the loss at each position of its context, in nats,
+    /// from the first, and the table of `probabilities` of each character (column) after each
+    /// (row).
+    ///
+    /// # Panics
+    ///
+    /// If there is not a probability for each pair of characters.
+    #[track_caller]
+    pub fn language_model(
+        &mut self,
+        losses_by_position: &[f64],
+        characters: &[impl ToString],
+        probabilities: &[f64],
+    ) {
+        let table = plot::heat_map(
+            "Probability of the next character",
+            ["next character", "character"],
+            characters,
+            characters,
+            probabilities,
+        );
+        let losses = (1..).map(f64::from).zip(losses_by_position.iter().copied());
+        let losses = Chart::new("Loss by position", "position", "loss (nats)")
+            .path("mean over the samples", losses);
+        self.section("Language")
+            .picture(
+                losses.picture(),
+                "How hard each character is to guess from those before it. What stands first must \
+                 be guessed from nothing.",
+            )
+            .picture(table, "The darker, the more probable: a row is what follows one character.");
     }
 }

@@ -1,0 +1,145 @@
+use downhill_tensor::parameters;
+
+use super::*;
+
+struct Neuron<E: Element> {
+    w: [Tensor<E>; 2],
+    b: Tensor<E>,
+}
+parameters!(Neuron<E> { w, b });
+
+/// The neuron of micrograd's demonstration: tanh(x₁w₁ + x₂w₂ + b).
+fn neuron() -> (Neuron<f64>, [Tensor<f64>; 2], Tensor<f64>) {
+    let w = [Tensor::parameter(-3.0), Tensor::parameter(1.0)];
+    let neuron = Neuron { w, b: Tensor::parameter(6.881_373_587_019_543) };
+    let x = [Tensor::from(2.0), Tensor::from(0.0)];
+    let output = (&x[0] * &neuron.w[0] + &x[1] * &neuron.w[1] + &neuron.b).tanh();
+    (neuron, x, output)
+}
+
+fn node<'a>(graph: &'a Graph, name: &str) -> &'a Node {
+    let found: Vec<_> = graph.nodes().iter().filter(|node| node.name == name).collect();
+    assert_eq!(found.len(), 1, "{name} in {:?}", graph.nodes());
+    found[0]
+}
+
+#[test]
+fn values_and_gradients_are_those_of_micrograd() {
+    let (neuron, [x1, x2], output) = neuron();
+    let graph = Graph::of(&output).named(&neuron).name(&x1, "x1").name(&x2, "x2");
+    assert_eq!((graph.nodes().len(), graph.edges().len(), graph.omitted()), (10, 9, 0));
+    assert_eq!(graph.nodes()[0].name, "tanh");
+    // micrograd: data 0.7071, and gradients 1.0, 0.5 …
+    for (name, kind, value, gradient) in [
+        ("tanh", NodeKind::Operation, "0.707", Some("1")),
+        ("w.0", NodeKind::Parameter, "−3", Some("1")),
+        ("w.1", NodeKind::Parameter, "1", Some("0")),
+        ("b", NodeKind::Parameter, "6.88", Some("0.5")),
+        ("x1", NodeKind::Constant, "2", None),
+        ("x2", NodeKind::Constant, "0", None),
+    ] {
+        let node = node(&graph, name);
+        assert_eq!((node.kind, node.value.as_str()), (kind, value), "{name}");
+        assert_eq!(node.gradient.as_deref(), gradient, "{name}");
+    }
+}
+
+#[test]
+fn a_tensor_that_is_used_twice_is_one_node_with_two_edges() {
+    let (weight, x) = (Tensor::parameter(3.0_f32), Tensor::from(2.0));
+    let graph = Graph::of(&(&(&weight * &weight) * &x + &x));
+    // The sum, the products, the weight and the constant.
+    assert_eq!(graph.nodes().len(), 5);
+    assert_eq!(graph.edges().len(), 6);
+    let weight = graph.nodes().iter().position(|node| node.kind == NodeKind::Parameter).unwrap();
+    assert_eq!(graph.edges().iter().filter(|(from, _)| *from == weight).count(), 2);
+    assert_eq!(graph.nodes()[weight].gradient.as_deref(), Some("12"));
+}
+
+#[test]
+fn a_large_graph_is_cut_with_a_word() {
+    let mut tensor = Tensor::parameter(1.0_f64);
+    for _ in 0..3000 {
+        tensor = &tensor * 1.0001 + 0.0;
+    }
+    let graph = Graph::of(&tensor);
+    assert_eq!(graph.nodes().len(), 101);
+    let last = graph.nodes().last().unwrap();
+    assert_eq!(last.kind, NodeKind::Omitted);
+    assert_eq!(last.name, format!("… {} more, not shown", graph.omitted()));
+    assert!(graph.omitted() >= 5900, "{}", graph.omitted());
+    assert!(graph.edges().iter().any(|&(from, _)| from == 100));
+    assert!(graph.edges().iter().all(|&(from, to)| from <= 100 && to < 100));
+    assert_eq!(Graph::with_limit(&tensor, 7).nodes().len(), 8);
+}
+
+#[test]
+fn many_values_are_summarised() {
+    assert_eq!(summary(&Tensor::from([1.0_f32, -2.5])), "[1, −2.5]");
+    assert_eq!(summary(&Tensor::from([1.0, 2.0, 3.0, 4.0, 10.0])), "1 … 10");
+    assert_eq!(summary(&Tensor::from([1.0, f64::NAN, 3.0, 4.0, 10.0])), "1 of 5 are NaN");
+    assert_eq!(summary(&Tensor::<f64>::zeros(&[0, 2])), "empty");
+}
+
+#[test]
+fn a_result_of_many_values_is_drawn_without_gradients() {
+    let weight = Tensor::parameter([1.0, 2.0]);
+    let graph = Graph::of(&(&weight * 2.0));
+    assert!(graph.nodes().iter().all(|node| node.gradient.is_none()));
+    let constant = Graph::of(&Tensor::from([1.0, 2.0]));
+    assert_eq!(constant.nodes()[0].kind, NodeKind::Constant);
+}
+
+#[test]
+fn dot_lists_nodes_and_edges_and_escapes_names() {
+    let weight = Tensor::parameter(2.0);
+    let dot = Graph::of(&weight.exp()).name(&weight, "the \"weight\" \\").dot();
+    assert_eq!(
+        dot,
+        r##"digraph {
+  node [shape=box, style=rounded, fontname="sans-serif"];
+  n0 [label="exp\nvalue 7.39\ngradient 1"];
+  n1 [label="the \"weight\" \\\nvalue 2\ngradient 7.39", color="#0072B2", penwidth=2];
+  n1 -> n0;
+}
+"##
+    );
+}
+
+#[cfg(feature = "report")]
+#[test]
+fn a_picture_shows_every_node_and_edge_with_its_texts_apart() {
+    use crate::plot::tests::check;
+
+    let (neuron, [x1, x2], output) = neuron();
+    let graph = Graph::of(&output).named(&neuron).name(&x1, "x1").name(&x2, "x2");
+    let picture = graph.picture("A neuron");
+    let texts = check(&picture);
+    assert_eq!(texts.iter().filter(|text| text.starts_with("value ")).count(), 10);
+    assert_eq!(texts.iter().filter(|text| text.starts_with("gradient ")).count(), 8);
+    // An arrow's head for each edge.
+    assert_eq!(picture.svg().matches("<polygon").count(), 9);
+    assert_eq!(picture, graph.picture("A neuron"), "the same graph is drawn in the same way");
+}
+
+#[cfg(feature = "report")]
+#[test]
+fn networks_and_cut_graphs_are_drawn_with_their_texts_apart() {
+    use downhill_losses::CrossEntropy;
+
+    use crate::plot::tests::check;
+
+    let weights: Vec<Tensor<f64>> = (0..3)
+        .map(|i| Tensor::parameter(ndarray::Array2::from_elem((4, 4), 0.1 * f64::from(i))))
+        .collect();
+    let mut hidden = Tensor::ones(&[5, 4]);
+    for weight in &weights {
+        hidden = hidden.matmul(weight).tanh();
+    }
+    let cross_entropy = CrossEntropy::new().forward(&hidden, &[0, 1, 2, 3, 0]).unwrap();
+    let penalty = weights.iter().map(|weight| weight.square().sum()).reduce(|a, b| a + b).unwrap();
+    let loss = cross_entropy + penalty * 0.01;
+    check(&Graph::of(&loss).named(&weights).picture("A network with weight decay"));
+    let cut = Graph::with_limit(&loss, 6).picture("A network, cut");
+    assert!(check(&cut).iter().any(|text| text.contains("more, not shown")));
+}
