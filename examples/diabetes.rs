@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo run --release --example diabetes
+//! cargo run --release --example diabetes -- --report target/diabetes     # pictures of the run
 //! ```
 //!
 //! The model is ŷ = x·w + b, and the loss the mean squared error. Its gradient with respect to w
@@ -47,6 +48,9 @@ struct Arguments {
     /// Print nothing but the last line
     #[arg(long)]
     quiet: bool,
+
+    #[command(flatten)]
+    observe: common::observe::Observe,
 }
 
 fn main() -> ExitCode {
@@ -67,6 +71,8 @@ fn fit(arguments: Arguments) -> common::Outcome {
     let mut model = Linear::new(raw.feature_names().len(), 1, &mut rng);
     let mut optimizer = Sgd::new(arguments.learning_rate).momentum(0.9);
     let mean_squared_error = MeanSquaredError::new();
+    let report = arguments.observe.report("Linear regression", arguments.seed)?;
+    let mut record = arguments.observe.record(None, &model)?;
 
     let mut progress = Progress::hidden();
     if !arguments.quiet {
@@ -89,6 +95,8 @@ fn fit(arguments: Arguments) -> common::Outcome {
         }
         let gradients = loss.backward();
         optimizer.step(&mut model, &gradients)?;
+        record.step(&model, &gradients, &loss, arguments.learning_rate);
+        record.epoch(&[("root mean squared error", loss.item().sqrt())])?;
         progress.epoch(epoch, &[("mean squared error", loss.item())]);
         if common::interrupted() {
             break;
@@ -108,6 +116,14 @@ fn fit(arguments: Arguments) -> common::Outcome {
             elapsed.as_secs_f64()
         );
     }
+    if let Some(mut report) = report {
+        report.model(&model);
+        report.data_file(&arguments.data)?;
+        report.history(&record.history);
+        report.regression(&predictions, &batch.targets)?;
+        report.coefficients(&in_units_of_deviation(&model, &raw));
+        common::observe::write(report, arguments.quiet)?;
+    }
     println!("R² {r_squared:.6}");
     Ok(())
 }
@@ -122,6 +138,15 @@ fn in_own_units(model: &Linear<f64>, standardizer: &Standardizer<f64>) -> Vec<f6
     let shift: f64 = coefficients.iter().zip(standardizer.mean()).map(|(c, mean)| c * mean).sum();
     coefficients.push(bias - shift);
     coefficients
+}
+
+/// How much the prediction grows with one standard deviation of each feature: comparable, whatever
+/// their units.
+fn in_units_of_deviation<'a>(
+    model: &Linear<f64>,
+    data: &'a Dataset<f64, Values<f64>>,
+) -> Vec<(&'a String, f64)> {
+    data.feature_names().iter().zip(model.weight.to_vec()).collect()
 }
 
 fn print_coefficients(data: &Dataset<f64, Values<f64>>, descended: &[f64]) {

@@ -36,8 +36,10 @@ use clap::Parser;
 use downhill::losses::{Error, Focal, class_weights};
 use downhill::prelude::*;
 use downhill::train::metrics::{Calibration, ConfusionMatrix, average_precision};
-use downhill::train::{TemperatureScaling, TemperatureScalingError};
+use downhill::train::{Report, TemperatureScaling, TemperatureScalingError, plot};
 use rand::seq::SliceRandom;
+
+use crate::common::observe::Record;
 
 /// Trains logistic regression on a rare class with three losses and compares what they find
 #[derive(Parser)]
@@ -73,6 +75,9 @@ struct Arguments {
     /// Print the last table only
     #[arg(long)]
     quiet: bool,
+
+    #[command(flatten)]
+    observe: common::observe::Observe,
 }
 
 /// A loss of logits `[B, 2]` and the labels of their rows.
@@ -86,7 +91,7 @@ struct Trial {
     train: Dataset,
     held_out: Dataset,
     test: Dataset,
-    models: [(Loss, Linear, Sgd); 3],
+    models: Vec<(Loss, Linear, Sgd, Record)>,
     rng: Xoshiro256PlusPlus,
 }
 
@@ -100,8 +105,9 @@ fn compare(arguments: Arguments) -> common::Outcome {
     let malignant = tumours.class_names().iter().position(|name| name == "malignant");
     let malignant = malignant.ok_or("data/breast_cancer.csv: no diagnosis is `malignant`")?;
     let mut trials = (0..arguments.runs as u64)
-        .map(|run| Trial::new(&tumours, malignant, arguments.seed.wrapping_add(run), &arguments))
+        .map(|run| Trial::new(&tumours, malignant, run, &arguments))
         .collect::<Result<Vec<_>, _>>()?;
+    let report = arguments.observe.report("A rare class", arguments.seed)?;
 
     let mut progress = Progress::hidden();
     if !arguments.quiet {
@@ -128,7 +134,8 @@ fn compare(arguments: Arguments) -> common::Outcome {
         let mut totals = [0.0; 3];
         for Trial { train, models, rng, .. } in &mut trials {
             for (step, batch) in train.batches(arguments.batch_size, rng).enumerate() {
-                for ((loss, model, optimizer), total) in models.iter_mut().zip(&mut totals) {
+                for ((loss, model, optimizer, record), total) in models.iter_mut().zip(&mut totals)
+                {
                     let logits = model.forward(&batch.features);
                     let loss = loss(&logits, &batch.labels)?;
                     if !loss.item().is_finite() {
@@ -137,12 +144,16 @@ fn compare(arguments: Arguments) -> common::Outcome {
                     }
                     let gradients = loss.backward();
                     optimizer.step(model, &gradients)?;
+                    record.step(model, &gradients, &loss, arguments.learning_rate);
                     *total += f64::from(loss.item()) * batch.labels.len() as f64;
                 }
             }
         }
         let count = trials.iter().map(|trial| trial.train.len()).sum::<usize>() as f64;
         progress.epoch(epoch, &[0, 1, 2].map(|index| (LOSSES[index], totals[index] / count)));
+        for ((_, _, _, record), total) in trials[0].models.iter_mut().zip(totals) {
+            record.epoch(&[("training loss, mean of all runs", total / count)])?;
+        }
         if common::interrupted() {
             break;
         }
@@ -151,17 +162,55 @@ fn compare(arguments: Arguments) -> common::Outcome {
     if !arguments.quiet {
         println!();
     }
-    print_measures(&trials, malignant)
+    let measures = measures(&trials, malignant)?;
+    print_measures(&measures, trials.len());
+    if let Some(mut report) = report {
+        report.data_file("data/breast_cancer.csv")?;
+        describe(&mut report, &trials[0])?;
+        let row = |(row, name): (usize, &&str)| {
+            let summaries = measures.iter().map(|column| summary(&column[row]));
+            [name.trim().to_owned()].into_iter().chain(summaries).collect()
+        };
+        let section = report.section("Measures of all runs");
+        section.text("Mean ± standard deviation over the runs, on samples not trained on.");
+        section.table(&["", LOSSES[0], LOSSES[1], LOSSES[2]], MEASURES.iter().enumerate().map(row));
+        common::observe::write(report, arguments.quiet)?;
+    }
+    Ok(())
+}
+
+/// How the first run went: its losses, and what each model makes of the test samples.
+fn describe(report: &mut Report, first: &Trial) -> common::Outcome {
+    let histories = LOSSES.iter().zip(&first.models);
+    let histories = histories.map(|(name, (_, _, _, record))| (*name, &record.history));
+    report.comparison(&histories.collect::<Vec<_>>());
+    report.section("Learning").text("The losses by step are those of the first run.");
+    let test = first.test.full_batch();
+    for (name, (_, model, _, _)) in LOSSES.iter().zip(&first.models) {
+        let logits = without_recording(|| model.forward(&test.features));
+        let confusion =
+            ConfusionMatrix::new(&logits.argmax(-1), &test.labels, first.test.class_count())?
+                .with_names(first.test.class_names());
+        let calibration = Calibration::new(&logits.softmax(-1), &test.labels, 10)?;
+        report
+            .section(format!("Trained with {name} loss"))
+            .picture(plot::confusion_matrix(&confusion), "What the test samples are taken for.")
+            .picture(
+                plot::reliability_diagram(&calibration),
+                "On the diagonal if the model knows how much it knows.",
+            );
+    }
+    Ok(())
 }
 
 impl Trial {
     fn new(
         tumours: &Dataset,
         malignant: usize,
-        seed: u64,
+        run: u64,
         arguments: &Arguments,
     ) -> Result<Self, Box<dyn std::error::Error>> {
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed.wrapping_add(run));
         let data = thin(tumours, malignant, arguments.fraction, &mut rng)?;
         let (train, rest) = data.split_stratified(0.5, &mut rng)?;
         let (held_out, test) = rest.split_stratified(0.4, &mut rng)?;
@@ -193,7 +242,14 @@ impl Trial {
         // matters less and less (Byrd & Lipton, "What is the effect of importance weighting in deep
         // learning?", 2019).
         let optimizer = || Sgd::new(arguments.learning_rate).momentum(0.9).weight_decay(0.01);
-        let models = losses.map(|loss| (loss, model.clone(), optimizer()));
+        let mut models = Vec::new();
+        for (name, loss) in LOSSES.into_iter().zip(losses) {
+            let record = match run {
+                0 => arguments.observe.record(Some(name), &model)?,
+                _ => Record::disabled(),
+            };
+            models.push((loss, model.clone(), optimizer(), record));
+        }
         Ok(Self { train, held_out, test, models, rng })
     }
 }
@@ -271,27 +327,34 @@ fn measure(
     ])
 }
 
-fn print_measures(trials: &[Trial], malignant: usize) -> common::Outcome {
-    let mut columns: [[Vec<f64>; 7]; 3] = Default::default();
+/// For each loss and each measure, the figures of all runs in which it is defined.
+type Measures = [[Vec<f64>; 7]; 3];
+
+fn measures(trials: &[Trial], malignant: usize) -> Result<Measures, Box<dyn std::error::Error>> {
+    let mut columns: Measures = Default::default();
     for trial in trials {
-        for ((_, model, _), column) in trial.models.iter().zip(&mut columns) {
+        for ((_, model, _, _), column) in trial.models.iter().zip(&mut columns) {
             for (figure, figures) in measure(trial, model, malignant)?.into_iter().zip(column) {
                 figures.extend(figure);
             }
         }
     }
+    Ok(columns)
+}
+
+fn print_measures(columns: &Measures, runs: usize) {
     println!("{:<42}{:>18}{:>18}{:>18}", "", LOSSES[0], LOSSES[1], LOSSES[2]);
     for (row, name) in MEASURES.iter().enumerate() {
         let cells: Vec<String> =
             columns.iter().map(|column| format!("{:>18}", summary(&column[row]))).collect();
         println!("{name:<42}{}", cells.concat());
     }
-    let [plain, weighted, focal] = columns.map(|column| trials.len() - column[TEMPERATURE].len());
+    let [plain, weighted, focal] =
+        columns.each_ref().map(|column| runs - column[TEMPERATURE].len());
     println!(
         "\nMean ± standard deviation over the runs. In {plain}, {weighted} and {focal} of them no \
          temperature is best,\nas where all held-out samples are right, and the model is left as it is."
     );
-    Ok(())
 }
 
 /// "0.792 ± 0.123": mean and standard deviation.

@@ -32,6 +32,7 @@ use clap::Parser;
 use downhill::losses::{BinaryCrossEntropyWithLogits, Error};
 use downhill::prelude::*;
 use downhill::train::format_metric;
+use downhill::train::plot::{Image, Picture, images};
 
 /// Trains an autoencoder with cross-entropy and with squared error, and compares the two
 #[derive(Parser)]
@@ -59,6 +60,9 @@ struct Arguments {
     /// Print the last table only
     #[arg(long)]
     quiet: bool,
+
+    #[command(flatten)]
+    observe: common::observe::Observe,
 }
 
 /// A loss of logits `[B, 64]` against intensities `[B, 64]`.
@@ -83,6 +87,7 @@ struct Run {
     loss: Loss,
     model: Mlp,
     optimizer: Sgd,
+    record: common::observe::Record,
 }
 
 fn main() -> ExitCode {
@@ -97,10 +102,13 @@ fn compare(arguments: Arguments) -> common::Outcome {
     let (train, test) =
         Dataset::new(intensities, digits.targets().clone())?.split(0.8, &mut rng)?;
     let initial = biased(&Mlp::new(&[64, 16, 64], &mut rng), arguments.bias);
-    let mut runs = LOSSES.map(|(name, loss)| {
+    let report = arguments.observe.report("Soft targets", arguments.seed)?;
+    let mut runs = Vec::new();
+    for (name, loss) in LOSSES {
         let optimizer = Sgd::new(arguments.learning_rate).momentum(0.9);
-        Run { name, loss, model: initial.clone(), optimizer }
-    });
+        let record = arguments.observe.record(Some(name), &initial)?;
+        runs.push(Run { name, loss, model: initial.clone(), optimizer, record });
+    }
 
     let mut progress = Progress::hidden();
     if !arguments.quiet {
@@ -126,12 +134,16 @@ fn compare(arguments: Arguments) -> common::Outcome {
                 }
                 let gradients = loss.backward();
                 run.optimizer.step(&mut run.model, &gradients)?;
+                run.record.step(&run.model, &gradients, &loss, arguments.learning_rate);
                 *total_loss += f64::from(loss.item()) * batch.labels.len() as f64;
             }
         }
         let count = train.len() as f64;
         let means = [0, 1].map(|run| (runs[run].name, total_losses[run] / count));
         progress.epoch(epoch, &means);
+        for (run, (_, mean)) in runs.iter_mut().zip(means) {
+            run.record.epoch(&[("training loss", mean)])?;
+        }
         if common::interrupted() {
             break;
         }
@@ -163,6 +175,17 @@ fn compare(arguments: Arguments) -> common::Outcome {
     // The logit of y itself: ln y − ln(1 − y).
     let perfect = |images: &Tensor| images.ln() - (1.0 - images).ln();
     print_errors("the least there is, at ŷ = y", &perfect)?;
+    if let Some(mut report) = report {
+        report.model(&initial);
+        report.data_file("data/digits.csv")?;
+        report.comparison(
+            &runs.iter().map(|run| (run.name, &run.record.history)).collect::<Vec<_>>(),
+        );
+        let caption =
+            "Some images that were not trained on, and below each what the models make of it.";
+        report.section("Images").picture(rebuilt(&runs, &test.slice(0, ..4)), caption);
+        common::observe::write(report, arguments.quiet)?;
+    }
     if !arguments.quiet && arguments.bias == 0.0 {
         println!("\nWhat squared error makes of a start that is surely wrong: --bias -8");
     }
@@ -206,6 +229,19 @@ fn print_gradient_norms(initial: &Mlp, own_bias: f32, images: &Tensor) -> common
         );
     }
     Ok(())
+}
+
+/// A few images, and below them what each model makes of them.
+fn rebuilt(runs: &[Run], originals: &Tensor) -> Picture {
+    let mut rows = vec![("original", originals.to_vec())];
+    for run in runs {
+        rows.push((run.name, run.model.forward(originals).sigmoid().to_vec()));
+    }
+    let panel = |(name, pixels): &(&str, Vec<f32>)| -> Vec<Image> {
+        let pixels = pixels.chunks(64).map(|image| image.iter().copied().map(f64::from).collect());
+        pixels.map(|pixels| Image { pixels, width: 8, caption: vec![name.to_string()] }).collect()
+    };
+    images("Rebuilt from 16 numbers", &rows.iter().flat_map(panel).collect::<Vec<_>>())
 }
 
 /// An image and what each model makes of it, side by side.

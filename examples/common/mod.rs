@@ -5,6 +5,8 @@
 // Every example compiles this module for itself, and none uses all of it.
 #![allow(dead_code, reason = "each example uses what it needs")]
 
+pub(crate) mod observe;
+
 use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};

@@ -2,12 +2,16 @@
 
 use downhill_tensor::Element;
 
-use super::Report;
+use super::{Report, file_stem};
 use crate::history::{Histogram, History, LayerHistograms, LayerMeasurement};
 use crate::plot::{Chart, histograms};
 
 /// The most layers whose histograms are drawn.
 const LAYERS: usize = 8;
+
+/// What is to be seen on a logarithmic scale.
+const LOGARITHMIC: &str = "The same on a logarithmic scale, where what falls by a constant factor is \
+                           a straight line.";
 
 /// Where a metric comes from: a leading word, which does not make it another quantity.
 const SOURCES: [&str; 3] = ["training", "validation", "test"];
@@ -32,16 +36,69 @@ impl Report {
         self.layers(history);
         self.layer_histograms(history);
 
+        self.record("", history);
+    }
+
+    /// Adds several runs side by side, such as those of several optimizers: the loss by step and
+    /// each metric by epoch, with a curve for each run. The record of each goes beside the page,
+    /// as that of [`history`](Self::history) does, into files that bear its name.
+    pub fn comparison<E: Element>(&mut self, runs: &[(&str, &History<E>)]) {
+        let losses = |title| {
+            let mut chart = Chart::new(title, "step", "loss");
+            for (name, history) in runs {
+                let losses = (1..).map(f64::from).zip(history.losses().iter().copied());
+                chart = chart.noisy_line(*name, losses);
+            }
+            chart
+        };
+        let caption = "Each step's loss on its own batch, faintly, and over it the moving average.";
+        self.section("Learning")
+            .picture(losses("Loss by step").picture(), caption)
+            .picture(losses("Loss by step, logarithmic").log_y().picture(), LOGARITHMIC);
+        let mut metrics: Vec<&str> = Vec::new();
+        for metric in runs.iter().flat_map(|(_, history)| history.metric_names()) {
+            if !metrics.contains(&metric) {
+                metrics.push(metric);
+            }
+        }
+        for metric in metrics {
+            let curve = |history: &History<E>| -> Vec<(f64, f64)> {
+                let epochs = (1..).map(f64::from).zip(history.epochs());
+                epochs.filter_map(|(x, epoch)| Some((x, epoch.metric(metric)?))).collect()
+            };
+            let curves: Vec<_> =
+                runs.iter().map(|(name, history)| (*name, curve(history))).collect();
+            let chart = |scale: &str| {
+                let title = format!("{} by epoch{scale}", capitalized(metric));
+                curves.iter().fold(Chart::new(title, "epoch", metric), |chart, (name, points)| {
+                    chart.line(*name, points.iter().copied())
+                })
+            };
+            let section = self.section("Learning");
+            section.picture(chart("").picture(), "At the end of each epoch.");
+            let values: Vec<f64> =
+                curves.iter().flat_map(|(_, curve)| curve).map(|p| p.1).collect();
+            if is_drawn_logarithmically(metric, &values) {
+                section.picture(chart(", logarithmic").log_y().picture(), LOGARITHMIC);
+            }
+        }
+        for (name, history) in runs {
+            self.record(&format!("-{}", file_stem(name)), history);
+        }
+    }
+
+    /// Puts the tables of a run beside the page.
+    fn record<E: Element>(&mut self, name: &str, history: &History<E>) {
         let written = |write: &dyn Fn(&mut Vec<u8>) -> std::io::Result<()>| {
             let mut bytes = Vec::new();
             write(&mut bytes).expect("writing into memory does not fail");
             bytes
         };
-        self.tables = vec![
-            ("steps.csv", written(&|bytes| history.write_steps(bytes))),
-            ("epochs.csv", written(&|bytes| history.write_epochs(bytes))),
-            ("history.jsonl", written(&|bytes| history.write_json_lines(bytes))),
-        ];
+        self.tables.extend([
+            (format!("steps{name}.csv"), written(&|bytes| history.write_steps(bytes))),
+            (format!("epochs{name}.csv"), written(&|bytes| history.write_epochs(bytes))),
+            (format!("history{name}.jsonl"), written(&|bytes| history.write_json_lines(bytes))),
+        ]);
     }
 
     fn steps<E: Element>(&mut self, history: &History<E>) {
@@ -50,11 +107,9 @@ impl Report {
         let caption = "Each step's loss on its own batch, faintly, and over it the moving average.";
         let section = self.section("Learning");
         section.picture(chart("Loss by step").picture(), caption);
-        if history.losses().iter().any(|loss| *loss > 0.0) {
-            let caption = "The same on a logarithmic scale, where a loss that falls by a constant \
-                           factor is a straight line.";
+        if is_drawn_logarithmically("loss", history.losses()) {
             let chart = chart("Loss by step, logarithmic").log_y();
-            section.picture(chart.picture(), caption);
+            section.picture(chart.picture(), LOGARITHMIC);
         }
     }
 
@@ -79,10 +134,9 @@ impl Report {
             .iter()
             .flat_map(|epoch| names.iter().filter_map(|name| epoch.metric(name)))
             .collect();
-        let is_loss = quantity.contains("loss") && values.iter().any(|value| *value > 0.0);
-        if is_loss || spans_a_decade(&values) {
+        if is_drawn_logarithmically(quantity, &values) {
             let chart = chart(format!("{name} by epoch, logarithmic")).log_y();
-            section.picture(chart.picture(), "The same on a logarithmic scale.");
+            section.picture(chart.picture(), LOGARITHMIC);
         }
     }
 
@@ -208,13 +262,13 @@ fn capitalized(text: &str) -> String {
         .map_or(String::new(), |first| first.to_uppercase().chain(characters).collect())
 }
 
-/// Whether a logarithmic scale shows more than a linear one: all values are positive, and the
-/// greatest is ten times the least.
-fn spans_a_decade(values: &[f64]) -> bool {
+/// Whether a logarithmic scale shows more than a linear one: a loss has positive values, or those
+/// of another quantity are all positive and the greatest is ten times the least.
+fn is_drawn_logarithmically(quantity: &str, values: &[f64]) -> bool {
     let finite = || values.iter().copied().filter(|value| value.is_finite());
     let min = finite().fold(f64::INFINITY, f64::min);
     let max = finite().fold(f64::NEG_INFINITY, f64::max);
-    min > 0.0 && max >= 10.0 * min
+    if quantity.contains("loss") { max > 0.0 } else { min > 0.0 && max >= 10.0 * min }
 }
 
 #[cfg(test)]
@@ -233,9 +287,11 @@ mod tests {
 
     #[test]
     fn a_logarithmic_picture_is_drawn_where_it_shows_more() {
-        assert!(spans_a_decade(&[2.3, 0.1, f64::NAN]));
-        assert!(!spans_a_decade(&[2.3, 0.5]));
-        assert!(!spans_a_decade(&[2.3, 0.0]));
-        assert!(!spans_a_decade(&[]));
+        assert!(is_drawn_logarithmically("validation loss", &[2.3, 2.0]));
+        assert!(!is_drawn_logarithmically("loss", &[-2.3, 0.0]));
+        assert!(is_drawn_logarithmically("error", &[2.3, 0.1, f64::NAN]));
+        assert!(!is_drawn_logarithmically("accuracy", &[0.3, 0.9]));
+        assert!(!is_drawn_logarithmically("error", &[2.3, 0.0]));
+        assert!(!is_drawn_logarithmically("error", &[]));
     }
 }

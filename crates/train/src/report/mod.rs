@@ -20,7 +20,7 @@ use run::Run;
 /// legible on a phone, and follows the reader's choice of light or dark.
 ///
 /// Each section is there if something was given for it: what was learned
-/// ([`history`](Self::history)), how good it is ([`classification`](Self::classification),
+/// ([`history`](Self::history), or [`comparison`](Self::comparison) of several runs), how good it is ([`classification`](Self::classification),
 /// [`regression`](Self::regression)), and whatever else is put into a
 /// [`section`](Self::section) of one's own. What the run was stands at the end.
 ///
@@ -59,7 +59,7 @@ pub struct Report {
     model: Option<String>,
     sections: Vec<Section>,
     /// Files with the record of the run.
-    tables: Vec<(&'static str, Vec<u8>)>,
+    tables: Vec<(String, Vec<u8>)>,
 }
 
 /// A part of a [`Report`] under a heading of its own.
@@ -160,13 +160,13 @@ impl Report {
             sections: &self.sections,
             facts: &facts,
             model: self.model.as_deref(),
-            tables: self.tables.iter().map(|(name, _)| *name).collect(),
+            tables: self.tables.iter().map(|(name, _)| name.as_str()).collect(),
         };
         let page = page.render().expect("text is put into a string, which does not fail");
         let pictures = self.sections.iter().flat_map(|section| &section.pictures);
         let files = pictures
             .map(|entry| (entry.file.as_str(), entry.picture.svg().as_bytes()))
-            .chain(self.tables.iter().map(|(name, bytes)| (*name, bytes.as_slice())))
+            .chain(self.tables.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())))
             .chain([("report.html", page.as_bytes())]);
         self.directory.replace(files)
     }

@@ -163,6 +163,33 @@ fn pictures_of_a_run_are_legible_and_have_a_curve_for_each_source() {
 }
 
 #[test]
+fn runs_side_by_side_have_a_curve_and_a_record_each() {
+    let (_guard, path) = place();
+    let mut report = Report::create(&path, "").unwrap();
+    report.comparison(&[("fast", &descent(40)), ("slow & sure", &descent(60))]);
+    let learning = &report.sections[0];
+    let titles: Vec<_> = learning.pictures.iter().map(|entry| entry.picture.title()).collect();
+    assert_eq!(
+        titles,
+        [
+            "Loss by step",
+            "Loss by step, logarithmic",
+            "Training loss by epoch",
+            "Training loss by epoch, logarithmic",
+            "Weight, \"w\" by epoch",
+            "Weight, \"w\" by epoch, logarithmic"
+        ]
+    );
+    for entry in &learning.pictures {
+        assert_eq!(check(&entry.picture)[1..3], ["fast", "slow & sure"]);
+    }
+    report.write().unwrap();
+    for file in ["steps-fast.csv", "epochs-slow-sure.csv", "history-slow-sure.jsonl"] {
+        assert!(names(&path).contains(&file.into()), "{:?}", names(&path));
+    }
+}
+
+#[test]
 fn mistakes_are_drawn_if_they_are_images_and_listed_if_not() {
     let (_guard, path) = place();
     let (logits, data) = classified(|column| format!("column {column}"));
