@@ -121,6 +121,8 @@ fn fit(arguments: Arguments) -> common::Outcome {
         report.data_file(&arguments.data)?;
         report.history(&record.history);
         report.regression(&predictions, &batch.targets)?;
+        let units = "Coefficients are those of features in units of their standard deviation.";
+        report.section("Regression").text(units);
         report.coefficients(&in_units_of_deviation(&model, &raw));
         common::observe::write(report, arguments.quiet)?;
     }

@@ -238,8 +238,10 @@ fn rebuilt(runs: &[Run], originals: &Tensor) -> Picture {
         rows.push((run.name, run.model.forward(originals).sigmoid().to_vec()));
     }
     let panel = |(name, pixels): &(&str, Vec<f32>)| -> Vec<Image> {
+        // Two words, as there is no room for them side by side.
+        let caption: Vec<String> = name.split_inclusive(['-', ' ']).map(str::to_owned).collect();
         let pixels = pixels.chunks(64).map(|image| image.iter().copied().map(f64::from).collect());
-        pixels.map(|pixels| Image { pixels, width: 8, caption: vec![name.to_string()] }).collect()
+        pixels.map(|pixels| Image { pixels, width: 8, caption: caption.clone() }).collect()
     };
     images("Rebuilt from 16 numbers", &rows.iter().flat_map(panel).collect::<Vec<_>>())
 }

@@ -31,6 +31,9 @@ use downhill::nn::Initializer;
 use downhill::optim::{Adagrad, Adam, AdamW, Lion, Muon, ParameterGroup, RmsProp};
 use downhill::prelude::*;
 use downhill::train::format_metric;
+use downhill::train::plot::DecisionMap;
+
+use crate::common::observe::Record;
 
 /// Trains a small network to tell points in the plane apart, with the optimizer of your choice
 #[derive(Parser)]
@@ -88,6 +91,9 @@ struct Arguments {
     /// Print nothing but the last line, or the table of --compare
     #[arg(long)]
     quiet: bool,
+
+    #[command(flatten)]
+    observe: common::observe::Observe,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -122,6 +128,9 @@ enum Rule {
     Muon,
 }
 
+/// When the decisions are drawn: after these shares of the epochs.
+const MOMENTS: [f64; 3] = [0.05, 0.2, 1.0];
+
 fn main() -> ExitCode {
     common::run(lesson)
 }
@@ -142,11 +151,23 @@ fn lesson(arguments: Arguments) -> common::Outcome {
         println!("{model}");
     }
 
+    let mut report = arguments.observe.report("Points in the plane", arguments.seed)?;
+    if let Some(report) = &mut report {
+        report.model(&model);
+    }
     if arguments.compare.is_empty() {
-        let run = arguments.train(arguments.optimizer, model, &train, &test, rng)?;
+        let record = arguments.observe.record(None, &model)?;
+        let run = arguments.train(arguments.optimizer, model, [&train, &test], record, rng)?;
         if !arguments.quiet {
-            println!("\n{}", map(&run.model, &train));
+            println!("\n{}", letters(&run.model, &train));
             println!("trained in {:.2} s", run.seconds);
+        }
+        if let Some(mut report) = report {
+            report.history(&run.record.history);
+            report.decisions(&decisions(&run, &train));
+            let logits = without_recording(|| run.model.forward(&test.full_batch().features));
+            report.classification(&logits, &test)?;
+            common::observe::write(report, arguments.quiet)?;
         }
         println!("test accuracy {:.4}", run.accuracy);
         return Ok(());
@@ -156,8 +177,11 @@ fn lesson(arguments: Arguments) -> common::Outcome {
         "{:<10} {:>8} {:>12} {:>10} {:>10} {:>10} {:>9} {:>7}",
         "optimizer", "rate", "loss, first", "a tenth", "half", "last", "accuracy", "time"
     );
+    let mut records = Vec::new();
     for &rule in &arguments.compare {
-        let run = match arguments.train(rule, model.clone(), &train, &test, rng.clone()) {
+        let record = arguments.observe.record(Some(&name(rule)), &model)?;
+        let sets = [&train, &test];
+        let run = match arguments.train(rule, model.clone(), sets, record, rng.clone()) {
             Ok(run) => run,
             // One rate for all is too large for some.
             Err(error) => {
@@ -179,9 +203,16 @@ fn lesson(arguments: Arguments) -> common::Outcome {
             run.accuracy,
             run.seconds
         );
+        records.push((name(rule), run.record));
         if common::interrupted() {
             break;
         }
+    }
+    if let Some(mut report) = report {
+        let runs: Vec<_> =
+            records.iter().map(|(name, record)| (name.as_str(), &record.history)).collect();
+        report.comparison(&runs);
+        common::observe::write(report, arguments.quiet)?;
     }
     Ok(())
 }
@@ -189,10 +220,13 @@ fn lesson(arguments: Arguments) -> common::Outcome {
 /// What came of training.
 struct Run {
     model: Mlp,
+    /// The model before training and after some of the epochs.
+    moments: Vec<(usize, Mlp)>,
     /// The mean loss of each epoch.
     losses: Vec<f64>,
     accuracy: f64,
     seconds: f64,
+    record: Record,
 }
 
 impl Arguments {
@@ -200,8 +234,8 @@ impl Arguments {
         &self,
         rule: Rule,
         mut model: Mlp,
-        train: &Dataset,
-        test: &Dataset,
+        [train, test]: [&Dataset; 2],
+        mut record: Record,
         mut rng: Xoshiro256PlusPlus,
     ) -> Result<Run, Box<dyn std::error::Error>> {
         let mut optimizers = self.optimizers(rule);
@@ -210,6 +244,7 @@ impl Arguments {
         let mut progress = if shown { Progress::new(self.epochs) } else { Progress::hidden() };
         let started = Instant::now();
         let mut losses = Vec::new();
+        let mut moments = vec![(0, model.clone())];
         for epoch in 0..self.epochs {
             let (mut total_loss, mut correct) = (0.0, 0.0);
             for (step, batch) in train.batches(self.batch_size, &mut rng).enumerate() {
@@ -223,14 +258,21 @@ impl Arguments {
                 for optimizer in &mut optimizers {
                     optimizer.step(&mut model, &gradients)?;
                 }
+                record.step(&model, &gradients, &loss, self.rate(rule));
 
                 let count = batch.labels.len() as f64;
                 total_loss += f64::from(loss.item()) * count;
                 correct += accuracy(&logits.argmax(-1), &batch.labels)? * count;
             }
             let count = train.len() as f64;
-            losses.push(total_loss / count);
-            progress.epoch(epoch, &[("loss", total_loss / count), ("accuracy", correct / count)]);
+            let (loss, accuracy) = (total_loss / count, correct / count);
+            losses.push(loss);
+            progress.epoch(epoch, &[("loss", loss), ("accuracy", accuracy)]);
+            let (now, figures) = ((epoch, self.epochs), [loss, accuracy]);
+            record.classifier_epoch(now, figures, test, |points| model.forward(points))?;
+            if MOMENTS.iter().any(|share| (share * self.epochs as f64) as usize == epoch + 1) {
+                moments.push((epoch + 1, model.clone()));
+            }
             if common::interrupted() {
                 break;
             }
@@ -239,7 +281,7 @@ impl Arguments {
         let seconds = started.elapsed().as_secs_f64();
         let logits = without_recording(|| model.forward(&test.full_batch().features));
         let accuracy = accuracy(&logits.argmax(-1), test.labels())?;
-        Ok(Run { model, losses, accuracy, seconds })
+        Ok(Run { model, moments, losses, accuracy, seconds, record })
     }
 
     fn draw(&self, rng: &mut Xoshiro256PlusPlus) -> Result<Dataset, downhill::datasets::Error> {
@@ -308,9 +350,22 @@ fn name(rule: Rule) -> String {
     rule.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
+/// What the model decided at each of the moments.
+fn decisions(run: &Run, data: &Dataset) -> DecisionMap {
+    let points = data.full_batch().features;
+    let mut map = DecisionMap::new(&points, data.labels(), data.class_names());
+    for (epoch, model) in &run.moments {
+        let logits = without_recording(|| model.forward(map.grid()));
+        let moment =
+            if *epoch == 0 { "before training".into() } else { format!("after {epoch} epochs") };
+        map.capture(moment, &logits);
+    }
+    map
+}
+
 /// The plane as the model divides it: a letter for each class, capital where a training point
 /// lies.
-fn map(model: &Mlp, data: &Dataset) -> String {
+fn letters(model: &Mlp, data: &Dataset) -> String {
     const COLUMNS: usize = 60;
     const ROWS: usize = 28;
     const EXTENT: f32 = 1.2;

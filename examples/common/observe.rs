@@ -1,10 +1,11 @@
 //! What a training example writes of a run beyond what it prints: `--report` and `--tensorboard`.
 
-use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use downhill::tensor::{Element, Gradients, Parameters, Tensor};
+use downhill::prelude::*;
 use downhill::train::{History, Report, TensorBoard};
+
+use super::Outcome;
 
 /// The options, to be flattened into those of an example.
 #[derive(clap::Args)]
@@ -22,7 +23,12 @@ pub(crate) struct Observe {
 pub(crate) struct Record<E: Element = f32> {
     pub(crate) history: History<E>,
     tensorboard: Option<TensorBoard>,
+    enabled: bool,
 }
+
+/// How often, or once more, a classifier is tested during a run. Each time takes about as long as
+/// to train on a third as many samples.
+const TESTS: usize = 20;
 
 impl Observe {
     /// The report, if one is wanted. Fails, before any training, if it could not be written.
@@ -48,23 +54,17 @@ impl Observe {
         let directory =
             directory.map(|directory| run.map_or(directory.clone(), |run| directory.join(run)));
         let tensorboard = directory.map(TensorBoard::create).transpose()?;
-        let history = match self.report.is_some() || tensorboard.is_some() {
-            true => History::new(model),
-            false => History::disabled(),
-        };
-        Ok(Record { history, tensorboard })
-    }
-
-    /// Whether anything is written, so that it is worth the time to measure more.
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.report.is_some() || self.tensorboard.is_some()
+        if self.report.is_none() && tensorboard.is_none() {
+            return Ok(Record::disabled());
+        }
+        Ok(Record { history: History::new(model), tensorboard, enabled: true })
     }
 }
 
 impl<E: Element> Record<E> {
     /// A record of nothing.
     pub(crate) fn disabled() -> Self {
-        Self { history: History::disabled(), tensorboard: None }
+        Self { history: History::disabled(), tensorboard: None, enabled: false }
     }
 
     /// Records a step that has just been made.
@@ -85,8 +85,38 @@ impl<E: Element> Record<E> {
     }
 }
 
+impl Record {
+    /// Records the loss and the accuracy of a classifier in an epoch, the `epoch`th counted from 0
+    /// of `epochs`, that has just ended. After some of them it is tested too: `logits` asks the
+    /// model. If nothing is recorded, it is not.
+    pub(crate) fn classifier_epoch(
+        &mut self,
+        (epoch, epochs): (usize, usize),
+        [loss, accuracy]: [f64; 2],
+        test: &Dataset,
+        logits: impl Fn(&Tensor) -> Tensor,
+    ) -> Outcome {
+        let training = [("training loss", loss), ("training accuracy", accuracy)];
+        let ended = epoch + 1;
+        let tested = ended % epochs.div_ceil(TESTS) == 0 || ended == 1 || ended == epochs;
+        if !self.enabled || !tested {
+            return Ok(self.epoch(&training)?);
+        }
+        let (mut test_loss, mut right) = (0.0, 0);
+        for batch in test.batches_in_order(1000) {
+            let logits = without_recording(|| logits(&batch.features));
+            let sum = CrossEntropy::new().reduction(Reduction::Sum);
+            test_loss += f64::from(sum.forward(&logits, &batch.labels)?.item());
+            right += logits.argmax(-1).iter().zip(&batch.labels).filter(|(a, b)| a == b).count();
+        }
+        let count = test.len() as f64;
+        let test = [("test loss", test_loss / count), ("test accuracy", right as f64 / count)];
+        Ok(self.epoch(&[training, test].concat())?)
+    }
+}
+
 /// Names the file, or all files of the directory, that the data came from.
-pub(crate) fn data_files(report: &mut Report, path: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) fn data_files(report: &mut Report, path: &Path) -> Outcome {
     let mut files = vec![path.to_owned()];
     if path.is_dir() {
         let entries = path.read_dir()?.map(|entry| Ok(entry?.path()));

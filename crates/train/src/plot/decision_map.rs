@@ -7,7 +7,7 @@ use super::field::Field;
 use super::picture::Picture;
 
 /// The cells along each side of the map.
-const SIZE: usize = 90;
+const SIZE: usize = 64;
 
 /// The decisions of a classifier of two features, with the samples, at several moments of
 /// training.
@@ -19,7 +19,7 @@ const SIZE: usize = 90;
 /// let features = Tensor::from([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]);
 /// let mut map = DecisionMap::new(&features, &[0, 0, 1, 1], &["left", "right"]);
 /// let weight = Tensor::from([[-4.0, 4.0], [0.0, 0.0]]);
-/// map.capture("start", &map.grid().matmul(&weight));
+/// map.capture("at the start", &map.grid().matmul(&weight));
 /// assert_eq!(map.pictures().len(), 1);
 /// ```
 #[derive(Debug, Clone)]
@@ -132,7 +132,7 @@ impl<E: Element> DecisionMap<E> {
 
     fn picture(&self, moment: &Moment) -> Picture {
         let [x, y] = &self.feature_names;
-        let mut chart = Chart::new(format!("Decisions: {}", moment.name), x, y).square();
+        let mut chart = Chart::new(format!("Decisions {}", moment.name), x, y).square();
         let layer = |name, shape, class, opacity| Layer {
             name,
             shape,

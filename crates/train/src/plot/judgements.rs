@@ -23,7 +23,7 @@ pub fn reliability_diagram(calibration: &Calibration) -> Picture {
         .x_range(0.0, 1.0)
         .y_range(0.0, 1.0)
         .square()
-        .bars("right, of those", bars)
+        .bars("fraction right", bars)
         .bars("share of predictions", shares)
         .reference("calibrated", [(0.0, 0.0), (1.0, 1.0)])
         .picture()

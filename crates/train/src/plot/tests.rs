@@ -298,8 +298,8 @@ fn a_decision_map_shows_every_moment_with_its_regions_and_points() {
     let mut map = DecisionMap::new(&features, &[0, 1, 2], &["a", "b", "c"])
         .feature_names(["bill length", "flipper length"]);
     let weight = Tensor::from([[-3.0, 6.0, -3.0], [-3.0, -3.0, 6.0]]);
-    map.capture("step 1", &(map.grid().matmul(&weight) * 0.0));
-    map.capture("step 100", &map.grid().matmul(&weight));
+    map.capture("after 1 step", &(map.grid().matmul(&weight) * 0.0));
+    map.capture("after 100 steps", &map.grid().matmul(&weight));
     let [before, after] = &map.pictures()[..] else { panic!("two pictures") };
     check(before);
     assert!(check(after).contains(&"flipper length".into()));
@@ -312,7 +312,7 @@ fn a_decision_map_shows_every_moment_with_its_regions_and_points() {
 fn a_single_logit_decides_between_two_classes() {
     let features = Tensor::from([[-1.0, -1.0], [1.0, 1.0]]);
     let mut map = DecisionMap::new(&features, &[0, 1], &["no", "yes"]);
-    map.capture("end", &map.grid().matmul(&Tensor::from([[9.0], [0.0]])));
+    map.capture("at the end", &map.grid().matmul(&Tensor::from([[9.0], [0.0]])));
     // Symmetric about the middle: each class has its half in three shades.
     assert_eq!(map.pictures()[0].svg().matches("<polygon").count(), 6);
 }

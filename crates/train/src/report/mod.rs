@@ -212,8 +212,10 @@ impl Section {
     }
 }
 
-/// `Gradient norm of layers.0` as `gradient-norm-of-layers-0`.
+/// `Gradient norm of layers.0` as `gradient-norm-of-layers-0`. What follows a colon is left out: it
+/// may differ from run to run.
 fn file_stem(title: &str) -> String {
+    let title = title.split(": ").next().unwrap_or_default();
     let words = title.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let stem = words.collect::<Vec<_>>().join("-").to_ascii_lowercase();
     if stem.is_empty() { "picture".into() } else { stem.chars().take(80).collect() }

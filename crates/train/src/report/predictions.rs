@@ -7,7 +7,7 @@ use super::Report;
 use crate::error::Error;
 use crate::format::format_metric;
 use crate::metrics::{Calibration, ConfusionMatrix, regression};
-use crate::plot::{self, Chart, Image};
+use crate::plot::{self, Chart, DecisionMap, Image};
 
 /// The number of mistakes that are shown.
 const MISTAKES: usize = 12;
@@ -102,6 +102,18 @@ impl Report {
             });
             section.text("The table shows the mistakes of which the model was surest.");
             section.table(&["row", "is", "taken for", "confidence"], rows);
+        }
+    }
+
+    /// Adds the maps of what a classifier of two features decided, at each moment that was captured.
+    pub fn decisions<E: Element>(&mut self, map: &DecisionMap<E>) {
+        let section = self.section("Decisions");
+        for picture in map.pictures() {
+            section.picture(
+                picture,
+                "What the model makes of each point of the plane, the stronger in colour the surer \
+                 it is, and the samples.",
+            );
         }
     }
 

@@ -6,7 +6,7 @@ use roxmltree::{Document, ParsingOptions};
 
 use super::*;
 use crate::history::tests::descent;
-use crate::plot::{Chart, tests::check};
+use crate::plot::{Chart, DecisionMap, tests::check};
 
 /// A directory for a report within another that is removed in the end.
 fn place() -> (tempfile::TempDir, PathBuf) {
@@ -59,6 +59,9 @@ fn whole(path: &Path) -> String {
     let actual = Tensor::from([1.0, 2.0, 4.0]);
     report.regression(&Tensor::from([1.5, 2.0, 3.5]), &actual).unwrap();
     report.coefficients(&[("age", 0.5), ("bmi", -2.0)]);
+    let mut map = DecisionMap::new(&Tensor::from([[0.0, 1.0], [1.0, 0.0]]), &[0, 1], &["a", "b"]);
+    map.capture("at the start", &map.grid().clone());
+    report.decisions(&map);
     report.language_model(&[2.0, 1.5, 1.0], &['.', 'a'], &[0.1, 0.9, 0.5, 0.5]);
     let own = report.section("One's own");
     own.text("A text.").picture(line("Loss by step"), "The second of this name.");
@@ -79,7 +82,16 @@ fn the_page_is_well_formed_and_holds_every_picture_that_was_given() {
     assert_eq!(texts("h1"), ["Everything, & <more>"]);
     assert_eq!(
         texts("h2"),
-        ["Learning", "Layers", "Classification", "Regression", "Language", "One's own", "The run"]
+        [
+            "Learning",
+            "Layers",
+            "Classification",
+            "Regression",
+            "Decisions",
+            "Language",
+            "One's own",
+            "The run"
+        ]
     );
     assert!(texts("td").contains(&"a & b") && texts("td").contains(&"7"));
     assert_eq!(texts("pre"), ["Linear(1 → 1)\n2 parameters"]);
@@ -110,6 +122,7 @@ fn the_page_is_well_formed_and_holds_every_picture_that_was_given() {
             "Predicted against actual",
             "Residuals",
             "Coefficients",
+            "Decisions at the start",
             "Loss by position",
             "Probability of the next character",
             "Loss by step",
@@ -142,8 +155,8 @@ fn the_page_refers_to_nothing_but_its_own_parts_and_files() {
     assert!(!page.contains("url(") && !page.contains("@import") && !page.contains("NaN"));
     assert_eq!(names(&path).iter().filter(|name| name.ends_with(".svg")).count(), pictures);
     assert!(names(&path).contains(&"loss-by-step-2.svg".into()));
-    for table in ["epochs.csv", "history.jsonl", "steps.csv"] {
-        assert!(names(&path).contains(&table.into()), "{table}");
+    for file in ["epochs.csv", "history.jsonl", "reliability.svg", "steps.csv"] {
+        assert!(names(&path).contains(&file.into()), "{file}");
     }
 }
 
