@@ -6,6 +6,7 @@
 //! cargo run --release --example digits -- --model cnn                 # a convolutional network
 //! cargo run --release --example digits -- --data data/iris.csv        # any table with classes
 //! cargo run --release --example digits -- --data path/to/mnist        # MNIST's own files
+//! cargo run --release --example digits -- --report target/digits      # a page about the run
 //! ```
 
 #[path = "digits/cnn.rs"]
@@ -61,6 +62,9 @@ struct Arguments {
     /// Print nothing but the last line
     #[arg(long)]
     quiet: bool,
+
+    #[command(flatten)]
+    observe: common::observe::Observe,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -80,6 +84,9 @@ fn train(arguments: Arguments) -> common::Outcome {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
     let (mut train, mut test) = read(&arguments, &mut rng)?;
     let (inputs, classes) = (train.feature_names().len(), train.class_count());
+    let report = arguments.observe.report("Handwritten digits", arguments.seed)?;
+    // Images are to be shown as they are, not standardized.
+    let shown = report.is_some().then(|| test.clone());
     let mut model: Box<dyn Module> = match arguments.model {
         Model::Mlp => {
             let standardizer = Standardizer::fit(&train);
@@ -93,6 +100,7 @@ fn train(arguments: Arguments) -> common::Outcome {
     // 20 seeds.
     let mut optimizer = Sgd::new(arguments.learning_rate).momentum(0.9).weight_decay(1e-3);
     let cross_entropy = CrossEntropy::new();
+    let mut record = arguments.observe.record(None, &model)?;
 
     let mut progress = Progress::hidden();
     if !arguments.quiet {
@@ -119,6 +127,7 @@ fn train(arguments: Arguments) -> common::Outcome {
             }
             let gradients = loss.backward();
             optimizer.step(&mut model, &gradients)?;
+            record.step(&model, &gradients, &loss, arguments.learning_rate);
 
             total_loss += f64::from(loss.item()) * batch.labels.len() as f64;
             correct += logits.argmax(-1).iter().zip(&batch.labels).filter(|(a, b)| a == b).count();
@@ -129,6 +138,8 @@ fn train(arguments: Arguments) -> common::Outcome {
         }
         let (loss, accuracy) = (total_loss / seen as f64, correct as f64 / seen as f64);
         progress.epoch(epoch, &[("loss", loss), ("accuracy", accuracy)]);
+        let (now, figures) = ((epoch, arguments.epochs), [loss, accuracy]);
+        record.classifier_epoch(now, figures, &test, |images| model.evaluate(images))?;
         if common::interrupted() {
             break;
         }
@@ -137,14 +148,22 @@ fn train(arguments: Arguments) -> common::Outcome {
     let elapsed = started.elapsed();
 
     // In parts, as what a convolution makes of all images at once may be larger than memory.
-    let predictions: Vec<usize> = without_recording(|| {
+    let logits: Vec<Tensor> = without_recording(|| {
         let batches = test.batches_in_order(1000);
-        batches.flat_map(|batch| model.evaluate(&batch.features).argmax(-1)).collect()
+        batches.map(|batch| model.evaluate(&batch.features)).collect()
     });
-    let confusion = ConfusionMatrix::new(&predictions, test.labels(), test.class_count())?
+    let logits = Tensor::concat(&logits.iter().collect::<Vec<_>>(), 0);
+    let confusion = ConfusionMatrix::new(&logits.argmax(-1), test.labels(), test.class_count())?
         .with_names(test.class_names());
     if !arguments.quiet {
         println!("\n{confusion}\n\ntrained in {:.2} s", elapsed.as_secs_f64());
+    }
+    if let (Some(mut report), Some(test)) = (report, shown) {
+        report.model(model.describe());
+        common::observe::data_files(&mut report, &arguments.data)?;
+        report.history(&record.history);
+        report.classification(&logits, &test)?;
+        common::observe::write(report, arguments.quiet)?;
     }
     println!("test accuracy {:.4}", confusion.accuracy());
     Ok(())

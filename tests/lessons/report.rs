@@ -1,0 +1,156 @@
+//! `--report` and `--tensorboard` of the training examples.
+
+use std::fs;
+use std::path::Path;
+
+use roxmltree::{Document, ParsingOptions};
+
+use super::{error, example, stdout};
+
+/// The headings and the pictures' titles of the page that `name` writes, after checks that hold for
+/// every page: it is well-formed, needs nothing from elsewhere, and each picture is a file too.
+fn page(name: &str, arguments: &str) -> (Vec<String>, Vec<String>) {
+    let directory = tempfile::tempdir().unwrap();
+    let (report, events) = (directory.path().join("report"), directory.path().join("events"));
+    let mut command = example(name);
+    command.args(arguments.split_whitespace()).arg("--report").arg(&report);
+    let output = stdout(command.arg("--tensorboard").arg(&events));
+    assert!(output.contains(&format!("report in {}", report.join("report.html").display())));
+    assert!(has_events(&events), "no event file in {name}'s directory");
+
+    let page = fs::read_to_string(report.join("report.html")).unwrap();
+    let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
+    let document = Document::parse_with_options(&page, options).unwrap();
+    for tag in ["script", "link", "img", "image", "iframe", "object"] {
+        assert!(!document.descendants().any(|node| node.has_tag_name(tag)), "{name}: <{tag}>");
+    }
+    let text = |tag| {
+        let nodes = document.descendants().filter(move |node| node.has_tag_name(tag));
+        nodes.filter_map(|node| node.text().map(str::to_owned)).collect::<Vec<String>>()
+    };
+    let titles = text(("http://www.w3.org/2000/svg", "title"));
+    assert_eq!(page.matches("http").count(), titles.len(), "{name} refers to a network");
+    let drawn = page.split("<svg").skip(1).map(|svg| svg.split("</svg>").next().unwrap());
+    for svg in drawn {
+        assert!(!svg.contains("NaN") && !svg.contains("inf,") && !svg.contains("<title></title>"));
+    }
+    let pictures = fs::read_dir(&report).unwrap().filter(|entry| {
+        let path = entry.as_ref().unwrap().path();
+        path.extension().is_some_and(|extension| extension == "svg")
+            && Document::parse(&fs::read_to_string(path).unwrap()).is_ok()
+    });
+    assert_eq!(pictures.count(), titles.len(), "{name}: not as many files as pictures");
+    let facts = text("th".into());
+    for fact in ["Command", "Seed", "Version", "Machine", "Begun", "Took"] {
+        assert!(facts.contains(&fact.into()), "{name}: {facts:?}");
+    }
+    (text("h2".into()), titles)
+}
+
+fn has_events(directory: &Path) -> bool {
+    fs::read_dir(directory).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => has_events(&path),
+            false => path.to_string_lossy().contains("tfevents"),
+        }
+    })
+}
+
+fn has(titles: &[String], wanted: &[&str]) {
+    for title in wanted {
+        assert!(titles.iter().any(|found| found.starts_with(title)), "{title}: {titles:?}");
+    }
+}
+
+#[test]
+fn digits_shows_learning_layers_and_its_surest_mistakes() {
+    let (headings, titles) = page("digits", "--epochs 3");
+    assert_eq!(headings, ["Learning", "Layers", "Classification", "The run"]);
+    has(
+        &titles,
+        &[
+            "Loss by step",
+            "Loss by step, logarithmic",
+            "Loss by epoch",
+            "Accuracy by epoch",
+            "Learning rate",
+            "Gradient norm of each layer",
+            "Update-to-weight ratio",
+            "Weights of layers.0",
+            "Activations of layers.1",
+            "Confusion matrix",
+            "Reliability: expected calibration error",
+            "Most confidently wrong",
+        ],
+    );
+}
+
+#[test]
+fn spirals_shows_its_decisions_at_several_moments() {
+    let (headings, titles) = page("spirals", "--epochs 20 --points 100");
+    assert_eq!(headings, ["Learning", "Layers", "Decisions", "Classification", "The run"]);
+    let moments = ["before training", "after 1 epochs", "after 4 epochs", "after 20 epochs"];
+    has(
+        &titles,
+        &moments.map(|moment| format!("Decisions {moment}")).each_ref().map(|t| t.as_str()),
+    );
+}
+
+#[test]
+fn diabetes_shows_predictions_residuals_and_coefficients() {
+    let (headings, titles) = page("diabetes", "--epochs 200");
+    assert_eq!(headings, ["Learning", "Layers", "Regression", "The run"]);
+    has(&titles, &["Predicted against actual", "Residuals", "Coefficients"]);
+}
+
+#[test]
+fn runs_side_by_side_share_their_pictures() {
+    let (headings, _) = page("soft_targets", "--epochs 1");
+    assert_eq!(headings, ["Learning", "Images", "The run"]);
+    let (headings, titles) = page("imbalance", "--epochs 2 --runs 2");
+    assert_eq!((headings[0].as_str(), headings[4].as_str()), ("Learning", "Measures of all runs"));
+    assert_eq!(titles.iter().filter(|title| *title == "Confusion matrix").count(), 3);
+    let (_, titles) = page("spirals", "--compare sgd,adam --epochs 2 --points 100");
+    has(&titles, &["Loss by step", "Test accuracy by epoch"]);
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_told_before_training_in_one_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    fs::write(&file, "kept").unwrap();
+    for name in ["digits", "spirals", "diabetes", "soft_targets", "imbalance"] {
+        for option in ["--report", "--tensorboard"] {
+            // So many epochs would take hours.
+            let arguments = format!("--epochs 100000000 {option} {}", file.display());
+            let line = error(name, &arguments, 1);
+            assert!(line.starts_with(&format!("error: cannot write {}", file.display())), "{line}");
+        }
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), "kept");
+    let line = error("digits", &format!("--report {}", directory.path().display()), 1);
+    assert!(line.contains("holds file, which is not part of a report"), "{line}");
+}
+
+#[test]
+fn graph_draws_a_neuron_a_network_and_what_is_too_long() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = stdout(example("graph").arg("--directory").arg(directory.path()));
+    // micrograd's README: x₁ has the gradient −1.5, w₁ 1.
+    let row = |name| output.lines().find(|line| line.starts_with(name)).unwrap();
+    assert!(row("x₁ ").ends_with("−1.5") && row("w₁ ").ends_with(" 1"), "{output}");
+    for (name, nodes) in [("neuron", 10), ("network", 9), ("recurrence", 13)] {
+        let path = directory.path().join(name);
+        let dot = fs::read_to_string(path.with_extension("dot")).unwrap();
+        assert_eq!(dot.matches("[label=").count(), nodes, "{dot}");
+        let svg = fs::read_to_string(path.with_extension("svg")).unwrap();
+        assert_eq!(svg.matches("<polygon").count(), dot.matches(" -> ").count(), "arrows");
+        assert_eq!(svg.matches("http").count(), 1);
+        Document::parse(&svg).unwrap();
+        assert_eq!(name == "recurrence", svg.contains("more, not shown"), "{name}");
+    }
+    fs::write(directory.path().join("taken"), "").unwrap();
+    let line = error("graph", &format!("--directory {}/taken", directory.path().display()), 1);
+    assert!(line.starts_with("error: cannot write"), "{line}");
+}
