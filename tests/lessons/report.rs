@@ -24,11 +24,7 @@ fn page(name: &str, arguments: &str) -> (Vec<String>, Vec<String>) {
     for tag in ["script", "link", "img", "image", "iframe", "object"] {
         assert!(!document.descendants().any(|node| node.has_tag_name(tag)), "{name}: <{tag}>");
     }
-    let text = |tag| {
-        let nodes = document.descendants().filter(move |node| node.has_tag_name(tag));
-        nodes.filter_map(|node| node.text().map(str::to_owned)).collect::<Vec<String>>()
-    };
-    let titles = text(("http://www.w3.org/2000/svg", "title"));
+    let titles = texts(&document, SVG, "title");
     assert_eq!(page.matches("http").count(), titles.len(), "{name} refers to a network");
     let drawn = page.split("<svg").skip(1).map(|svg| svg.split("</svg>").next().unwrap());
     for svg in drawn {
@@ -40,11 +36,21 @@ fn page(name: &str, arguments: &str) -> (Vec<String>, Vec<String>) {
             && Document::parse(&fs::read_to_string(path).unwrap()).is_ok()
     });
     assert_eq!(pictures.count(), titles.len(), "{name}: not as many files as pictures");
-    let facts = text("th".into());
+    let facts = texts(&document, None, "th");
     for fact in ["Command", "Seed", "Version", "Machine", "Begun", "Took"] {
         assert!(facts.contains(&fact.into()), "{name}: {facts:?}");
     }
-    (text("h2".into()), titles)
+    (texts(&document, None, "h2"), titles)
+}
+
+const SVG: Option<&str> = Some("http://www.w3.org/2000/svg");
+
+/// What stands in the elements of a name.
+fn texts(document: &Document<'_>, namespace: Option<&str>, name: &str) -> Vec<String> {
+    let named = document
+        .descendants()
+        .filter(|node| node.tag_name().name() == name && node.tag_name().namespace() == namespace);
+    named.filter_map(|node| node.text().map(str::to_owned)).collect()
 }
 
 fn has_events(directory: &Path) -> bool {
@@ -90,11 +96,8 @@ fn digits_shows_learning_layers_and_its_surest_mistakes() {
 fn spirals_shows_its_decisions_at_several_moments() {
     let (headings, titles) = page("spirals", "--epochs 20 --points 100");
     assert_eq!(headings, ["Learning", "Layers", "Decisions", "Classification", "The run"]);
-    let moments = ["before training", "after 1 epochs", "after 4 epochs", "after 20 epochs"];
-    has(
-        &titles,
-        &moments.map(|moment| format!("Decisions {moment}")).each_ref().map(|t| t.as_str()),
-    );
+    has(&titles, &["Decisions before training", "Decisions after 4 epochs"]);
+    has(&titles, &["Decisions after 1 epochs", "Decisions after 20 epochs"]);
 }
 
 #[test]
