@@ -1,5 +1,58 @@
 #![forbid(unsafe_code)]
 //! Cross-entropy with fused softmax–log-sum-exp gradients, and every other loss.
+//!
+//! A loss is made with its options and applied to a batch; a function of the same name stands for
+//! the default options. Every loss is a [`Tensor`](downhill_tensor::Tensor), in nats where it is
+//! one of information, and can be differentiated twice:
+//!
+//! ```
+//! use downhill_losses::{CrossEntropy, cross_entropy};
+//! use downhill_tensor::Tensor;
+//!
+//! let logits = Tensor::parameter([[2.0_f64, 1.0, 0.1], [0.0, 0.0, 0.0]]);
+//! let loss = CrossEntropy::new().label_smoothing(0.1).forward(&logits, &[0, 2])?;
+//! let plain = cross_entropy(&logits, &[0, 2])?;
+//!
+//! // softmax − target, divided by the number of rows
+//! let gradient = plain.backward().get(&logits).unwrap().to_vec();
+//! assert!((gradient[5] - (1.0 / 3.0 - 1.0) / 2.0).abs() < 1e-15);
+//! # assert!(loss.item() > plain.item());
+//! # Ok::<(), downhill_losses::Error>(())
+//! ```
+//!
+//! | input | losses |
+//! | --- | --- |
+//! | logits `[…, C]` and labels or distributions | [`CrossEntropy`], also of a last layer whose logits are never held ([`forward_linear`](CrossEntropy::forward_linear)) |
+//! | logits `[…, C]` and labels | [`Focal`], [`Poly1`], [`GeneralisedCrossEntropy`], [`SymmetricCrossEntropy`], [`MulticlassHinge`] |
+//! | log-probabilities `[…, C]` and labels | [`NegativeLogLikelihood`] |
+//! | logits and targets in \[0, 1\], of one shape | [`BinaryCrossEntropyWithLogits`], [`BinaryFocal`], [`BinaryHinge`] |
+//! | probabilities and targets in \[0, 1\], of one shape | [`BinaryCrossEntropy`] |
+//! | logits and distributions or logits `[…, C]` | [`KlDivergence`], [`JensenShannonDivergence`], [`KnowledgeDistillation`] |
+//! | predictions and numbers, of one shape | [`MeanSquaredError`], [`MeanAbsoluteError`], [`Huber`], [`SmoothL1`], [`LogCosh`], [`Quantile`], [`GaussianNegativeLogLikelihood`], [`PoissonNegativeLogLikelihood`] |
+//! | probabilities, without gradients | the measures of [`information`] |
+//!
+//! # The edges
+//!
+//! Nothing takes the logarithm of a softmax or of a sigmoid; log Σ exp is computed as such, shifted
+//! by its maximum. What happens where that is not enough:
+//!
+//! | case | result |
+//! | --- | --- |
+//! | huge logits, such as ±10⁴ in `f32` | finite, exact |
+//! | a logit of −∞ (a masked class) whose target is 0 | contributes 0, and its gradient is 0 |
+//! | the same with label smoothing | masked classes get no share of it: ε is spread over the others |
+//! | a logit of −∞ at the true class | loss +∞; the gradient is that of the limit, softmax − target |
+//! | a logit of +∞ | takes all the probability: loss 0 if it is the true class, else +∞ |
+//! | binary, a logit of −∞ and target 0, or +∞ and 1 | 0 |
+//! | every label ignored, or of weight 0, with [`Reduction::Mean`] | loss 0, gradient 0 |
+//! | an empty batch | mean 0, sum 0, an empty gradient |
+//! | NaN in a logit | NaN in the loss and the gradient of that row only |
+//! | a row of logits that is all −∞ | [`Error::AllMasked`] |
+//! | a label that is no class, a distribution that is none, a shape, number of weights or option out of range | [`Error`], with the place and the value |
+//!
+//! `cargo test -p downhill-losses --test edges` checks each. PyTorch 2.15 returns NaN for a masked
+//! class in a distribution, the binary edges, where nothing counts, an empty batch and a row of −∞,
+//! and +∞ for a masked class with label smoothing (`python tests/reference/edges_elsewhere.py`).
 
 mod binary;
 mod checks;

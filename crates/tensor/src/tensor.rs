@@ -9,6 +9,7 @@ use ndarray::{Array, ArrayView, ArrayViewD, Dimension};
 
 use crate::element::Element;
 use crate::error::Error;
+use crate::kernels;
 use crate::operation::Operation;
 use crate::release;
 use crate::values::Values;
@@ -228,7 +229,8 @@ impl<E: Element> Tensor<E> {
         if let Some(values) = self.owned_values() {
             return change(values);
         }
-        let mut values = self.to_vec();
+        let mut values = kernels::buffer(self.len());
+        values.copy_from_slice(&self.values());
         change(&mut values);
         self.values = Arc::new(Values::new(self.shape(), values));
     }

@@ -6,11 +6,22 @@
 //! sums are added up.
 
 use downhill_tensor::Element;
+use downhill_tensor::kernels::{Arithmetic, prefetch};
 
 pub(super) const LANES: usize = 16;
 
 /// One number for each lane.
 pub(super) type Tile<E> = [E; LANES];
+
+/// A number for each lane.
+#[inline(always)]
+pub(super) fn each<E: Element>(f: impl Fn(usize) -> E) -> Tile<E> {
+    let mut tile = [E::zero(); LANES];
+    for (lane, value) in tile.iter_mut().enumerate() {
+        *value = f(lane);
+    }
+    tile
+}
 
 /// The sum of exponentials in each lane: e^(`max` · scale) · (1 + `rest`).
 ///
@@ -33,7 +44,7 @@ impl<E: Element> Sums<E> {
 
     /// The sum of two parts of each lane.
     #[inline(always)]
-    pub(super) fn plus(&self, other: &Self, scale: E) -> Self {
+    pub(super) fn plus<A: Arithmetic>(&self, other: &Self, scale: E) -> Self {
         let mut sums = *self;
         for lane in 0..LANES {
             let (a, b) = (self.max[lane], other.max[lane]);
@@ -43,7 +54,7 @@ impl<E: Element> Sums<E> {
                 true => (other.rest[lane], self.rest[lane]),
                 false => (self.rest[lane], other.rest[lane]),
             };
-            let ratio = if min == max { E::one() } else { ((min - max) * scale).exponential() };
+            let ratio = if min == max { E::one() } else { ((min - max) * scale).decay::<A>() };
             sums.max[lane] = max;
             sums.rest[lane] = rest + (E::one() + lesser) * ratio;
         }
@@ -65,7 +76,7 @@ pub(super) fn raise<E: Element>(max: &mut Tile<E>, x: &[Tile<E>]) {
 
 /// Writes e^((x − max) · scale) to `out` and adds it to `sum`.
 #[inline(always)]
-pub(super) fn add_exponentials<E: Element>(
+pub(super) fn add_exponentials<A: Arithmetic, E: Element>(
     sum: &mut Tile<E>,
     x: &[Tile<E>],
     out: &mut [Tile<E>],
@@ -78,9 +89,13 @@ pub(super) fn add_exponentials<E: Element>(
         // −∞ − (−∞) would be NaN, but where everything is masked the terms are 0.
         *shift = if *shift == E::neg_infinity() { E::zero() } else { *shift };
     }
-    for (x, out) in x.iter().zip(out) {
+    // What lies as far ahead as this goes is read next: the next panel, or the next row.
+    let length = x.len();
+    for (tile, out) in out[..length].iter_mut().enumerate() {
+        prefetch(x, length + tile);
+        let x = &x[tile];
         for lane in 0..LANES {
-            let exponential = ((x[lane] - shift[lane]) * scale).exponential();
+            let exponential = ((x[lane] - shift[lane]) * scale).decay::<A>();
             lanes[lane] += exponential;
             out[lane] = exponential;
         }

@@ -1,6 +1,7 @@
 //! Rows of many classes, along which the lanes run.
 
 use downhill_tensor::Element;
+use downhill_tensor::kernels::Arithmetic;
 
 use super::dense::{Counts, Dense};
 use super::lanes::{
@@ -31,7 +32,7 @@ impl<E: Element> Scratch<E> {
 impl<E: Element> Rows<'_, E> {
     /// The loss of one row.
     #[inline(always)]
-    pub(super) fn long_row(
+    pub(super) fn long_row<A: Arithmetic>(
         &self,
         row: usize,
         mut gradient: Option<&mut [E]>,
@@ -50,16 +51,19 @@ impl<E: Element> Rows<'_, E> {
         let has_gradient = gradient.is_some();
         let mut out = PanelsMut::new(gradient.as_deref_mut(), panel);
 
+        let mut tail = [E::zero(); LANES];
         let mut counts = Counts::zero();
         let mut sums = Sums::new();
         maxima.clear();
         for panel in 0..x.len() {
-            let part = sum_panel(x.get(panel), out.get(panel), self.scale);
+            let x = x.get(panel, &mut tail);
+            let part = sum_panel::<A, E>(x, out.get(panel), self.scale);
             maxima.push(part.max[0]);
-            sums = sums.plus(&part, self.scale);
+            sums = sums.plus::<A>(&part, self.scale);
             if self.is_dense() {
-                for (half, x) in x.get(panel).into_iter().enumerate() {
-                    counts.add(x, &dense.get(self, panel, half));
+                let [mut p, mut w] = [[E::zero(); LANES]; 2];
+                for (half, x) in x.into_iter().enumerate() {
+                    counts.add(x, &dense.get(self, panel, half, [&mut p, &mut w]));
                 }
             }
         }
@@ -73,15 +77,17 @@ impl<E: Element> Rows<'_, E> {
         }
         let upstream = [self.upstream(row); LANES];
         let outcome =
-            self.outcome(&sums, &counts, &[at_label; LANES], &[label_weight; LANES], upstream);
+            self.outcome::<A>(&sums, &counts, &[at_label; LANES], &[label_weight; LANES], upstream);
         let mut loss = outcome.loss[0];
         if has_gradient || self.is_dense() {
             for (panel, &max) in maxima.iter().enumerate() {
-                let ratio = ((max - sums.max[0]) * self.scale).exponential();
-                for (half, (x, out)) in x.get(panel).into_iter().zip(out.get(panel)).enumerate() {
+                let ratio = ((max - sums.max[0]) * self.scale).decay::<A>();
+                let x = x.get(panel, &mut tail);
+                for (half, (x, out)) in x.into_iter().zip(out.get(panel)).enumerate() {
                     if self.is_dense() {
                         let mut part = [E::zero(); LANES];
-                        let dense = dense.get(self, panel, half);
+                        let [mut p, mut w] = [[E::zero(); LANES]; 2];
+                        let dense = dense.get(self, panel, half, [&mut p, &mut w]);
                         dense.finish(&mut part, x, out, &outcome, ratio, self.scale);
                         loss += total(part)[0];
                     } else {
@@ -100,7 +106,11 @@ impl<E: Element> Rows<'_, E> {
 
 /// Writes the exponentials of a panel, relative to its largest, and sums them up in every lane.
 #[inline(always)]
-fn sum_panel<E: Element>(x: [&[Tile<E>]; 2], mut out: [&mut [Tile<E>]; 2], scale: E) -> Sums<E> {
+fn sum_panel<A: Arithmetic, E: Element>(
+    x: [&[Tile<E>]; 2],
+    mut out: [&mut [Tile<E>]; 2],
+    scale: E,
+) -> Sums<E> {
     let mut max = [E::neg_infinity(); LANES];
     for x in x {
         raise(&mut max, x);
@@ -108,7 +118,7 @@ fn sum_panel<E: Element>(x: [&[Tile<E>]; 2], mut out: [&mut [Tile<E>]; 2], scale
     let max = maximum(max);
     let (mut sum, mut lesser) = ([E::zero(); LANES], [E::zero(); LANES]);
     for (x, out) in x.into_iter().zip(&mut out) {
-        add_exponentials(&mut sum, x, out, &max, scale);
+        add_exponentials::<A, E>(&mut sum, x, out, &max, scale);
     }
     let sum = total(sum);
     if sum[0] < E::one() + E::one() {
@@ -127,10 +137,19 @@ struct Split<'a, E> {
 
 impl<'a, E: Element> Split<'a, E> {
     #[inline(always)]
-    fn get(&self, rows: &Rows<'_, E>, panel: usize, half: usize) -> Dense<'a, E> {
+    fn get<'t>(
+        &self,
+        rows: &Rows<'_, E>,
+        panel: usize,
+        half: usize,
+        [p, w]: [&'t mut Tile<E>; 2],
+    ) -> Dense<'t, E>
+    where
+        'a: 't,
+    {
         rows.dense(
-            self.probabilities.map(|values| values.get(panel)[half]),
-            self.weights.map(|weights| weights.get(panel)[half]),
+            self.probabilities.map(|values| values.get(panel, p)[half]),
+            self.weights.map(|weights| weights.get(panel, w)[half]),
         )
     }
 }
@@ -139,17 +158,15 @@ impl<'a, E: Element> Split<'a, E> {
 /// tile, padded, of what does not fill one.
 struct Panels<'a, E> {
     tiles: &'a [Tile<E>],
-    tail: Tile<E>,
-    tail_len: usize,
+    rest: &'a [E],
+    padding: E,
 }
 
 impl<'a, E: Element> Panels<'a, E> {
     #[inline(always)]
     fn new(row: &'a [E], padding: E) -> Self {
         let (tiles, rest) = row.as_chunks();
-        let mut tail = [padding; LANES];
-        tail[..rest.len()].copy_from_slice(rest);
-        Self { tiles, tail, tail_len: rest.len() }
+        Self { tiles, rest, padding }
     }
 
     #[inline(always)]
@@ -157,12 +174,21 @@ impl<'a, E: Element> Panels<'a, E> {
         self.tiles.len().div_ceil(PANEL).max(1)
     }
 
+    /// A panel, whose second half is written to `tail`: not before it is its turn, when the end of
+    /// the row is in cache.
     #[inline(always)]
-    fn get(&self, panel: usize) -> [&[Tile<E>]; 2] {
+    fn get<'t>(&self, panel: usize, tail: &'t mut Tile<E>) -> [&'t [Tile<E>]; 2]
+    where
+        'a: 't,
+    {
         let (start, end) = (panel * PANEL, (panel + 1) * PANEL);
-        let tail = usize::from(end >= self.tiles.len() && self.tail_len > 0);
+        let has_tail = end >= self.tiles.len() && !self.rest.is_empty();
+        if has_tail {
+            *tail = [self.padding; LANES];
+            tail[..self.rest.len()].copy_from_slice(self.rest);
+        }
         let end = end.min(self.tiles.len());
-        [&self.tiles[start..end], &std::slice::from_ref(&self.tail)[..tail]]
+        [&self.tiles[start..end], &std::slice::from_ref(tail)[..usize::from(has_tail)]]
     }
 }
 

@@ -1,11 +1,11 @@
 //! Cross-entropy of rows of logits: the loss of each, and the gradient in the same pass.
 
 use downhill_tensor::Element;
-use downhill_tensor::kernels::vectorize;
+use downhill_tensor::kernels::{Arithmetic, Vectorized, vectorize_arithmetic};
 use rayon::prelude::*;
 
 use super::dense::{Counts, Dense, Outcome};
-use super::lanes::{LANES, Sums, Tile};
+use super::lanes::{LANES, Sums, Tile, each};
 use super::logarithm::ln_1p;
 use super::long::Scratch;
 use super::short::Blocks;
@@ -65,11 +65,8 @@ impl<E: Element> Rows<'_, E> {
             copy.clear();
             copy.extend_from_slice(logits);
             let rows = self.row(row, copy);
-            *loss = vectorize(
-                #[inline(always)]
-                || rows.long_row(0, Some(logits), scratch),
-            )
-            .map_err(|error| error.after_rows(row))?;
+            *loss = vectorize_arithmetic(LongRow { rows: &rows, gradient: Some(logits), scratch })
+                .map_err(|error| error.after_rows(row))?;
             Ok(())
         });
         // Of several errors the first, whatever the threads.
@@ -99,10 +96,7 @@ impl<E: Element> Rows<'_, E> {
         // Lanes that run across rows are then full on either side.
         let middle = if self.classes > FEW { count / 2 } else { (count / 2) / LANES * LANES };
         if count * self.classes < GRAIN || middle == 0 {
-            return vectorize(
-                #[inline(always)]
-                || self.serial(first, losses, gradient),
-            );
+            return vectorize_arithmetic(Serial { rows: self, first, losses, gradient });
         }
         let (losses, more_losses) = losses.split_at_mut(middle);
         let (gradient, more_gradient) =
@@ -114,37 +108,13 @@ impl<E: Element> Rows<'_, E> {
         left.and(right)
     }
 
-    #[inline(always)]
-    fn serial(
-        &self,
-        first: usize,
-        losses: &mut [E],
-        mut gradient: Option<&mut [E]>,
-    ) -> Result<(), Error> {
-        let mut long = (self.classes > FEW).then(Scratch::new);
-        let mut short = long.is_none().then(|| Blocks::new(self));
-        let step = if long.is_some() { 1 } else { LANES };
-        for (block, losses) in losses.chunks_mut(step).enumerate() {
-            let (row, length) = (first + block * step, losses.len() * self.classes);
-            let gradient = gradient
-                .as_deref_mut()
-                .map(|gradient| &mut gradient[block * step * self.classes..][..length]);
-            if let Some(scratch) = &mut long {
-                losses[0] = self.long_row(row, gradient, scratch)?;
-            } else if let Some(blocks) = &mut short {
-                self.short_rows(row, losses, gradient, blocks)?;
-            }
-        }
-        Ok(())
-    }
-
     /// What follows from the sums of each lane's row, given the logit at its label, the weight of
     /// that, and what the gradient is multiplied with.
     ///
     /// The gradient is upstream · (slope · softmax − target), where slope is the sum of the
     /// targets and what the z-loss adds to it.
     #[inline(always)]
-    pub(super) fn outcome(
+    pub(super) fn outcome<A: Arithmetic>(
         &self,
         sums: &Sums<E>,
         counts: &Counts<E>,
@@ -152,54 +122,58 @@ impl<E: Element> Rows<'_, E> {
         label_weight: &Tile<E>,
         upstream: Tile<E>,
     ) -> Outcome<E> {
-        let (zero, one) = (E::zero(), E::one());
-        let zeros = [zero; LANES];
-        let mut rows = Outcome {
-            loss: zeros,
-            max: sums.max,
-            log_sum: zeros,
-            factor: zeros,
-            upstream,
-            smoothing: zeros,
-            at_label: zeros,
-        };
+        // Each line is a loop of its own over the lanes: all in one would not vectorise.
+        let (zero, one, zeros) = (E::zero(), E::one(), [E::zero(); LANES]);
         let certainty = one - self.label_smoothing;
         let by_label = matches!(self.targets, RowTargets::Labels(_));
-        for lane in 0..LANES {
-            let rest = sums.rest[lane];
-            let total = one + rest;
-            let log_sum = E::from_f64(ln_1p(rest.as_f64()));
-            let smoothing = match self.label_smoothing > zero {
-                true => self.label_smoothing / counts.unmasked[lane],
-                false => zero,
-            };
-            let row_weight = if by_label { label_weight[lane] } else { counts.weighted[lane] };
-            let target = if by_label { certainty * row_weight } else { zero };
 
-            let mut others = smoothing * counts.weight[lane] + certainty * counts.weighted[lane];
-            let mut loss = zero;
-            if self.z_loss > zero {
-                let log_normalizer = sums.max[lane] * self.scale + log_sum;
-                loss = self.z_loss * row_weight * log_normalizer * log_normalizer;
-                others += self.z_loss * row_weight * (log_normalizer + log_normalizer);
-            }
-
-            let shifted = (at_label[lane] - sums.max[lane]) * self.scale;
-            let probability = shifted.exponential() / total;
-            // 1 − probability, of which the difference would leave few digits near 0.
-            let complement = if shifted == zero { rest / total } else { one - probability };
-            let masked = at_label[lane] == E::neg_infinity();
-            let smoothed = if masked { zero } else { smoothing * label_weight[lane] };
-            loss += if target == zero { zero } else { target * (log_sum - shifted) };
-
-            rows.loss[lane] = loss;
-            rows.log_sum[lane] = log_sum;
-            rows.factor[lane] = upstream[lane] * (target + others) / total;
-            rows.smoothing[lane] = smoothing;
-            rows.at_label[lane] =
-                upstream[lane] * (others * probability - smoothed - target * complement);
+        let total = each(|lane| one + sums.rest[lane]);
+        let log_sum = each(|lane| E::from_f64(ln_1p(sums.rest[lane].as_f64())));
+        let row_weight = if by_label { *label_weight } else { counts.weighted };
+        let target = if by_label { each(|lane| certainty * row_weight[lane]) } else { zeros };
+        let (mut loss, mut others, mut smoothing) = (zeros, zeros, zeros);
+        if self.is_dense() {
+            others = each(|lane| certainty * counts.weighted[lane]);
         }
-        rows
+        if self.label_smoothing > zero {
+            smoothing = each(|lane| self.label_smoothing / counts.unmasked[lane]);
+            others = each(|lane| others[lane] + smoothing[lane] * counts.weight[lane]);
+        }
+        if self.z_loss > zero {
+            let normalizer = each(|lane| sums.max[lane] * self.scale + log_sum[lane]);
+            let slope = each(|lane| self.z_loss * row_weight[lane] * normalizer[lane]);
+            loss = each(|lane| slope[lane] * normalizer[lane]);
+            others = each(|lane| others[lane] + (slope[lane] + slope[lane]));
+        }
+
+        let shifted = each(|lane| (at_label[lane] - sums.max[lane]) * self.scale);
+        let probability = each(|lane| shifted[lane].decay::<A>() / total[lane]);
+        // 1 − probability, of which the difference would leave few digits near 0.
+        let exact = each(|lane| sums.rest[lane] / total[lane]);
+        let complement = each(|lane| match shifted[lane] == zero {
+            true => exact[lane],
+            false => one - probability[lane],
+        });
+        let smoothed = each(|lane| match at_label[lane] == E::neg_infinity() {
+            true => zero,
+            false => smoothing[lane] * label_weight[lane],
+        });
+        let of_label = each(|lane| target[lane] * (log_sum[lane] - shifted[lane]));
+        Outcome {
+            loss: each(|lane| match target[lane] == zero {
+                true => loss[lane],
+                false => loss[lane] + of_label[lane],
+            }),
+            max: sums.max,
+            log_sum,
+            factor: each(|lane| upstream[lane] * (target[lane] + others[lane]) / total[lane]),
+            upstream,
+            smoothing,
+            at_label: each(|lane| {
+                let gained = others[lane] * probability[lane] - smoothed[lane];
+                upstream[lane] * (gained - target[lane] * complement[lane])
+            }),
+        }
     }
 
     /// Whether the row in `lane` is ignored or has NaN or +∞ in it. Whether it is in order at all.
@@ -245,7 +219,9 @@ impl<E: Element> Rows<'_, E> {
         let relative = |&x: &E| if x == E::infinity() { E::zero() } else { E::neg_infinity() };
         let relative: Vec<E> = logits.iter().map(relative).collect();
         let rows = Rows { z_loss: E::zero(), ..self.row(row, &relative) };
-        let loss = rows.long_row(0, gradient.as_deref_mut(), &mut Scratch::new());
+        let scratch = &mut Scratch::new();
+        let row_alone = LongRow { rows: &rows, gradient: gradient.as_deref_mut(), scratch };
+        let loss = vectorize_arithmetic(row_alone);
         let mut loss = loss.expect("a row with a logit of 0 and the targets of one in order");
         if self.z_loss > E::zero() {
             loss = E::infinity();
@@ -270,6 +246,16 @@ impl<E: Element> Rows<'_, E> {
         self.weights.and_then(|weights| weights.get(class)).copied().unwrap_or(E::one())
     }
 
+    /// Whether no row of these lanes is unusual, by a test that is quick and may be too strict.
+    #[inline(always)]
+    pub(super) fn are_usual(&self, sums: &Sums<E>, count: usize) -> bool {
+        let mut usual = self.ignored.is_none() && matches!(self.targets, RowTargets::Labels(_));
+        for lane in 0..count {
+            usual &= sums.rest[lane] >= E::zero() && sums.max[lane] > E::neg_infinity();
+        }
+        usual
+    }
+
     #[inline(always)]
     fn is_ignored(&self, row: usize) -> bool {
         match self.targets {
@@ -291,6 +277,54 @@ impl<E: Element> Rows<'_, E> {
     ) -> Dense<'t, E> {
         let certainty = E::one() - self.label_smoothing;
         Dense { probabilities, weights, certainty, is_divergence: self.is_divergence }
+    }
+}
+
+/// Rows from `first`, as many as there are losses.
+struct Serial<'a, E> {
+    rows: &'a Rows<'a, E>,
+    first: usize,
+    losses: &'a mut [E],
+    gradient: Option<&'a mut [E]>,
+}
+
+impl<E: Element> Vectorized for Serial<'_, E> {
+    type Output = Result<(), Error>;
+
+    #[inline(always)]
+    fn run<A: Arithmetic>(self) -> Result<(), Error> {
+        let Self { rows, first, losses, mut gradient } = self;
+        let mut long = (rows.classes > FEW).then(Scratch::new);
+        let mut short = long.is_none().then(|| Blocks::new(rows));
+        let step = if long.is_some() { 1 } else { LANES };
+        for (block, losses) in losses.chunks_mut(step).enumerate() {
+            let (row, length) = (first + block * step, losses.len() * rows.classes);
+            let gradient = gradient
+                .as_deref_mut()
+                .map(|gradient| &mut gradient[block * step * rows.classes..][..length]);
+            if let Some(scratch) = &mut long {
+                losses[0] = rows.long_row::<A>(row, gradient, scratch)?;
+            } else if let Some(blocks) = &mut short {
+                rows.short_rows::<A>(row, losses, gradient, blocks)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One row of many classes.
+struct LongRow<'a, E> {
+    rows: &'a Rows<'a, E>,
+    gradient: Option<&'a mut [E]>,
+    scratch: &'a mut Scratch<E>,
+}
+
+impl<E: Element> Vectorized for LongRow<'_, E> {
+    type Output = Result<E, Error>;
+
+    #[inline(always)]
+    fn run<A: Arithmetic>(self) -> Result<E, Error> {
+        self.rows.long_row::<A>(0, self.gradient, self.scratch)
     }
 }
 

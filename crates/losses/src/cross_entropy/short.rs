@@ -1,6 +1,7 @@
 //! Rows of few classes, each in a lane of its own.
 
 use downhill_tensor::Element;
+use downhill_tensor::kernels::Arithmetic;
 
 use super::dense::Counts;
 use super::lanes::{LANES, Sums, Tile, add_exponentials, add_lesser, raise};
@@ -32,7 +33,7 @@ impl<E: Element> Blocks<E> {
 impl<E: Element> Rows<'_, E> {
     /// As many rows from `first` as `losses` has, at most [`LANES`].
     #[inline(always)]
-    pub(super) fn short_rows(
+    pub(super) fn short_rows<A: Arithmetic>(
         &self,
         first: usize,
         losses: &mut [E],
@@ -46,7 +47,7 @@ impl<E: Element> Rows<'_, E> {
         let mut sums = Sums::new();
         raise(&mut sums.max, x);
         let mut sum = [E::zero(); LANES];
-        add_exponentials(&mut sum, x, out, &sums.max, self.scale);
+        add_exponentials::<A, E>(&mut sum, x, out, &sums.max, self.scale);
         let mut lesser = [E::zero(); LANES];
         add_lesser(&mut lesser, out);
         sums.rest = rest(&sum, &lesser);
@@ -62,17 +63,25 @@ impl<E: Element> Rows<'_, E> {
             counts.add(x, &dense);
         }
         let (mut at_label, mut label_weight) = (sums.max, [E::one(); LANES]);
-        let mut upstream = [E::zero(); LANES];
-        for lane in 0..count {
-            upstream[lane] = self.upstream(first + lane);
-            if let RowTargets::Labels(labels) = self.targets {
-                let label = labels[first + lane];
+        if let RowTargets::Labels(labels) = self.targets {
+            let labels = &labels[first..first + count];
+            for (at_label, (lane, &label)) in at_label.iter_mut().zip(labels.iter().enumerate()) {
                 // Ignored rows, whose label need not be a class, are seen to in the end.
-                at_label[lane] = x.get(label).map_or(E::zero(), |x| x[lane]);
-                label_weight[lane] = self.weight(label);
+                *at_label = x.get(label).map_or(E::zero(), |x| x[lane]);
+            }
+            if self.weights.is_some() {
+                for (weight, &label) in label_weight.iter_mut().zip(labels) {
+                    *weight = self.weight(label);
+                }
             }
         }
-        let rows = self.outcome(&sums, &counts, &at_label, &label_weight, upstream);
+        let mut upstream = [self.upstream * self.scale; LANES];
+        if self.row_upstream.is_some() {
+            for (lane, upstream) in upstream[..count].iter_mut().enumerate() {
+                *upstream = self.upstream(first + lane);
+            }
+        }
+        let rows = self.outcome::<A>(&sums, &counts, &at_label, &label_weight, upstream);
         let (mut loss, mut factor) = (rows.loss, rows.factor);
         if self.is_dense() {
             dense.finish(&mut loss, x, out, &rows, E::one(), self.scale);
@@ -81,6 +90,17 @@ impl<E: Element> Rows<'_, E> {
         losses.copy_from_slice(&loss[..count]);
         if let Some(gradient) = &mut gradient {
             write_rows(out, &factor, gradient);
+        }
+        if let (true, RowTargets::Labels(labels)) = (self.are_usual(&sums, count), self.targets) {
+            if let Some(gradient) = gradient {
+                let rows_of_gradient = gradient.chunks_exact_mut(classes);
+                for ((gradient, &label), &value) in
+                    rows_of_gradient.zip(&labels[first..]).zip(&rows.at_label)
+                {
+                    gradient[label] = value;
+                }
+            }
+            return Ok(());
         }
         for (lane, loss) in losses.iter_mut().enumerate() {
             let row = first + lane;

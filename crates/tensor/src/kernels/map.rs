@@ -25,7 +25,7 @@ pub(crate) unsafe fn uninitialized<E: Kernel>(
 }
 
 /// From this many values on, a loop is shared among threads, in pieces of `PIECE`.
-const WORTH_THREADS: usize = 1 << 17;
+const WORTH_THREADS: usize = 1 << 18;
 const PIECE: usize = 1 << 14;
 
 /// `f` of each value.

@@ -4,8 +4,8 @@
 use gemm_common::Parallelism;
 use ndarray::{Array2, ArrayView2, CowArray, Ix2};
 
-use super::Kernel;
 use super::pool::Pool;
+use super::{Arithmetic, Kernel, exponential, normal};
 
 /// The operands of destination = accumulate · destination + left · right, as `gemm` takes them.
 #[derive(Clone, Copy)]
@@ -25,16 +25,21 @@ pub struct Product<E> {
 const WORTH_THREADS: usize = 1 << 20;
 
 macro_rules! kernel {
-    ($float:ident, $gemm:ident, $exponential:path, $normal_cdf:path) => {
+    ($float:ident, $gemm:ident, $exponential:ident, $decay:ident, $normal_cdf:ident) => {
         impl Kernel for $float {
             #[inline(always)]
             fn exponential(self) -> Self {
-                $exponential(self)
+                exponential::$exponential(self)
+            }
+
+            #[inline(always)]
+            fn decay<A: Arithmetic>(self) -> Self {
+                exponential::$decay::<A>(self)
             }
 
             #[inline(always)]
             fn normal_cdf(self) -> Self {
-                $normal_cdf(self)
+                normal::$normal_cdf(self)
             }
 
             fn pool() -> &'static Pool<Self> {
@@ -78,8 +83,8 @@ macro_rules! kernel {
         }
     };
 }
-kernel!(f32, gemm_f32, super::exponential::exponential_f32, super::normal::normal_cdf_f32);
-kernel!(f64, gemm_f64, super::exponential::exponential_f64, super::normal::normal_cdf_f64);
+kernel!(f32, gemm_f32, exponential_f32, decay_f32, normal_cdf_f32);
+kernel!(f64, gemm_f64, exponential_f64, decay_f64, normal_cdf_f64);
 
 /// The product of `left` `[M, K]` and `right` `[K, N]`, each in any layout; in row-major layout.
 ///

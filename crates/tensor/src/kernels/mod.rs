@@ -1,11 +1,14 @@
 //! The loops that do the arithmetic, on plain slices. The only place where `unsafe` stands.
 //!
 //! A kernel is an ordinary loop written once, for any element. [`vectorize`] compiles it for each
-//! instruction set and chooses among the copies at run time.
+//! instruction set and chooses among the copies at run time: AVX-512, AVX2 with fused
+//! multiply–add, NEON, or none. With the environment variable `DOWNHILL_PORTABLE=1` it is none
+//! whatever the processor has.
 #![allow(unsafe_code)]
 
 use crate::element::Element;
 
+mod dispatch;
 mod exponential;
 mod map;
 mod matmul;
@@ -14,6 +17,9 @@ mod pool;
 mod reduce;
 mod softmax;
 
+pub use dispatch::{
+    Arithmetic, Fused, Separate, Vectorized, prefetch, vectorize, vectorize_arithmetic,
+};
 pub(crate) use map::{map, map_in_place, uninitialized, zip, zip_in_place};
 pub use matmul::{matmul, matmul_onto};
 pub(crate) use reduce::{sum, sum_columns};
@@ -30,6 +36,11 @@ pub trait Kernel: Copy + Send + Sync + Sized + 'static {
     /// of 5e-7 in `f32`, in a form that vectorises.
     fn normal_cdf(self) -> Self;
 
+    /// eˣ of what is not above 0, to within 1 unit in the last place, or 0 where that is less
+    /// than the smallest normal number. 1 of 0, NaN of NaN. In half the time of
+    /// [`exponential`](Self::exponential) where multiply–add is [`Fused`].
+    fn decay<A: Arithmetic>(self) -> Self;
+
     /// Where large buffers of this type wait to be used again.
     #[doc(hidden)]
     fn pool() -> &'static pool::Pool<Self>;
@@ -42,36 +53,6 @@ pub trait Kernel: Copy + Send + Sync + Sized + 'static {
     /// The strides must stay inside the arrays the pointers point into.
     #[doc(hidden)]
     unsafe fn gemm(product: matmul::Product<Self>);
-}
-
-/// Runs `kernel`, compiled for the widest vector instructions that this processor has.
-///
-/// Only what is inlined into `kernel` is compiled that way: plain `for` loops over slices are,
-/// and functions marked `#[inline(always)]`. An iterator adaptor's `collect` often is not.
-///
-/// ```
-/// use downhill_tensor::kernels::{Kernel, vectorize};
-///
-/// let mut values = vec![0.0_f32; 100];
-/// vectorize(|| {
-///     for value in &mut values {
-///         *value = value.exponential();
-///     }
-/// });
-/// assert_eq!(values[99], 1.0);
-/// ```
-#[inline(always)]
-pub fn vectorize<R>(kernel: impl FnOnce() -> R) -> R {
-    struct Kernel<F>(F);
-    impl<R, F: FnOnce() -> R> pulp::NullaryFnOnce for Kernel<F> {
-        type Output = R;
-
-        #[inline(always)]
-        fn call(self) -> R {
-            (self.0)()
-        }
-    }
-    pulp::Arch::new().dispatch(Kernel(kernel))
 }
 
 /// `len` values for a kernel to overwrite. What they are at first is unspecified: the buffer may

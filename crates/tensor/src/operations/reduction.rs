@@ -236,7 +236,7 @@ impl<E: Element> Tensor<E> {
     #[track_caller]
     pub fn log_sum_exp_axes(&self, axes: impl Into<Axes>) -> Self {
         let reduction = Reduction::new("log_sum_exp", self.shape(), &axes.into());
-        let value = reduction.rows(self, |row| kernels::vectorize(|| kernels::log_sum_exp(row)));
+        let value = reduction.rows(self, kernels::log_sum_exp);
         operation::unary("log_sum_exp", self, value, move |gradient, log_sum, x| {
             let softmax = (x - log_sum.reshape(&reduction.kept)).exp();
             gradient.reshape(&reduction.kept) * softmax

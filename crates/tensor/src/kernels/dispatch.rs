@@ -1,0 +1,152 @@
+//! The choice of vector instructions.
+
+use std::sync::LazyLock;
+
+use pulp::{Arch, NullaryFnOnce, Scalar, Simd, WithSimd};
+
+use crate::element::Element;
+
+/// How x · y + z is computed: what the processor is good at.
+pub trait Arithmetic: Copy + 'static {
+    /// x · y + z
+    fn multiply_add<E: Element>(x: E, y: E, z: E) -> E;
+}
+
+/// In one instruction that rounds once.
+#[derive(Debug, Clone, Copy)]
+pub struct Fused;
+
+/// As a product, then a sum, each rounded.
+#[derive(Debug, Clone, Copy)]
+pub struct Separate;
+
+impl Arithmetic for Fused {
+    #[inline(always)]
+    fn multiply_add<E: Element>(x: E, y: E, z: E) -> E {
+        x.mul_add(y, z)
+    }
+}
+
+impl Arithmetic for Separate {
+    #[inline(always)]
+    fn multiply_add<E: Element>(x: E, y: E, z: E) -> E {
+        x * y + z
+    }
+}
+
+/// A kernel for [`vectorize_arithmetic`].
+pub trait Vectorized {
+    /// What it returns.
+    type Output;
+
+    /// Runs the kernel. To be marked `#[inline(always)]`.
+    fn run<A: Arithmetic>(self) -> Self::Output;
+}
+
+/// Runs `kernel`, compiled for the widest vector instructions that this processor has.
+///
+/// Only what is inlined into `kernel` is compiled that way: plain `for` loops over slices are,
+/// and functions marked `#[inline(always)]`. An iterator adaptor's `collect` often is not, nor is
+/// a closure of more than a few lines unless it is itself marked so:
+/// `vectorize(#[inline(always)] || { … })`.
+///
+/// ```
+/// use downhill_tensor::kernels::{Kernel, vectorize};
+///
+/// let mut values = vec![0.0_f32; 100];
+/// vectorize(|| {
+///     for value in &mut values {
+///         *value = value.exponential();
+///     }
+/// });
+/// assert_eq!(values[99], 1.0);
+/// ```
+#[inline(always)]
+pub fn vectorize<R>(kernel: impl FnOnce() -> R) -> R {
+    struct Closure<F>(F);
+    impl<R, F: FnOnce() -> R> Vectorized for Closure<F> {
+        type Output = R;
+
+        #[inline(always)]
+        fn run<A: Arithmetic>(self) -> R {
+            (self.0)()
+        }
+    }
+    vectorize_arithmetic(Closure(kernel))
+}
+
+/// [`vectorize`] for a kernel that multiplies and adds: it is told how the processor does that.
+///
+/// Results may then differ in their last digits from one processor to another.
+#[inline(always)]
+pub fn vectorize_arithmetic<K: Vectorized>(kernel: K) -> K::Output {
+    struct Dispatched<K>(K);
+    impl<K: Vectorized> WithSimd for Dispatched<K> {
+        type Output = K::Output;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> K::Output {
+            if S::IS_SCALAR {
+                simd.vectorize(Run::<K, Separate>(self.0, Separate))
+            } else {
+                simd.vectorize(Run::<K, Fused>(self.0, Fused))
+            }
+        }
+    }
+    match *PORTABLE {
+        true => Dispatched(kernel).with_simd(Scalar),
+        false => Arch::new().dispatch(Dispatched(kernel)),
+    }
+}
+
+/// Has the processor begin to load what lies at `values[index]`, which may be beyond the end, into
+/// its cache. No more than a hint.
+#[inline(always)]
+pub fn prefetch<T>(values: &[T], index: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let address = values.as_ptr().wrapping_add(index).cast();
+        // SAFETY: prefetching reads nothing, and ignores addresses that are not mapped.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (values, index);
+}
+
+/// A kernel whose arithmetic is chosen.
+struct Run<K, A>(K, A);
+
+impl<K: Vectorized, A: Arithmetic> NullaryFnOnce for Run<K, A> {
+    type Output = K::Output;
+
+    #[inline(always)]
+    fn call(self) -> K::Output {
+        self.0.run::<A>()
+    }
+}
+
+static PORTABLE: LazyLock<bool> =
+    LazyLock::new(|| std::env::var_os("DOWNHILL_PORTABLE").is_some_and(|value| value == "1"));
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    /// The tests of the kernels once more, without vector instructions.
+    #[test]
+    fn the_portable_path_passes_the_tests_of_the_kernels() {
+        if *super::PORTABLE {
+            return;
+        }
+        let tests = std::env::current_exe().unwrap();
+        let output = Command::new(tests)
+            .args(["kernels::", "operations::"])
+            .env("DOWNHILL_PORTABLE", "1")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{text}");
+        assert!(!text.contains("running 0 tests"), "{text}");
+    }
+}
