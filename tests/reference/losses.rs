@@ -1,5 +1,4 @@
-//! Losses and their gradients against PyTorch's, with the figures in `tests/reference`, whose
-//! README.md says what each case holds.
+//! Losses and their gradients.
 
 use std::collections::BTreeMap;
 
@@ -12,52 +11,12 @@ use downhill::losses::{
 };
 use downhill::tensor::{Element, Tensor};
 use ndarray::ArrayD;
-use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
+
+use super::Reference;
 
 /// How many cases there are of each type; none may be passed over.
 const CASES: [(&str, usize); 2] = [("f64", 340), ("f32", 156)];
-
-enum Array {
-    Numbers(ArrayD<f64>),
-    Labels(ArrayD<usize>),
-}
-
-struct Reference {
-    arrays: BTreeMap<String, Array>,
-    cases: Vec<Value>,
-}
-
-impl Reference {
-    fn read() -> Self {
-        let path = format!("{}/tests/reference/losses.safetensors", env!("CARGO_MANIFEST_DIR"));
-        let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
-        let cases = serde_json::from_str(&header.metadata().as_ref().unwrap()["cases"]).unwrap();
-        let file = SafeTensors::deserialize(&bytes).unwrap();
-        let arrays = file.tensors().into_iter().map(|(name, view)| {
-            let (wide, narrow) = (view.data().as_chunks::<8>().0, view.data().as_chunks::<4>().0);
-            let array = match view.dtype() {
-                Dtype::F64 => numbers(view.shape(), wide.iter().map(|&b| f64::from_le_bytes(b))),
-                Dtype::F32 => {
-                    numbers(view.shape(), narrow.iter().map(|&b| f32::from_le_bytes(b).into()))
-                }
-                Dtype::I64 => {
-                    let label = |&b: &[u8; 8]| i64::from_le_bytes(b).try_into().unwrap();
-                    let labels = wide.iter().map(label).collect();
-                    Array::Labels(ArrayD::from_shape_vec(view.shape(), labels).unwrap())
-                }
-                other => panic!("{name} is stored as {other:?}"),
-            };
-            (name, array)
-        });
-        Self { arrays: arrays.collect(), cases }
-    }
-}
-
-fn numbers(shape: &[usize], values: impl Iterator<Item = f64>) -> Array {
-    Array::Numbers(ArrayD::from_shape_vec(shape, values.collect()).unwrap())
-}
 
 /// One case, and what of it becomes parameters.
 struct Case<'a, E: Element> {
@@ -77,10 +36,8 @@ impl<'a, E: Element> Case<'a, E> {
     }
 
     fn numbers(&self, name: &Value) -> Option<&'a ArrayD<f64>> {
-        match &self.reference.arrays[name.as_str()?] {
-            Array::Numbers(array) => Some(array),
-            Array::Labels(_) => None,
-        }
+        let array = &self.reference.arrays[name.as_str()?];
+        (!array.is_of_integers).then_some(&array.values)
     }
 
     fn tensor(&self, role: &str) -> Tensor<E> {
@@ -93,11 +50,9 @@ impl<'a, E: Element> Case<'a, E> {
         })
     }
 
-    fn labels(&self) -> Option<&'a ArrayD<usize>> {
-        match &self.reference.arrays[self.description["inputs"]["target"].as_str()?] {
-            Array::Labels(labels) => Some(labels),
-            Array::Numbers(_) => None,
-        }
+    fn labels(&self) -> Option<ArrayD<usize>> {
+        let array = &self.reference.arrays[self.description["inputs"]["target"].as_str()?];
+        array.is_of_integers.then(|| array.values.mapv(|label| label as usize))
     }
 
     fn weights(&self, role: &str) -> Option<Vec<f64>> {
@@ -148,7 +103,7 @@ impl<'a, E: Element> Case<'a, E> {
                     loss = loss.ignore_index(label as usize);
                 }
                 match self.labels() {
-                    Some(labels) => loss.forward(&input, labels),
+                    Some(labels) => loss.forward(&input, &labels),
                     None => loss.forward(&input, &target()),
                 }
             }
@@ -160,36 +115,36 @@ impl<'a, E: Element> Case<'a, E> {
                 if let Some(label) = options["ignore_index"].as_u64() {
                     loss = loss.ignore_index(label as usize);
                 }
-                loss.forward(&input, labels())
+                loss.forward(&input, &labels())
             }
             "focal" => {
                 let mut loss = Focal::new().gamma(self.option("gamma")).reduction(reduction);
                 if let Some(alpha) = self.weights("alpha") {
                     loss = loss.alpha(alpha);
                 }
-                loss.forward(&input, labels())
+                loss.forward(&input, &labels())
             }
             "poly1" => {
                 let loss = Poly1::new().epsilon(self.option("epsilon"));
-                loss.reduction(reduction).forward(&input, labels())
+                loss.reduction(reduction).forward(&input, &labels())
             }
             "generalised_cross_entropy" => {
                 let loss = GeneralisedCrossEntropy::new().q(self.option("q"));
-                loss.reduction(reduction).forward(&input, labels())
+                loss.reduction(reduction).forward(&input, &labels())
             }
             "symmetric_cross_entropy" => SymmetricCrossEntropy::new()
                 .alpha(self.option("alpha"))
                 .beta(self.option("beta"))
                 .log_zero(self.option("log_zero"))
                 .reduction(reduction)
-                .forward(&input, labels()),
+                .forward(&input, &labels()),
             "multiclass_hinge" => {
                 let loss = MulticlassHinge::new().margin(self.option("margin"));
-                loss.reduction(reduction).forward(&input, labels())
+                loss.reduction(reduction).forward(&input, &labels())
             }
             "crammer_singer_hinge" => {
                 let loss = MulticlassHinge::new().margin(self.option("margin")).crammer_singer();
-                loss.reduction(reduction).forward(&input, labels())
+                loss.reduction(reduction).forward(&input, &labels())
             }
             "kl_divergence" => KlDivergence::new()
                 .input(self.form("input_kind"))
@@ -307,7 +262,8 @@ impl<'a, E: Element> Case<'a, E> {
 }
 
 fn check<E: Element>(dtype: &str, tolerance: f64) {
-    let reference = Reference::read();
+    let reference =
+        Reference::read("losses.safetensors", CASES.iter().map(|(_, count)| count).sum());
     let of_type = |case: &&Value| case["dtype"] == dtype;
     let cases: Vec<_> = reference.cases.iter().filter(of_type).collect();
     assert!(CASES.contains(&(dtype, cases.len())), "{} cases of {dtype}", cases.len());
