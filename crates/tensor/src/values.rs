@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use ndarray::{Array, ArrayView, ArrayViewD, Dimension, IntoDimension, IxDyn, ShapeBuilder};
+use ndarray::{
+    Array, ArrayView, ArrayView2, ArrayViewD, Dimension, IntoDimension, IxDyn, ShapeBuilder,
+};
 
 use crate::element::Element;
 use crate::kernels;
@@ -97,6 +99,19 @@ impl<E: Element> Values<E> {
             Some(numbers) => numbers.into(),
             None => self.view().iter().copied().collect::<Vec<_>>().into(),
         }
+    }
+
+    /// The numbers of two axes, without the detour through a view of any rank.
+    pub(crate) fn matrix(&self) -> Option<ArrayView2<'_, E>> {
+        let &[rows, columns] = self.shape.slice() else { return None };
+        let view = match &self.strides {
+            None => ArrayView2::from_shape((rows, columns), self.stored()),
+            Some(strides) => {
+                let strides = (strides[0], strides[1]);
+                ArrayView2::from_shape((rows, columns).strides(strides), self.stored())
+            }
+        };
+        Some(view.expect("a shape and its strides cover the numbers"))
     }
 
     pub(crate) fn view(&self) -> ArrayViewD<'_, E> {

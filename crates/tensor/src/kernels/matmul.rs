@@ -14,6 +14,8 @@ pub struct Product<E> {
     columns: usize,
     inner: usize,
     destination: *mut E,
+    /// From one row to the next.
+    destination_stride: isize,
     accumulate: bool,
     left: *const E,
     left_strides: [isize; 2],
@@ -21,8 +23,61 @@ pub struct Product<E> {
     right_strides: [isize; 2],
 }
 
-/// Products with fewer multiplications than this are not worth waking another thread for.
-const WORTH_THREADS: usize = 1 << 20;
+// SAFETY: the pointers are those of slices of numbers, of which the destination is borrowed
+// exclusively for as long as the product is computed.
+unsafe impl<E: Send + Sync> Send for Product<E> {}
+
+/// A part with fewer multiplications than this is not worth waking another thread for.
+const WORTH_THREADS: usize = 1 << 19;
+
+impl<E: Kernel> Product<E> {
+    /// Computes the product in as many parts as there are threads. A part is some of the rows or
+    /// columns, so that each number is the same sum whatever the parts.
+    ///
+    /// # Safety
+    ///
+    /// The strides must stay inside the arrays the pointers point into.
+    unsafe fn run(self, threads: usize) {
+        let work = self.rows * self.columns * self.inner;
+        if threads < 2 || work < 2 * WORTH_THREADS {
+            // SAFETY: the caller vouches for the pointers and strides.
+            return unsafe { E::gemm(self) };
+        }
+        let (first, second) = self.halves();
+        // SAFETY: the halves are parts of the same arrays, and do not overlap in the destination.
+        rayon::join(
+            move || unsafe { first.run(threads.div_ceil(2)) },
+            move || unsafe { second.run(threads / 2) },
+        );
+    }
+
+    /// Two parts along the longer axis of the destination.
+    fn halves(self) -> (Self, Self) {
+        // In full registers of every instruction set.
+        let middle = |length: usize| (length / 2).next_multiple_of(16).min(length);
+        if self.rows >= self.columns {
+            let rows = middle(self.rows);
+            let (left, destination) =
+                (rows as isize * self.left_strides[0], rows as isize * self.destination_stride);
+            let second = Self {
+                rows: self.rows - rows,
+                left: self.left.wrapping_offset(left),
+                destination: self.destination.wrapping_offset(destination),
+                ..self
+            };
+            (Self { rows, ..self }, second)
+        } else {
+            let columns = middle(self.columns);
+            let second = Self {
+                columns: self.columns - columns,
+                right: self.right.wrapping_offset(columns as isize * self.right_strides[1]),
+                destination: self.destination.wrapping_add(columns),
+                ..self
+            };
+            (Self { columns, ..self }, second)
+        }
+    }
+}
 
 macro_rules! kernel {
     ($float:ident, $gemm:ident, $exponential:ident, $decay:ident, $normal_cdf:ident) => {
@@ -49,10 +104,6 @@ macro_rules! kernel {
 
             unsafe fn gemm(product: Product<Self>) {
                 let Product { rows, columns, inner, destination, accumulate, .. } = product;
-                let parallelism = match rows * columns * inner < WORTH_THREADS {
-                    true => Parallelism::None,
-                    false => Parallelism::Rayon(0),
-                };
                 // The kernels want a destination in column-major layout: a row-major one is the
                 // transpose, the product of the transposed operands in the other order.
                 // SAFETY: the caller vouches for the pointers and strides.
@@ -62,7 +113,7 @@ macro_rules! kernel {
                         rows,
                         inner,
                         destination,
-                        columns as isize,
+                        product.destination_stride,
                         1,
                         accumulate,
                         product.right,
@@ -76,7 +127,7 @@ macro_rules! kernel {
                         false,
                         false,
                         false,
-                        parallelism,
+                        Parallelism::None,
                     );
                 }
             }
@@ -135,17 +186,22 @@ unsafe fn product<E: Kernel>(
     // SAFETY: a view's pointer and strides stay inside its array for every index below its
     // dimensions, which are the ones passed on.
     unsafe {
-        E::gemm(Product {
+        let product = Product {
             rows,
             columns,
             inner,
             destination,
+            destination_stride: columns as isize,
             accumulate,
             left: left.as_ptr(),
             left_strides: strides(&left),
             right: right.as_ptr(),
             right_strides: strides(&right),
-        });
+        };
+        match rows * columns * inner < 2 * WORTH_THREADS {
+            true => E::gemm(product),
+            false => product.run(rayon::current_num_threads()),
+        }
     }
 }
 

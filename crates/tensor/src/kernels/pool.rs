@@ -2,14 +2,15 @@
 //!
 //! A training step asks for the same large arrays as the step before. The operating system hands
 //! out fresh memory page by page, each a fault and a page of zeros to write, which for a large
-//! array costs more than the arithmetic done on it. So the buffers of dropped tensors are kept
-//! here, up to a bound, and handed out again.
+//! array costs more than the arithmetic done on it; the allocator's search for one of some
+//! kilobytes costs as much as a small product. So the buffers of dropped tensors are kept here, as
+//! many as were ever in use at once, and handed out again.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 /// Smaller buffers are left to the allocator, which keeps them itself.
-const LARGE: usize = 1 << 16;
+const LARGE: usize = 1 << 11;
 /// The most that is kept, in bytes: what exceeds it is freed, smallest first.
 const KEPT: usize = 1 << 30;
 
@@ -17,26 +18,16 @@ const KEPT: usize = 1 << 30;
 pub struct Pool<E>(Mutex<Kept<E>>);
 
 struct Kept<E> {
+    /// Some of the vectors may be empty.
     by_capacity: BTreeMap<usize, Vec<Vec<E>>>,
     bytes: usize,
-}
-
-impl<E> Kept<E> {
-    /// One of the buffers of this capacity, of which there are some.
-    fn remove(&mut self, capacity: usize) -> Option<Vec<E>> {
-        let buffers = self.by_capacity.get_mut(&capacity)?;
-        let found = buffers.pop();
-        if buffers.is_empty() {
-            self.by_capacity.remove(&capacity);
-        }
-        self.bytes -= capacity * size_of::<E>();
-        found
-    }
+    /// The bytes handed out and not given back.
+    lent: usize,
 }
 
 impl<E: Copy> Pool<E> {
     pub(super) const fn new() -> Self {
-        Self(Mutex::new(Kept { by_capacity: BTreeMap::new(), bytes: 0 }))
+        Self(Mutex::new(Kept { by_capacity: BTreeMap::new(), bytes: 0, lent: 0 }))
     }
 
     /// A buffer for `len` values, which it need not hold yet. Those it holds are old ones.
@@ -46,24 +37,35 @@ impl<E: Copy> Pool<E> {
         }
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // The smallest that is large enough, unless more than half of it would lie idle.
-        let capacity = kept.by_capacity.range(len..=2 * len).next().map(|(&capacity, _)| capacity);
-        let found = capacity.and_then(|capacity| kept.remove(capacity));
+        let found = kept.by_capacity.range_mut(len..=2 * len).find_map(|(_, equal)| equal.pop());
+        let bytes = found.as_ref().map_or(len, Vec::capacity) * size_of::<E>();
+        kept.lent += bytes;
+        if let Some(buffer) = found {
+            kept.bytes -= bytes;
+            return buffer;
+        }
         drop(kept);
-        found.unwrap_or_else(|| Vec::with_capacity(len))
+        Vec::with_capacity(len)
     }
 
-    /// Keeps a buffer for the next that asks.
+    /// Keeps a buffer for the next that asks, if no more come back than went out: what was made
+    /// elsewhere would pile up here.
     pub(super) fn give(&self, buffer: Vec<E>) {
         let bytes = buffer.capacity() * size_of::<E>();
         if bytes < LARGE {
             return;
         }
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.by_capacity.entry(buffer.capacity()).or_default().push(buffer);
+        if bytes > kept.lent {
+            return;
+        }
+        kept.lent -= bytes;
         kept.bytes += bytes;
+        kept.by_capacity.entry(buffer.capacity()).or_default().push(buffer);
         while kept.bytes > KEPT {
-            let smallest = kept.by_capacity.keys().next().copied();
-            smallest.and_then(|capacity| kept.remove(capacity));
+            let smallest = kept.by_capacity.pop_first();
+            let (capacity, equal) = smallest.expect("some are kept, since their bytes are");
+            kept.bytes -= equal.len() * capacity * size_of::<E>();
         }
     }
 }
@@ -80,26 +82,33 @@ mod tests {
         let address = large.as_ptr();
         pool.give(large);
         pool.give(vec![0.0; 10]);
-        assert_eq!(pool.0.lock().unwrap().by_capacity.len(), 1);
+        assert_eq!(pool.0.lock().unwrap().bytes, LARGE * size_of::<f64>());
         // Not for a request that would leave most of it idle, nor for one that it cannot hold.
         let others = [pool.take(LARGE / 4), pool.take(LARGE * 2)];
         assert!(others.iter().all(|other| other.as_ptr() != address));
         let again = pool.take(LARGE - 5);
         assert_eq!(again.as_ptr(), address);
-        let kept = pool.0.lock().unwrap();
-        assert!(kept.by_capacity.is_empty() && kept.bytes == 0);
+        assert_eq!(pool.0.lock().unwrap().bytes, 0);
+    }
+
+    #[test]
+    fn no_more_is_kept_than_was_handed_out() {
+        let pool = Pool::<f64>::new();
+        let taken = [pool.take(LARGE), pool.take(LARGE)];
+        for _ in 0..10 {
+            pool.give(vec![0.0; LARGE]);
+        }
+        assert_eq!(pool.0.lock().unwrap().bytes, 2 * LARGE * size_of::<f64>());
+        taken.into_iter().for_each(|buffer| pool.give(buffer));
+        assert_eq!(pool.0.lock().unwrap().bytes, 2 * LARGE * size_of::<f64>());
     }
 
     #[test]
     fn no_more_is_kept_than_the_bound() {
         let pool = Pool::<f64>::new();
-        for _ in 0..10 {
-            pool.give(Vec::with_capacity(KEPT / size_of::<f64>() / 4));
-        }
-        assert_eq!(pool.0.lock().unwrap().bytes, KEPT);
-        // The largest stay.
-        pool.give(Vec::with_capacity(LARGE));
-        assert_eq!(pool.0.lock().unwrap().bytes, KEPT);
-        assert_eq!(pool.0.lock().unwrap().by_capacity.len(), 1);
+        let taken: Vec<_> =
+            (1..10).map(|i| pool.take(i * (KEPT / size_of::<f64>() / 20))).collect();
+        taken.into_iter().for_each(|buffer| pool.give(buffer));
+        assert!(pool.0.lock().unwrap().bytes <= KEPT);
     }
 }

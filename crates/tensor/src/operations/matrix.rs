@@ -93,9 +93,10 @@ impl<E: Element> Tensor<E> {
                 .reshape(&shape);
         }
         let shape = [self.shape()[0], weight.shape()[1]];
+        let bias_values = bias.values();
         let mut value = kernels::buffer(shape[0] * shape[1]);
         for row in value.chunks_exact_mut(shape[1].max(1)) {
-            row.copy_from_slice(&bias.values());
+            row.copy_from_slice(&bias_values);
         }
         kernels::matmul_onto(&mut value, matrix(self), matrix(weight));
         operation::ternary(
@@ -118,9 +119,9 @@ fn check_inner<E: Element>(name: &str, x: &Tensor<E>, y: &Tensor<E>) {
     );
     let (left, right) = (xs[xs.len() - 1], ys[ys.len().saturating_sub(2)]);
     assert!(left == right, "{name}: {xs:?} × {ys:?}: inner dimensions {left} and {right} differ");
-    let batch = |shape: &[usize]| shape[..shape.len().saturating_sub(2)].to_vec();
+    let batch = |shape: &[usize]| shape.len().saturating_sub(2);
     assert!(
-        broadcast_shape(&batch(xs), &batch(ys)).is_some(),
+        broadcast_shape(&xs[..batch(xs)], &ys[..batch(ys)]).is_some(),
         "{name}: {xs:?} × {ys:?}: the leading axes do not broadcast"
     );
 }
@@ -131,7 +132,7 @@ fn rows<E: Element>(x: &Tensor<E>) -> usize {
 }
 
 fn matrix<E: Element>(x: &Tensor<E>) -> ArrayView2<'_, E> {
-    x.array().into_dimensionality().expect("the rank was checked to be 2")
+    x.storage().matrix().expect("the rank was checked to be 2")
 }
 
 /// The products of the matrices along the leading axes, which are broadcast.
