@@ -10,13 +10,20 @@ mod timing;
 use downhill::optim::Adam;
 use downhill::prelude::*;
 use timing::models::{convolution_step, transformer_step};
-use timing::{BUDGET, Cases, cross_entropy_step, normal, training_step};
+use timing::{
+    BUDGET, Cases, LARGE_BUDGET, cross_entropy_step, linear_cross_entropy_step, normal,
+    training_step,
+};
 
 fn main() {
     let cases = Cases::from_command_line();
     for (rows, classes) in [(32, 10), (1024, 10), (4096, 1000), (512, 32_000), (128, 128_256)] {
         let name = format!("ce/{rows}x{classes}");
         cases.time(&name, BUDGET, || cross_entropy_step(rows, classes));
+    }
+    for [rows, inner, classes] in [[1024, 256, 32_000], [2048, 512, 32_000]] {
+        let name = format!("flce/{rows}x{inner}x{classes}");
+        cases.time(&name, LARGE_BUDGET, || linear_cross_entropy_step(rows, inner, classes));
     }
     let perceptrons: [(&str, usize, &[usize]); 4] = [
         ("moons", 100, &[2, 16, 16, 2]),

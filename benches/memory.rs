@@ -1,5 +1,6 @@
 //! How much memory cross-entropy of a linear map's logits takes, beyond its inputs and their
-//! gradients: composed of a product and a loss, which holds all logits and their gradient.
+//! gradients: by `forward_linear`, and composed of a product and a loss, which holds all logits and
+//! their gradient.
 //!
 //! ```text
 //! cargo bench --bench memory
@@ -23,12 +24,14 @@ fn main() {
     }
     println!("{:28} {:>10} {:>10} {:>10}", "peak resident, in MiB", "before", "peak", "beyond");
     for shape in [[1024, 256, 32_000], [2048, 512, 32_000]] {
-        // Each in a process of its own, with no memory left over from another.
-        let program = std::env::current_exe().expect("this program has a path");
-        let mut command = Command::new(program);
-        command.arg("composed").args(shape.map(|size| size.to_string()));
-        let status = command.status().expect("this program can be started again");
-        assert!(status.success(), "{command:?} failed");
+        for composition in ["forward_linear", "composed"] {
+            // Each in a process of its own, with no memory left over from another.
+            let program = std::env::current_exe().expect("this program has a path");
+            let mut command = Command::new(program);
+            command.arg(composition).args(shape.map(|size| size.to_string()));
+            let status = command.status().expect("this program can be started again");
+            assert!(status.success(), "{command:?} failed");
+        }
     }
 }
 
@@ -38,13 +41,14 @@ fn measure(composition: &str, [rows, inner, classes]: [usize; 3]) {
     let hidden = Tensor::parameter(normal(&[rows, inner], 1.0));
     let weight = Tensor::parameter(normal(&[classes, inner], 0.05));
     let labels = labels(rows, classes);
-    let loss = || {
-        let logits = hidden.matmul(&weight.transpose());
-        CrossEntropy::new().forward(&logits, &labels).expect("the labels are classes")
+    let cross_entropy = CrossEntropy::new();
+    let loss = || match composition {
+        "forward_linear" => cross_entropy.forward_linear(&hidden, &weight, None, &labels),
+        _ => cross_entropy.forward(&hidden.matmul(&weight.transpose()), &labels),
     };
     reset_peak_memory();
     let before = peak_memory().expect("the system tells the peak that it resets");
-    let gradients = loss().backward();
+    let gradients = loss().expect("the labels are classes").backward();
     let peak = peak_memory().expect("the system tells the peak that it resets");
     let values: usize = gradients.iter().map(|gradient| gradient.len()).sum();
     let beyond = peak - before - (values * size_of::<f32>()) as f64;

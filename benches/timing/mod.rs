@@ -12,6 +12,8 @@ use rand_distr::StandardNormal;
 
 /// For how long the repetitions of a case of ordinary size go on.
 pub(crate) const BUDGET: Duration = Duration::from_millis(1500);
+/// And of a case of large size.
+pub(crate) const LARGE_BUDGET: Duration = Duration::from_secs(6);
 
 /// The cases asked for on the command line, and what is to be done with them.
 pub(crate) struct Cases {
@@ -141,6 +143,19 @@ pub(crate) fn cross_entropy_step(rows: usize, classes: usize) -> impl FnMut() {
     move || {
         let loss = cross_entropy.forward(&logits, &labels).expect("the labels are classes");
         std::hint::black_box(loss.backward());
+    }
+}
+
+/// Mean cross-entropy of the logits of a linear layer on random numbers, and the gradients of its
+/// input and its weight.
+pub(crate) fn linear_cross_entropy_step(rows: usize, inner: usize, classes: usize) -> impl FnMut() {
+    let hidden = Tensor::parameter(normal(&[rows, inner], 1.0));
+    let weight = Tensor::parameter(normal(&[classes, inner], 0.05));
+    let labels = labels(rows, classes);
+    let cross_entropy = CrossEntropy::new();
+    move || {
+        let loss = cross_entropy.forward_linear(&hidden, &weight, None, &labels);
+        std::hint::black_box(loss.expect("the labels are classes").backward());
     }
 }
 

@@ -1,8 +1,8 @@
 //! Cross-entropy of a linear layer's logits, which are never held all at once.
 
-use downhill_tensor::kernels::{buffer, matmul_onto};
+use downhill_tensor::kernels::{buffer, matmul_onto, matmul_onto_part};
 use downhill_tensor::{Element, Operation, Tensor, grad_with, operation};
-use ndarray::{ArrayD, ArrayView2};
+use ndarray::{ArrayD, ArrayView2, ArrayViewMut2, Axis, Slice};
 
 use super::rows::RowTargets;
 use super::{CrossEntropy, array, sum};
@@ -12,12 +12,14 @@ use crate::reduction::Reduction;
 use crate::targets::Labels;
 
 /// So many bytes of logits are held at a time.
-const CHUNK: usize = 12 << 20;
+const CHUNK: usize = 10 << 20;
+/// For so many classes at a time the products are computed: their weights stay in cache.
+const CLASSES: usize = 1 << 10;
 
 impl CrossEntropy {
     /// The loss of the logits hidden · weightᵀ + bias of a last layer, for hidden `[…, D]`, weight
     /// `[C, D]` and bias `[C]`: that of [`forward`](Self::forward) to within rounding, but in
-    /// memory for some rows of logits (12 MiB) instead of all. With a large vocabulary those and
+    /// memory for some rows of logits (10 MiB) instead of all. With a large vocabulary those and
     /// their gradient would be most of a language model's memory.
     ///
     /// A chunk of logits is computed, turned into its gradient in place, and multiplied into the
@@ -145,7 +147,14 @@ impl<E: Element> Linear<E> {
             let hidden =
                 ArrayView2::from_shape([end - start, width], &values[start * width..end * width])
                     .expect("a row of hidden numbers for each label");
-            matmul_onto(logits, hidden, weight.t());
+            let part = |start: usize| Slice::from(start..classes.min(start + CLASSES));
+            let mut all = ArrayViewMut2::from_shape([end - start, classes], &mut *logits)
+                .expect("a row of logits for each label");
+            for class in (0..classes).step_by(CLASSES) {
+                let weight = weight.slice_axis(Axis(0), part(class));
+                let part = all.slice_axis_mut(Axis(1), part(class));
+                matmul_onto_part(part, hidden, weight.t());
+            }
             let targets = RowTargets::Labels(&self.labels[start..end]);
             let weights = class_weights.as_deref();
             let mut rows = self.options.rows(&[], classes, targets, weights, self.upstream);
@@ -155,11 +164,16 @@ impl<E: Element> Linear<E> {
 
             let gradient = ArrayView2::from_shape([end - start, classes], logits)
                 .expect("a row of logits for each label");
-            if let Some(out) = &mut gradients[0] {
-                matmul_onto(&mut out[start * width..end * width], gradient, weight);
-            }
-            if let Some(out) = &mut gradients[1] {
-                matmul_onto(out, gradient.t(), hidden);
+            for class in (0..classes).step_by(CLASSES) {
+                let gradient = gradient.slice_axis(Axis(1), part(class));
+                let weight = weight.slice_axis(Axis(0), part(class));
+                if let Some(out) = &mut gradients[0] {
+                    matmul_onto(&mut out[start * width..end * width], gradient, weight);
+                }
+                if let Some(out) = &mut gradients[1] {
+                    let out = &mut out[class * width..(class + gradient.ncols()) * width];
+                    matmul_onto(out, gradient.t(), hidden);
+                }
             }
             if let Some(Some(out)) = gradients.get_mut(2) {
                 for row in gradient.rows() {

@@ -2,7 +2,7 @@
 //! longer to compile than everything else here.
 
 use gemm_common::Parallelism;
-use ndarray::{Array2, ArrayView2, CowArray, Ix2};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, CowArray, Ix2};
 
 use super::pool::Pool;
 use super::{Arithmetic, Kernel, exponential, normal};
@@ -147,7 +147,7 @@ pub fn matmul<E: Kernel>(left: ArrayView2<'_, E>, right: ArrayView2<'_, E>) -> A
     // SAFETY: `product` writes every value (with no terms the sums are 0).
     let values = unsafe {
         super::uninitialized(shape.0 * shape.1, |out| {
-            product(left, right, out.as_mut_ptr().cast(), false);
+            product(left, right, out.as_mut_ptr().cast(), shape.1 as isize, false);
         })
     };
     Array2::from_shape_vec(shape, values).expect("M · N values were made")
@@ -164,18 +164,43 @@ pub fn matmul_onto<E: Kernel>(
     left: ArrayView2<'_, E>,
     right: ArrayView2<'_, E>,
 ) {
-    assert_eq!(destination.len(), left.nrows() * right.ncols(), "the product needs its own shape");
-    // SAFETY: the destination was just found to hold M · N values, all of them initialised.
-    unsafe { product(left, right, destination.as_mut_ptr(), true) }
+    let shape = (left.nrows(), right.ncols());
+    let destination = ArrayViewMut2::from_shape(shape, destination);
+    matmul_onto_part(destination.expect("the product needs its own shape"), left, right);
+}
+
+/// [`matmul_onto`] some rows or columns of a larger matrix.
+///
+/// # Panics
+///
+/// If the inner dimensions differ, or `destination` is of another shape or its rows are not
+/// contiguous.
+pub fn matmul_onto_part<E: Kernel>(
+    mut destination: ArrayViewMut2<'_, E>,
+    left: ArrayView2<'_, E>,
+    right: ArrayView2<'_, E>,
+) {
+    let (shape, strides) = (destination.dim(), destination.strides());
+    assert_eq!(shape, (left.nrows(), right.ncols()), "the product needs its own shape");
+    assert!(
+        shape.1 < 2 || strides[1] == 1 && (shape.0 < 2 || strides[0] >= shape.1 as isize),
+        "the rows of the destination must be contiguous and in order"
+    );
+    let stride = strides[0].max(shape.1 as isize);
+    // SAFETY: the destination was just found to hold M · N values in such rows, all of them
+    // initialised.
+    unsafe { product(left, right, destination.as_mut_ptr(), stride, true) }
 }
 
 /// # Safety
 ///
-/// `destination` must be valid for writing M · N values, and for reading them to `accumulate`.
+/// `destination` must be valid for writing M rows of N values, `destination_stride` values from
+/// one to the next, and for reading them to `accumulate`.
 unsafe fn product<E: Kernel>(
     left: ArrayView2<'_, E>,
     right: ArrayView2<'_, E>,
     destination: *mut E,
+    destination_stride: isize,
     accumulate: bool,
 ) {
     let ((rows, inner), (right_rows, columns)) = (left.dim(), right.dim());
@@ -191,7 +216,7 @@ unsafe fn product<E: Kernel>(
             columns,
             inner,
             destination,
-            destination_stride: columns as isize,
+            destination_stride,
             accumulate,
             left: left.as_ptr(),
             left_strides: strides(&left),
@@ -224,6 +249,27 @@ mod tests {
         let reversed = x.slice(s![..;-1, ..]);
         assert_eq!(matmul(reversed, x.view()), reversed.dot(&x));
         assert_eq!(matmul(x.view(), reversed.t()), x.dot(&reversed.t()));
+    }
+
+    #[test]
+    fn a_product_goes_onto_a_part_of_a_matrix() {
+        let rng = |i: usize| (i as f64 * 0.7).sin();
+        let x = Array2::from_shape_fn((150, 90), |(i, j)| rng(90 * i + j));
+        let y = Array2::from_shape_fn((90, 200), |(i, j)| rng(200 * i + j + 7));
+        let mut destination = Array2::ones((150, 230));
+        matmul_onto_part(destination.slice_mut(s![.., 20..220]), x.view(), y.view());
+        let expected = x.dot(&y) + 1.0;
+        let difference = &destination.slice(s![.., 20..220]) - &expected;
+        assert!(difference.iter().all(|x| x.abs() < 1e-12));
+        assert!(destination.slice(s![.., ..20]).iter().all(|&x| x == 1.0));
+        assert!(destination.slice(s![.., 220..]).iter().all(|&x| x == 1.0));
+    }
+
+    #[test]
+    #[should_panic(expected = "the rows of the destination must be contiguous")]
+    fn a_destination_in_columns_is_refused() {
+        let (x, mut out) = (Array2::<f64>::ones((3, 3)), Array2::ones((3, 3)));
+        matmul_onto_part(out.view_mut().reversed_axes(), x.view(), x.view());
     }
 
     #[test]

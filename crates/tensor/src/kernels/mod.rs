@@ -21,7 +21,7 @@ pub use dispatch::{
     Arithmetic, Fused, Separate, Vectorized, prefetch, vectorize, vectorize_arithmetic,
 };
 pub(crate) use map::{map, map_in_place, uninitialized, zip, zip_in_place};
-pub use matmul::{matmul, matmul_onto};
+pub use matmul::{matmul, matmul_onto, matmul_onto_part};
 pub(crate) use reduce::{sum, sum_columns};
 pub(crate) use softmax::{log_softmax, log_sum_exp, maximum, softmax};
 
