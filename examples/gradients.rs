@@ -93,6 +93,9 @@ struct Arguments {
     /// Print only the table that sums up each part
     #[arg(long)]
     quiet: bool,
+
+    #[command(flatten)]
+    observe: common::observe::Observe,
 }
 
 fn main() -> ExitCode {
@@ -120,6 +123,7 @@ fn lesson(arguments: Arguments) -> common::Outcome {
             arguments.learning_rate
         );
     }
+    let report = arguments.observe.report("Gradients in deep networks", arguments.seed)?;
     let mut runs = Vec::new();
     for network in &NETWORKS {
         // From the same state, so that networks differ in nothing but what their names say.
@@ -133,6 +137,15 @@ fn lesson(arguments: Arguments) -> common::Outcome {
         }
     }
     print_summary(&runs);
+    if let Some(mut report) = report {
+        report.data_file("data/digits.csv")?;
+        let histories = runs.iter().map(|run| (run.network.name, &run.record.history));
+        report.comparison(&histories.collect::<Vec<_>>());
+        for run in &runs {
+            report.layers(run.network.name, &run.record.history);
+        }
+        common::observe::write(report, arguments.quiet)?;
+    }
     Ok(())
 }
 

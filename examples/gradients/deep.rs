@@ -9,6 +9,7 @@ use downhill::optim::clip_by_global_norm;
 use downhill::prelude::*;
 
 use crate::Arguments;
+use crate::common::observe::Record;
 
 /// Samples for each step of the descent.
 const BATCH_SIZE: usize = 64;
@@ -71,6 +72,7 @@ pub(crate) struct Run {
     lost_at: Option<usize>,
     /// On samples that were not trained on; None for a network that was lost.
     pub(crate) accuracy: Option<f64>,
+    pub(crate) record: Record,
 }
 
 /// What is measured of each layer's weights W at one step.
@@ -129,6 +131,7 @@ impl Network {
             largest_norm: 0.0,
             lost_at: None,
             accuracy: None,
+            record: arguments.observe.record(Some(self.name), &model)?,
         };
         // In a pipe the networks' tables, one after the other, are progress enough.
         let mut progress = match !arguments.quiet && std::io::stdout().is_terminal() {
@@ -155,6 +158,7 @@ impl Network {
                 // optimizer copy them.
                 let before = [0, 10, 100, last].contains(&step).then(|| weights(&model));
                 optimizer.step(&mut model, &gradients)?;
+                run.record.step(&model, &gradients, &loss, arguments.learning_rate);
                 if let Some(before) = before {
                     run.snapshots.push(Snapshot::new(step, &before, &weights(&model), &gradients));
                 }
@@ -168,6 +172,7 @@ impl Network {
             let loss = total_loss / train.len() as f64;
             run.losses.push(loss);
             progress.epoch(epoch, &[("loss", loss)]);
+            run.record.epoch(&[("training loss", loss)])?;
         }
         progress.finish();
         if run.lost_at.is_none() {

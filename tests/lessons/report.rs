@@ -114,6 +114,13 @@ fn runs_side_by_side_share_their_pictures() {
     let (headings, titles) = page("imbalance", "--epochs 2 --runs 2");
     assert_eq!((headings[0].as_str(), headings[4].as_str()), ("Learning", "Measures of all runs"));
     assert_eq!(titles.iter().filter(|title| *title == "Confusion matrix").count(), 3);
+    let (headings, titles) = page("gradients", "--epochs 2 --depth 3");
+    assert_eq!(
+        (headings[0].as_str(), headings[headings.len() - 1].as_str()),
+        ("Learning", "The run")
+    );
+    let norms = titles.iter().filter(|title| *title == "Gradient norm of each layer");
+    assert_eq!(norms.count(), headings.len() - 2);
     let (_, titles) = page("spirals", "--compare sgd,adam --epochs 2 --points 100");
     has(&titles, &["Loss by step", "Test accuracy by epoch"]);
 }

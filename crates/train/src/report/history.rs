@@ -33,7 +33,7 @@ impl Report {
             let chart = chart.line("learning rate", rates);
             self.section("Learning").picture(chart.picture(), "The learning rate of each step.");
         }
-        self.layers(history);
+        self.layers("Layers", history);
         self.layer_histograms(history);
 
         self.record("", history);
@@ -140,7 +140,9 @@ impl Report {
         }
     }
 
-    fn layers<E: Element>(&mut self, history: &History<E>) {
+    /// Adds, under a heading, the gradient norm and the update-to-weight ratio of each layer over
+    /// time. [`history`](Self::history) does so too; this is for one of several runs.
+    pub fn layers<E: Element>(&mut self, heading: &str, history: &History<E>) {
         let chart = |title, label, of: fn(&LayerMeasurement) -> Option<f64>| {
             let mut chart = Chart::new(title, "step", label).log_y();
             for (index, name) in history.layer_names().iter().enumerate() {
@@ -161,7 +163,7 @@ impl Report {
             layer.update_ratio
         })
         .reference("0.001", [(1.0, 1e-3), ((last + 1) as f64, 1e-3)]);
-        self.section("Layers")
+        self.section(heading)
             .picture(
                 norms.picture(),
                 "The length of the loss' gradient with respect to each layer's parameters. Layers \
