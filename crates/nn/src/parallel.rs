@@ -1,6 +1,6 @@
 //! Sharing work among threads, with results that do not depend on their number.
 
-use rayon::prelude::*;
+use downhill_tensor::kernels::{free_threads, join};
 
 /// Calls `f(index, chunk)` with each `len` values of `out`: on all threads, if `worth_threads`.
 pub(crate) fn each_chunk<T: Send>(
@@ -9,28 +9,61 @@ pub(crate) fn each_chunk<T: Send>(
     worth_threads: bool,
     f: impl Fn(usize, &mut [T]) + Sync,
 ) {
-    let len = len.max(1);
-    match worth_threads {
-        true => out.par_chunks_mut(len).enumerate().for_each(|(index, chunk)| f(index, chunk)),
-        false => out.chunks_mut(len).enumerate().for_each(|(index, chunk)| f(index, chunk)),
-    }
+    let f = |index: usize, chunk: &mut [T], _: &mut [()]| f(index, chunk);
+    each_pair_of_chunks((out, len), (&mut [], 0), worth_threads, f);
 }
 
 /// Calls `f(index, left chunk, right chunk)` with chunks of two slices, each given with the length
-/// of its chunks: on all threads, if `worth_threads`.
+/// of its chunks: on all threads, if `worth_threads`. Of chunks of length 0 there are as many as of
+/// the others.
 pub(crate) fn each_pair_of_chunks<T: Send, U: Send>(
     (left, left_len): (&mut [T], usize),
     (right, right_len): (&mut [U], usize),
     worth_threads: bool,
     f: impl Fn(usize, &mut [T], &mut [U]) + Sync,
 ) {
-    let (left_len, right_len) = (left_len.max(1), right_len.max(1));
-    match worth_threads {
-        true => (left.par_chunks_mut(left_len).zip(right.par_chunks_mut(right_len)))
-            .enumerate()
-            .for_each(|(index, (left, right))| f(index, left, right)),
-        false => (left.chunks_mut(left_len).zip(right.chunks_mut(right_len)))
-            .enumerate()
-            .for_each(|(index, (left, right))| f(index, left, right)),
+    let of_left = left.len().div_ceil(left_len.max(1));
+    let of_right = right.len().div_ceil(right_len.max(1));
+    let chunks =
+        Chunks { left, left_len, right, right_len, first: 0, count: of_left.max(of_right) };
+    chunks.run(worth_threads, &f);
+}
+
+/// Chunks of two slices.
+struct Chunks<'a, T, U> {
+    left: &'a mut [T],
+    left_len: usize,
+    right: &'a mut [U],
+    right_len: usize,
+    /// The number of the first.
+    first: usize,
+    count: usize,
+}
+
+impl<T: Send, U: Send> Chunks<'_, T, U> {
+    fn run(self, worth_threads: bool, f: &(impl Fn(usize, &mut [T], &mut [U]) + Sync)) {
+        let Self { mut left, left_len, mut right, right_len, first, count } = self;
+        if !worth_threads || count < 2 || free_threads() < 2 {
+            for index in first..first + count {
+                let (a, more_left) = left.split_at_mut(left_len.min(left.len()));
+                let (b, more_right) = right.split_at_mut(right_len.min(right.len()));
+                f(index, a, b);
+                (left, right) = (more_left, more_right);
+            }
+            return;
+        }
+        let middle = count / 2;
+        let (left, more_left) = left.split_at_mut((middle * left_len).min(left.len()));
+        let (right, more_right) = right.split_at_mut((middle * right_len).min(right.len()));
+        let chunks = Self { left, left_len, right, right_len, first, count: middle };
+        let more = Self {
+            left: more_left,
+            left_len,
+            right: more_right,
+            right_len,
+            first: first + middle,
+            count: count - middle,
+        };
+        join(|| chunks.run(true, f), || more.run(true, f));
     }
 }

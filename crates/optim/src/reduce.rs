@@ -1,7 +1,7 @@
 //! Questions about all values of an array. The answers do not depend on the number of threads.
 
 use downhill_tensor::Element;
-use downhill_tensor::kernels::vectorize;
+use downhill_tensor::kernels::{join, vectorize};
 
 /// From this many values on, work is shared among threads. To wake one takes some 12 µs, in which
 /// a simple update gets through 2¹⁷ values that are in the cache.
@@ -11,7 +11,7 @@ pub(crate) const WORTH_THREADS: usize = 1 << 20;
 pub(crate) fn all_finite<E: Element>(values: &[E]) -> bool {
     if values.len() >= WORTH_THREADS {
         let (first, second) = values.split_at(values.len() / 2);
-        let (first, second) = rayon::join(|| all_finite(first), || all_finite(second));
+        let (first, second) = join(|| all_finite(first), || all_finite(second));
         return first && second;
     }
     // Without a branch in it the loop vectorises: reading on costs less than stopping early.
@@ -47,7 +47,7 @@ pub(crate) fn dot<E: Element>(x: &[E], y: &[E]) -> f64 {
     assert_eq!(x.len(), y.len(), "a dot product takes slices of one length");
     if x.len() >= WORTH_THREADS {
         let ((x, second_x), (y, second_y)) = (x.split_at(x.len() / 2), y.split_at(y.len() / 2));
-        let (first, second) = rayon::join(|| dot(x, y), || dot(second_x, second_y));
+        let (first, second) = join(|| dot(x, y), || dot(second_x, second_y));
         return first + second;
     }
     vectorize(

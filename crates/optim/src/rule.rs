@@ -1,6 +1,6 @@
 //! What an optimizer is written as: a formula for one parameter.
 
-use downhill_tensor::kernels::vectorize;
+use downhill_tensor::kernels::{join, vectorize};
 use downhill_tensor::{Element, Tensor};
 
 use crate::error::Error;
@@ -125,7 +125,7 @@ fn replace_each<E: Element, const N: usize>(
         *halves.next().expect("as many halves as arrays") = second;
         first
     });
-    rayon::join(
+    join(
         || replace_each(weight, gradient, state, formula),
         || replace_each(second_weight, second_gradient, second_state, formula),
     );

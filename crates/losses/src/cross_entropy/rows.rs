@@ -1,8 +1,7 @@
 //! Cross-entropy of rows of logits: the loss of each, and the gradient in the same pass.
 
 use downhill_tensor::Element;
-use downhill_tensor::kernels::{Arithmetic, Vectorized, vectorize_arithmetic};
-use rayon::prelude::*;
+use downhill_tensor::kernels::{Arithmetic, Vectorized, free_threads, join, vectorize_arithmetic};
 
 use super::dense::{Counts, Dense, Outcome};
 use super::lanes::{LANES, Sums, Tile, each};
@@ -59,18 +58,37 @@ impl<E: Element> Rows<'_, E> {
     /// Writes the loss of each row, and the gradient in place of the logits, of which `self` has
     /// none.
     pub(crate) fn run_in_place(&self, losses: &mut [E], logits: &mut [E]) -> Result<(), Error> {
-        let rows = losses.par_iter_mut().zip(logits.par_chunks_exact_mut(self.classes.max(1)));
-        let new = || (Scratch::new(), Vec::new());
-        let results = rows.enumerate().map_init(new, |(scratch, copy), (row, (loss, logits))| {
-            copy.clear();
-            copy.extend_from_slice(logits);
-            let rows = self.row(row, copy);
-            *loss = vectorize_arithmetic(LongRow { rows: &rows, gradient: Some(logits), scratch })
-                .map_err(|error| error.after_rows(row))?;
-            Ok(())
-        });
+        self.split_in_place(0, losses, logits)
+    }
+
+    fn split_in_place(
+        &self,
+        first: usize,
+        losses: &mut [E],
+        logits: &mut [E],
+    ) -> Result<(), Error> {
+        let middle = losses.len() / 2;
+        if logits.len() < GRAIN || middle == 0 || free_threads() < 2 {
+            let (mut scratch, mut copy) = (Scratch::new(), Vec::new());
+            let rows = logits.chunks_exact_mut(self.classes.max(1)).enumerate();
+            for (loss, (row, logits)) in losses.iter_mut().zip(rows) {
+                copy.clear();
+                copy.extend_from_slice(logits);
+                let rows = &self.row(first + row, &copy);
+                let row_alone = LongRow { rows, gradient: Some(logits), scratch: &mut scratch };
+                *loss = vectorize_arithmetic(row_alone)
+                    .map_err(|error| error.after_rows(first + row))?;
+            }
+            return Ok(());
+        }
+        let (losses, more_losses) = losses.split_at_mut(middle);
+        let (logits, more_logits) = logits.split_at_mut(middle * self.classes);
+        let (left, right) = join(
+            || self.split_in_place(first, losses, logits),
+            || self.split_in_place(first + middle, more_losses, more_logits),
+        );
         // Of several errors the first, whatever the threads.
-        results.collect::<Vec<_>>().into_iter().collect()
+        left.and(right)
     }
 
     /// The problem of one row alone, with other logits.
@@ -95,13 +113,13 @@ impl<E: Element> Rows<'_, E> {
         let count = losses.len();
         // Lanes that run across rows are then full on either side.
         let middle = if self.classes > FEW { count / 2 } else { (count / 2) / LANES * LANES };
-        if count * self.classes < GRAIN || middle == 0 {
+        if count * self.classes < GRAIN || middle == 0 || free_threads() < 2 {
             return vectorize_arithmetic(Serial { rows: self, first, losses, gradient });
         }
         let (losses, more_losses) = losses.split_at_mut(middle);
         let (gradient, more_gradient) =
             gradient.map(|gradient| gradient.split_at_mut(middle * self.classes)).unzip();
-        let (left, right) = rayon::join(
+        let (left, right) = join(
             || self.split(first, losses, gradient),
             || self.split(first + middle, more_losses, more_gradient),
         );

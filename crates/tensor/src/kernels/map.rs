@@ -2,9 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use rayon::prelude::*;
-
-use super::{Kernel, vectorize};
+use super::{Kernel, free_threads, join, vectorize};
 
 /// A vector of `len` values that `fill` writes, every one of them.
 ///
@@ -24,9 +22,42 @@ pub(crate) unsafe fn uninitialized<E: Kernel>(
     values
 }
 
-/// From this many values on, a loop is shared among threads, in pieces of `PIECE`.
-const WORTH_THREADS: usize = 1 << 18;
-const PIECE: usize = 1 << 14;
+/// From this many values on, a loop is shared among threads.
+const WORTH_THREADS: usize = 1 << 17;
+
+/// Slices of one length that are cut alike.
+trait Slices: Send + Sized {
+    fn halves(self, middle: usize) -> (Self, Self);
+}
+
+impl<T: Sync> Slices for &[T] {
+    fn halves(self, middle: usize) -> (Self, Self) {
+        self.split_at(middle)
+    }
+}
+
+impl<T: Send> Slices for &mut [T] {
+    fn halves(self, middle: usize) -> (Self, Self) {
+        self.split_at_mut(middle)
+    }
+}
+
+impl<A: Slices, B: Slices> Slices for (A, B) {
+    fn halves(self, middle: usize) -> (Self, Self) {
+        let ((a, more_a), (b, more_b)) = (self.0.halves(middle), self.1.halves(middle));
+        ((a, b), (more_a, more_b))
+    }
+}
+
+/// Runs `f` on all of the slices, or on parts of them on several threads.
+fn share<S: Slices>(len: usize, slices: S, f: &(impl Fn(S) + Sync)) {
+    if len < WORTH_THREADS || free_threads() < 2 {
+        return f(slices);
+    }
+    let middle = len / 2;
+    let (first, second) = slices.halves(middle);
+    join(|| share(middle, first, f), || share(len - middle, second, f));
+}
 
 /// `f` of each value.
 pub(crate) fn map<E: Kernel>(x: &[E], f: impl Fn(E) -> E + Sync) -> Vec<E> {
@@ -42,12 +73,7 @@ pub(crate) fn map<E: Kernel>(x: &[E], f: impl Fn(E) -> E + Sync) -> Vec<E> {
     };
     // SAFETY: the two slices have the same length and are cut alike, so that every value is
     // written.
-    unsafe {
-        uninitialized(x.len(), |out| match x.len() < WORTH_THREADS {
-            true => write((out, x)),
-            false => out.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)).for_each(write),
-        })
-    }
+    unsafe { uninitialized(x.len(), |out| share(x.len(), (out, x), &write)) }
 }
 
 /// Replaces each value by `f` of it.
@@ -62,16 +88,13 @@ pub(crate) fn map_in_place<E: Kernel>(x: &mut [E], f: impl Fn(E) -> E + Sync) {
             },
         );
     };
-    match x.len() < WORTH_THREADS {
-        true => change(x),
-        false => x.par_chunks_mut(PIECE).for_each(change),
-    }
+    share(x.len(), x, &change);
 }
 
 /// `f` of each pair of values.
 pub(crate) fn zip<E: Kernel>(x: &[E], y: &[E], f: impl Fn(E, E) -> E + Sync) -> Vec<E> {
     assert_eq!(x.len(), y.len(), "zip takes slices of one length");
-    let write = |out: &mut [MaybeUninit<E>], x: &[E], y: &[E]| {
+    let write = |(out, (x, y)): (&mut [MaybeUninit<E>], (&[E], &[E]))| {
         vectorize(
             #[inline(always)]
             || {
@@ -82,15 +105,7 @@ pub(crate) fn zip<E: Kernel>(x: &[E], y: &[E], f: impl Fn(E, E) -> E + Sync) -> 
         );
     };
     // SAFETY: all slices have the same length and are cut alike, so that every value is written.
-    unsafe {
-        uninitialized(x.len(), |out| match x.len() < WORTH_THREADS {
-            true => write(out, x, y),
-            false => {
-                let pieces = out.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE));
-                pieces.zip(y.par_chunks(PIECE)).for_each(|((out, x), y)| write(out, x, y));
-            }
-        })
-    }
+    unsafe { uninitialized(x.len(), |out| share(x.len(), (out, (x, y)), &write)) }
 }
 
 /// Replaces each value `x` by `f(x, y)`.
@@ -106,10 +121,7 @@ pub(crate) fn zip_in_place<E: Kernel>(x: &mut [E], y: &[E], f: impl Fn(E, E) -> 
             },
         );
     };
-    match x.len() < WORTH_THREADS {
-        true => change((x, y)),
-        false => x.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE)).for_each(change),
-    }
+    share(x.len(), (x, y), &change);
 }
 
 #[cfg(test)]
@@ -118,7 +130,7 @@ mod tests {
 
     #[test]
     fn loops_equal_the_plain_ones_on_ragged_sizes_and_across_threads() {
-        let threaded = WORTH_THREADS + PIECE + 3;
+        let threaded = WORTH_THREADS + 3;
         for len in [0, 1, 7, 8, 9, 15, 16, 17, 31, 33, 100, WORTH_THREADS, threaded] {
             let x: Vec<f32> = (0..len).map(|i| (i % 101) as f32 - 50.0).collect();
             let y: Vec<f32> = (0..len).map(|i| (i % 89) as f32 + 1.0).collect();

@@ -5,7 +5,7 @@ use gemm_common::Parallelism;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, CowArray, Ix2};
 
 use super::pool::Pool;
-use super::{Arithmetic, Kernel, exponential, normal};
+use super::{Arithmetic, Kernel, exponential, free_threads, join, normal};
 
 /// The operands of destination = accumulate · destination + left · right, as `gemm` takes them.
 #[derive(Clone, Copy)]
@@ -31,24 +31,21 @@ unsafe impl<E: Send + Sync> Send for Product<E> {}
 const WORTH_THREADS: usize = 1 << 19;
 
 impl<E: Kernel> Product<E> {
-    /// Computes the product in as many parts as there are threads. A part is some of the rows or
-    /// columns, so that each number is the same sum whatever the parts.
+    /// Computes the product in as many parts as there are free threads. A part is some of the rows
+    /// or columns, so that each number is the same sum whatever the parts.
     ///
     /// # Safety
     ///
     /// The strides must stay inside the arrays the pointers point into.
-    unsafe fn run(self, threads: usize) {
+    unsafe fn run(self) {
         let work = self.rows * self.columns * self.inner;
-        if threads < 2 || work < 2 * WORTH_THREADS {
+        if work < 2 * WORTH_THREADS || free_threads() < 2 {
             // SAFETY: the caller vouches for the pointers and strides.
             return unsafe { E::gemm(self) };
         }
         let (first, second) = self.halves();
         // SAFETY: the halves are parts of the same arrays, and do not overlap in the destination.
-        rayon::join(
-            move || unsafe { first.run(threads.div_ceil(2)) },
-            move || unsafe { second.run(threads / 2) },
-        );
+        join(move || unsafe { first.run() }, move || unsafe { second.run() });
     }
 
     /// Two parts along the longer axis of the destination.
@@ -223,10 +220,7 @@ unsafe fn product<E: Kernel>(
             right: right.as_ptr(),
             right_strides: strides(&right),
         };
-        match rows * columns * inner < 2 * WORTH_THREADS {
-            true => E::gemm(product),
-            false => product.run(rayon::current_num_threads()),
-        }
+        product.run();
     }
 }
 

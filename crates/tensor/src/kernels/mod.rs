@@ -16,6 +16,7 @@ mod normal;
 mod pool;
 mod reduce;
 mod softmax;
+mod threads;
 
 pub use dispatch::{
     Arithmetic, Fused, Separate, Vectorized, prefetch, vectorize, vectorize_arithmetic,
@@ -24,6 +25,7 @@ pub(crate) use map::{map, map_in_place, uninitialized, zip, zip_in_place};
 pub use matmul::{matmul, matmul_onto, matmul_onto_part};
 pub(crate) use reduce::{sum, sum_columns};
 pub(crate) use softmax::{log_softmax, log_sum_exp, maximum, softmax};
+pub use threads::{free_threads, join};
 
 /// What the kernels need of an element beyond arithmetic. Public only for being a supertrait of
 /// the sealed [`Element`]; it cannot be named from outside.

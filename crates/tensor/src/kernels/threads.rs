@@ -1,0 +1,111 @@
+//! Sharing work among threads.
+//!
+//! Small work is done by the thread that asks for it. `rayon::join`, called from outside of its
+//! pool, hands all work over and puts the caller to sleep: twice a change of threads, which takes
+//! longer than many a kernel. [`join`] keeps one half for the caller, and cuts no finer than there
+//! are threads.
+
+use std::cell::Cell;
+
+thread_local! {
+    /// How often the work that this thread does has been halved.
+    static HALVED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Among how many threads the caller's work can still be shared.
+pub fn free_threads() -> usize {
+    let threads = rayon::current_num_threads();
+    threads.checked_shr(HALVED.get()).unwrap_or(0).max(1)
+}
+
+/// Does both at the same time, if a thread is free for the second, or one after the other.
+///
+/// Work that is halved again and again should end when [`free_threads`] is 1 or the halves are too
+/// small to be worth it (to wake a thread takes some 10 µs).
+///
+/// ```
+/// use downhill_tensor::kernels::{free_threads, join};
+///
+/// fn sum(x: &[u64]) -> u64 {
+///     if free_threads() < 2 || x.len() < 1000 {
+///         return x.iter().sum();
+///     }
+///     let (first, second) = x.split_at(x.len() / 2);
+///     let (first, second) = join(|| sum(first), || sum(second));
+///     first + second
+/// }
+/// assert_eq!(sum(&Vec::from_iter(0..10_000)), 49_995_000);
+/// ```
+pub fn join<A: Send, B: Send>(
+    first: impl FnOnce() -> A + Send,
+    second: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    if free_threads() < 2 {
+        return (first(), second());
+    }
+    let depth = HALVED.get() + 1;
+    let (first, second) = (|| at_depth(depth, first), || at_depth(depth, second));
+    if rayon::current_thread_index().is_some() {
+        return rayon::join(first, second);
+    }
+    let mut found = None;
+    let first = rayon::in_place_scope(|scope| {
+        scope.spawn(|_| found = Some(second()));
+        first()
+    });
+    (first, found.expect("the scope ends after what was spawned in it"))
+}
+
+/// Runs `work`, which is what is left after so many halvings.
+fn at_depth<R>(depth: u32, work: impl FnOnce() -> R) -> R {
+    /// Also after a panic.
+    struct Restore(u32);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            HALVED.set(self.0);
+        }
+    }
+    let _restore = Restore(HALVED.replace(depth));
+    work()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    fn leaves() -> usize {
+        if free_threads() < 2 {
+            return 1;
+        }
+        let (first, second) = join(leaves, leaves);
+        first + second
+    }
+
+    #[test]
+    fn work_is_cut_into_as_many_parts_as_there_are_threads() {
+        for (threads, parts) in [(1, 1), (2, 2), (3, 2), (4, 4), (8, 8)] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            assert_eq!(pool.install(leaves), parts);
+        }
+    }
+
+    #[test]
+    fn a_thread_outside_of_the_pool_takes_part() {
+        let here = std::thread::current().id();
+        let (first, _) = join(|| std::thread::current().id(), || ());
+        assert_eq!(first, here);
+    }
+
+    #[test]
+    fn a_panic_in_either_half_arrives_and_leaves_the_threads_free() {
+        let before = free_threads();
+        for half in [0, 1] {
+            let work = |number: usize| move || assert!(number != half, "half {number}");
+            let result = catch_unwind(AssertUnwindSafe(|| join(work(0), work(1))));
+            assert!(result.is_err());
+            assert_eq!(free_threads(), before);
+        }
+    }
+}
