@@ -1,5 +1,6 @@
 //! The lessons, run as a reader would run them: what they print, and what they refuse.
 
+mod backprop;
 mod cross_entropy;
 mod diabetes;
 mod digits;
