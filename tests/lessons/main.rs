@@ -7,6 +7,7 @@ mod digits;
 mod ending;
 mod gradients;
 mod imbalance;
+mod landscape;
 mod names;
 mod report;
 mod soft_targets;

@@ -19,7 +19,7 @@ pub(crate) const TITLE: f64 = 14.0;
 const TITLE_LINE: f64 = 19.0;
 
 /// plotters knows whole pixels only, so it is given ten for each unit.
-const PIXELS: f64 = 10.0;
+pub(super) const PIXELS: f64 = 10.0;
 
 /// Text and axes.
 pub(crate) const INK: RGBColor = RGBColor(0x1F, 0x23, 0x28);

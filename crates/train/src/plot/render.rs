@@ -11,8 +11,8 @@ use super::chart::{Chart, Coordinate, Layer, Paint, Shape};
 use super::field::Ring;
 use super::lines::{clipped, thinned};
 use super::picture::{
-    Area, Drawn, GRID, INK, LABEL, MARGIN, MUTED, PAPER, Picture, SERIES, WIDTH, fill, fitted,
-    label_style, pixels, position, series_color, stroke, text_width,
+    Area, Drawn, GRID, INK, LABEL, MARGIN, MUTED, PAPER, PIXELS, Picture, SERIES, WIDTH, fill,
+    fitted, label_style, pixels, position, series_color, stroke, text_width,
 };
 
 /// The least width or height of a place for a name.
@@ -60,6 +60,23 @@ impl Chart {
             }
             Ok(())
         })
+    }
+
+    /// Where a point of the chart lies on its [picture](Self::picture), in the coordinates of the
+    /// SVG, for what is added to it. Not finite if the point has no place on an axis.
+    ///
+    /// ```
+    /// use downhill_train::plot::Chart;
+    ///
+    /// let chart = Chart::new("A line", "x", "y").line("y = x", [(0.0, 0.0), (1.0, 1.0)]);
+    /// let ((left, bottom), (right, top)) = (chart.place((0.0, 0.0)), chart.place((1.0, 1.0)));
+    /// assert!(left < right && top < bottom);
+    /// ```
+    pub fn place(&self, (px, py): (f64, f64)) -> (f64, f64) {
+        let (mut x, mut y) = (self.axis(&self.x, Coordinate::X), self.axis(&self.y, Coordinate::Y));
+        let Layout { left, top, plot: (width, height), .. } = self.layout(&mut x, &mut y);
+        let place = (left + width * x.fraction(px), top + height * (1.0 - y.fraction(py)));
+        (PIXELS * place.0, PIXELS * place.1)
     }
 
     /// Finds a place for everything, and how many labels the axes have room for.
