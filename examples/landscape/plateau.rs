@@ -56,6 +56,7 @@ pub(crate) fn explore(model: &Logistic, grid: usize, gallery: &Gallery) -> Outco
     let (a, b) = (arrives(&paths[0]), arrives(&paths[1]));
     println!("   {:<42}{a:>15}{b:>15}\n", "steps until 90 % of the birds are right");
 
+    gallery.draw("one-logit", one_logit)?;
     for ((name, loss), path) in losses.into_iter().zip(&paths) {
         let file = format!("plateau-{}", name.replace(' ', "-"));
         gallery.draw(&file, || {
@@ -74,6 +75,25 @@ pub(crate) fn explore(model: &Logistic, grid: usize, gallery: &Gallery) -> Outco
         })?;
     }
     Ok(())
+}
+
+/// One sample of class 1: what a wrong logit costs, and how strongly it is pulled back.
+fn one_logit() -> String {
+    let z: Vec<f64> = (-60..=60).map(|tenths| f64::from(tenths) / 10.0).collect();
+    let logits = Tensor::parameter(z.clone());
+    let one = Tensor::ones(&[z.len()]);
+    let losses = [
+        ("cross-entropy", (-&logits).softplus()),
+        ("squared error", (logits.sigmoid() - one).square()),
+    ];
+    let chart = Chart::new("One logit z, where p = σ(z) should be 1", "z", "loss, and its slope");
+    let lines = losses.into_iter().fold(chart, |chart, (name, loss)| {
+        let slopes = grad(&loss.sum(), &[&logits]).remove(0).to_vec();
+        let over = |values: Vec<f64>| z.clone().into_iter().zip(values);
+        let slopes = slopes.into_iter().map(f64::abs).collect();
+        chart.line(name, over(loss.to_vec())).line(format!("slope of {name}"), over(slopes))
+    });
+    lines.y_range(0.0, 4.0).picture().to_string()
 }
 
 /// The two eigenvalues of the Hessian, the lesser first.
