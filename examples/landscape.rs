@@ -3,7 +3,7 @@
 //! ```text
 //! cargo run --release --example landscape                       # the figures
 //! cargo run --release --example landscape -- --output pictures  # and the pictures, as SVG
-//! cargo run --release --example landscape -- --only network --learning-rate 0.3,1,2
+//! cargo run --release --example landscape -- --only network --learning-rate 0.3,1,1.5
 //! ```
 //!
 //! Three landscapes, each computed from real losses on a grid of weights:

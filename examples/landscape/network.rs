@@ -126,7 +126,7 @@ fn descend(
     for step in 0..=steps {
         let loss = birds.loss(&model);
         if !loss.item().is_finite() {
-            return Err(diverged(loss.item(), step, 0, rate));
+            return Err(diverged(loss.item(), 0, step, rate));
         }
         losses.push(loss.item());
         if step % every == 0 {

@@ -1,6 +1,7 @@
 //! The lessons, run as a reader would run them: what they print, and what they refuse.
 
 mod backprop;
+mod course;
 mod cross_entropy;
 mod diabetes;
 mod digits;
