@@ -91,7 +91,7 @@ fn main() -> ExitCode {
 }
 
 fn lesson(arguments: Arguments) -> common::Outcome {
-    let board = arguments.forward(None);
+    let board = arguments.forward(&[]);
     println!(
         "a = x·u + c,  h = {}(a),  z = h·v + d,  L = ln Σ exp z − z_target, and the target is {}.\n\
          u₀₁ leads from x₀ to a₁: the first index says from where, the second where to.\n",
@@ -247,7 +247,7 @@ impl Table<'_> {
             square += gradient * gradient;
             stepped.push((q, -rate * gradient));
         }
-        let (before, after) = (self.board.get(loss), self.arguments.moved(&stepped).get(loss));
+        let (before, after) = (self.board.get(loss), self.arguments.forward(&stepped).get(loss));
         println!("\n4. One step: every weight w becomes w − {}·∂L/∂w\n", number(rate));
         println!("   the loss before                            {:>9}", number(before));
         println!("   the loss after                             {:>9}", number(after));
@@ -257,13 +257,9 @@ impl Table<'_> {
 }
 
 impl Arguments {
-    /// The pass from the inputs to the loss. With `nudge` one quantity is moved by a little as
-    /// soon as it is known.
-    fn forward(&self, nudge: Option<(Symbol, f64)>) -> Board {
-        self.moved(nudge.as_slice())
-    }
-
-    fn moved(&self, moves: &[(Symbol, f64)]) -> Board {
+    /// The pass from the inputs to the loss. Each quantity in `moves` is moved by so much as soon
+    /// as it is known.
+    fn forward(&self, moves: &[(Symbol, f64)]) -> Board {
         let mut board = Board::new(moves);
         for (i, &x) in self.input.iter().enumerate() {
             board.give(symbol('x', &[i]), x);
@@ -289,36 +285,40 @@ impl Arguments {
         for class in 0..2 {
             board.affine(symbol('z', &[class]), 'h', 'v', 'd', class);
         }
-        let z = [0, 1].map(|class| board.get(symbol('z', &[class])));
-        let m = z[0].max(z[1]);
-        let (shifted, lse) = (z.map(|z| z - m), symbol('s', &[]));
-        let [first, second] = shifted.map(number);
+        self.cross_entropy(&mut board);
+        board
+    }
+
+    /// Writes down the probabilities p and the loss L of the logits z.
+    fn cross_entropy(&self, board: &mut Board) {
+        let z = [0, 1].map(|class| symbol('z', &[class]));
+        let values = z.map(|z| board.get(z));
         // Shifted by the greater one, no power overflows.
+        let m = values[0].max(values[1]);
+        let shifted = values.map(|z| z - m);
+        let [first, second] = shifted.map(number);
         let numbers = format!("{} + ln(exp {first} + exp {second})", number(m));
         let value = m + shifted.map(f64::exp).iter().sum::<f64>().ln();
-        board.write(lse, "m + ln Σ exp(z − m)".into(), numbers, value);
-        let value = board.get(lse);
-        for class in 0..2 {
-            let (z_class, p) = (symbol('z', &[class]), symbol('p', &[class]));
-            let numbers = format!("exp({} − {})", number(z[class]), number(value));
-            board.write(p, format!("exp({z_class} − s)"), numbers, (z[class] - value).exp());
+        let s = symbol('s', &[]);
+        board.write(s, "m + ln Σ exp(z − m)".into(), numbers, value);
+
+        let s = board.get(s);
+        let difference = |a, b| format!("{} − {}", number(a), number(b)).replace("− -", "+ ");
+        for (class, (z, value)) in z.into_iter().zip(values).enumerate() {
+            let numbers = format!("exp({})", difference(value, s));
+            let p = symbol('p', &[class]);
+            board.write(p, format!("exp({z} − s)"), numbers, (value - s).exp());
         }
-        let truth = symbol('z', &[self.target]);
-        let numbers = format!("{} − {}", number(value), number(z[self.target]));
-        board.write(
-            symbol('L', &[]),
-            format!("s − {truth}"),
-            numbers.replace("− -", "+ "),
-            value - z[self.target],
-        );
-        board
+        let (truth, value) = (z[self.target], values[self.target]);
+        let loss = symbol('L', &[]);
+        board.write(loss, format!("s − {truth}"), difference(s, value), s - value);
     }
 
     /// The central difference quotient of `output` with respect to `input`.
     fn quotient(&self, board: &Board, output: Symbol, input: Symbol) -> f64 {
         // The cube root of f64's precision, at which rounding and curvature harm equally.
         let step = f64::EPSILON.cbrt() * board.get(input).abs().max(1.0);
-        let at = |step| self.forward(Some((input, step))).get(output);
+        let at = |step| self.forward(&[(input, step)]).get(output);
         (at(step) - at(-step)) / (2.0 * step)
     }
 }
