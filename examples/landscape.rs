@@ -11,8 +11,9 @@
 //! 1. `bowl`: logistic regression with two weights, so that the whole loss can be drawn, and on it
 //!    the ways of gradient descent, momentum, Adam and L-BFGS. Near the minimum the loss is a
 //!    parabola of curvature λ along each eigenvector of its Hessian, and a step of rate η
-//!    multiplies the distance by 1 − η·λ: beyond η = 2 ÷ λ_max it grows. That rate is measured, and
-//!    λ_max computed from Hessian–vector products.
+//!    multiplies the distance by 1 − η·λ: beyond η = 2 ÷ λ_max it grows, and with momentum β beyond
+//!    2·(1 + β) ÷ λ_max (Polyak, "Some methods of speeding up the convergence of iteration methods",
+//!    1964). Both rates are measured, and λ_max is computed from Hessian–vector products.
 //! 2. `plateau`: the same model with the squared error of its probabilities. Cross-entropy is
 //!    convex in the weights; the squared error is flat where the model is sure and wrong.
 //! 3. `network`: a network has too many weights to be drawn. Its loss is shown along the line from

@@ -5,7 +5,8 @@ use downhill::tensor::hessian_vector_product;
 
 /// The eigenvalue of greatest size of the Hessian of `loss` with respect to `parameters`, by power
 /// iteration: a vector that is multiplied by the Hessian over and over turns towards its
-/// eigenvector. `vectors` is where it starts from, and then what it has come to.
+/// eigenvector. That is λ_max, unless the loss is bent down more strongly than up. `vectors` is where
+/// it starts from, and then what it has come to.
 ///
 /// It stops when an iteration changes the eigenvalue by less than `tolerance` times itself.
 pub(crate) fn largest_eigenvalue(
