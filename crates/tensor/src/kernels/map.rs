@@ -94,7 +94,8 @@ pub(crate) fn map_in_place<E: Kernel>(x: &mut [E], f: impl Fn(E) -> E + Sync) {
 /// `f` of each pair of values.
 pub(crate) fn zip<E: Kernel>(x: &[E], y: &[E], f: impl Fn(E, E) -> E + Sync) -> Vec<E> {
     assert_eq!(x.len(), y.len(), "zip takes slices of one length");
-    let write = |(out, (x, y)): (&mut [MaybeUninit<E>], (&[E], &[E]))| {
+    type Zipped<'a, E> = (&'a mut [MaybeUninit<E>], (&'a [E], &'a [E]));
+    let write = |(out, (x, y)): Zipped<'_, E>| {
         vectorize(
             #[inline(always)]
             || {
