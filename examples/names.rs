@@ -4,6 +4,7 @@
 //! cargo run --release --example names                               # a recurrent network
 //! cargo run --release --example names -- --model bigram
 //! cargo run --release --example names -- --model transformer --temperature 0.7
+//! cargo run --release --example names -- --report names-report    # pictures of what was learned
 //! cargo run --release --example names -- --data path/to/lines.txt   # any file of short lines
 //! ```
 //!
@@ -34,6 +35,8 @@ mod bigrams;
 mod common;
 #[path = "names/data.rs"]
 mod data;
+#[path = "names/judgement.rs"]
+mod judgement;
 #[path = "names/models.rs"]
 mod models;
 #[path = "names/sampling.rs"]
@@ -50,7 +53,9 @@ use downhill::optim::{AdamW, OneCycle, Schedule, clip_by_global_norm};
 use downhill::prelude::*;
 
 use crate::bigrams::Bigrams;
+use crate::common::observe::Record;
 use crate::data::{Alphabet, Name, PADDING, batches, prediction_count, shuffled};
+use crate::judgement::Judgement;
 use crate::models::{HEADS, Kind, LanguageModel, Settings};
 use crate::sampling::Sampler;
 
@@ -118,6 +123,9 @@ struct Arguments {
     /// Print nothing but the last line
     #[arg(long)]
     quiet: bool,
+
+    #[command(flatten)]
+    observe: common::observe::Observe,
 }
 
 fn main() -> ExitCode {
@@ -133,6 +141,8 @@ fn lesson(arguments: Arguments) -> common::Outcome {
     let settings = arguments.settings()?;
     let sizes = [alphabet.symbols(), longest];
     let mut model = LanguageModel::new(arguments.model, sizes, &settings, &mut rng)?;
+    let report = arguments.observe.report("What comes next in a name", arguments.seed)?;
+    let mut record = arguments.observe.record(None, &model)?;
     if !arguments.quiet {
         println!(
             "{}: {} names to train on, {} to validate with, {} symbols; seed {}\n{}\n",
@@ -148,7 +158,7 @@ fn lesson(arguments: Arguments) -> common::Outcome {
     let progress =
         if arguments.quiet { Progress::hidden() } else { Progress::new(settings.epochs) };
     let started = Instant::now();
-    fit(&mut model, [&train, &validation], &settings, progress, &mut rng)?;
+    fit(&mut model, [&train, &validation], &settings, progress, &mut record, &mut rng)?;
     let validation_loss = loss(&model, &validation)?;
     if !arguments.quiet {
         println!("\ntrained in {:.2} s\n", started.elapsed().as_secs_f64());
@@ -165,6 +175,14 @@ fn lesson(arguments: Arguments) -> common::Outcome {
         let samples = sampler.names(&model, arguments.samples, longest, &mut rng);
         print_samples(&samples, &alphabet, [&train, &validation]);
     }
+    if let Some(mut report) = report {
+        report.model(model.describe());
+        report.data_file(&arguments.data)?;
+        report.history(&record.history);
+        let Judgement { losses, next } = Judgement::of(&model, &validation, alphabet.symbols())?;
+        report.language_model(&losses, &alphabet.names(), &next);
+        common::observe::write(report, arguments.quiet)?;
+    }
     println!("validation loss {validation_loss:.4}");
     Ok(())
 }
@@ -175,6 +193,7 @@ fn fit(
     [train, validation]: [&[Name]; 2],
     settings: &Settings,
     mut progress: Progress,
+    record: &mut Record,
     rng: &mut Xoshiro256PlusPlus,
 ) -> common::Outcome {
     let &Settings { weight_decay, epochs, batch_size, learning_rate, .. } = settings;
@@ -196,10 +215,13 @@ fn fit(
             clip_by_global_norm(&mut gradients, MAX_NORM)?;
             optimizer.set_learning_rate(rate);
             optimizer.step(model, &gradients)?;
+            record.step(model, &gradients, &loss, rate);
             total_loss += f64::from(loss.item()) * batch.prediction_count() as f64;
         }
         let mean_loss = total_loss / prediction_count(train) as f64;
-        progress.epoch(epoch, &[("loss", mean_loss), ("validation", loss(model, validation)?)]);
+        let validation_loss = loss(model, validation)?;
+        progress.epoch(epoch, &[("loss", mean_loss), ("validation", validation_loss)]);
+        record.epoch(&[("training loss", mean_loss), ("validation loss", validation_loss)])?;
         if common::interrupted() {
             break;
         }

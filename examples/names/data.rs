@@ -84,6 +84,11 @@ impl Alphabet {
         self.0.len() + 1
     }
 
+    /// What to call each symbol: its character, or · for [`END`].
+    pub(crate) fn names(&self) -> Vec<char> {
+        std::iter::once('·').chain(self.0.iter().copied()).collect()
+    }
+
     pub(crate) fn decode(&self, name: &[usize]) -> String {
         name.iter().map(|&symbol| self.0[symbol - 1]).collect()
     }

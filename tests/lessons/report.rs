@@ -108,6 +108,17 @@ fn diabetes_shows_predictions_residuals_and_coefficients() {
 }
 
 #[test]
+fn names_shows_where_guessing_is_hard_and_what_follows_what() {
+    for model in ["bigram", "gru --hidden 16"] {
+        let (headings, titles) = page("names", &format!("--model {model} --epochs 1"));
+        assert_eq!(headings, ["Learning", "Layers", "Language", "The run"]);
+        has(&titles, &["Loss by step", "Loss by epoch", "Learning rate"]);
+        has(&titles, &["Gradient norm of each layer", "Weights of symbols"]);
+        has(&titles, &["Loss by position", "Probability of the next character"]);
+    }
+}
+
+#[test]
 fn runs_side_by_side_share_their_pictures() {
     let (headings, _) = page("soft_targets", "--epochs 1");
     assert_eq!(headings, ["Learning", "Images", "The run"]);
@@ -130,7 +141,7 @@ fn a_place_that_cannot_be_written_is_told_before_training_in_one_line() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
     fs::write(&file, "kept").unwrap();
-    for name in ["digits", "spirals", "diabetes", "soft_targets", "imbalance"] {
+    for name in ["digits", "spirals", "diabetes", "soft_targets", "imbalance", "names"] {
         for option in ["--report", "--tensorboard"] {
             // So many epochs would take hours.
             let arguments = format!("--epochs 100000000 {option} {}", file.display());
