@@ -156,14 +156,15 @@ fn lesson(arguments: Arguments) -> common::Outcome {
         report.model(&model);
     }
     if arguments.compare.is_empty() {
-        let record = arguments.observe.record(None, &model)?;
-        let run = arguments.train(arguments.optimizer, model, [&train, &test], record, rng)?;
+        let mut record = arguments.observe.record(None, &model)?;
+        let sets = [&train, &test];
+        let run = arguments.train(arguments.optimizer, model, sets, &mut record, rng)?;
         if !arguments.quiet {
             println!("\n{}", letters(&run.model, &train));
             println!("trained in {:.2} s", run.seconds);
         }
         if let Some(mut report) = report {
-            report.history(&run.record.history);
+            report.history(&record.history);
             report.decisions(&decisions(&run, &train));
             let logits = without_recording(|| run.model.forward(&test.full_batch().features));
             report.classification(&logits, &test)?;
@@ -179,9 +180,12 @@ fn lesson(arguments: Arguments) -> common::Outcome {
     );
     let mut records = Vec::new();
     for &rule in &arguments.compare {
-        let record = arguments.observe.record(Some(&name(rule)), &model)?;
+        let mut record = arguments.observe.record(Some(&name(rule)), &model)?;
         let sets = [&train, &test];
-        let run = match arguments.train(rule, model.clone(), sets, record, rng.clone()) {
+        let run = arguments.train(rule, model.clone(), sets, &mut record, rng.clone());
+        // One that diverges is drawn as far as it went.
+        records.push((name(rule), record));
+        let run = match run {
             Ok(run) => run,
             // One rate for all is too large for some.
             Err(error) => {
@@ -203,7 +207,6 @@ fn lesson(arguments: Arguments) -> common::Outcome {
             run.accuracy,
             run.seconds
         );
-        records.push((name(rule), run.record));
         if common::interrupted() {
             break;
         }
@@ -226,7 +229,6 @@ struct Run {
     losses: Vec<f64>,
     accuracy: f64,
     seconds: f64,
-    record: Record,
 }
 
 impl Arguments {
@@ -235,7 +237,7 @@ impl Arguments {
         rule: Rule,
         mut model: Mlp,
         [train, test]: [&Dataset; 2],
-        mut record: Record,
+        record: &mut Record,
         mut rng: Xoshiro256PlusPlus,
     ) -> Result<Run, Box<dyn std::error::Error>> {
         let mut optimizers = self.optimizers(rule);
@@ -281,7 +283,7 @@ impl Arguments {
         let seconds = started.elapsed().as_secs_f64();
         let logits = without_recording(|| model.forward(&test.full_batch().features));
         let accuracy = accuracy(&logits.argmax(-1), test.labels())?;
-        Ok(Run { model, moments, losses, accuracy, seconds, record })
+        Ok(Run { model, moments, losses, accuracy, seconds })
     }
 
     fn draw(&self, rng: &mut Xoshiro256PlusPlus) -> Result<Dataset, downhill::datasets::Error> {
