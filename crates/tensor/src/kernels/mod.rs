@@ -39,8 +39,8 @@ pub trait Kernel: Copy + Send + Sync + Sized + 'static {
     fn normal_cdf(self) -> Self;
 
     /// eˣ of what is not above 0, to within 1 unit in the last place, or 0 where that is less
-    /// than the smallest normal number. 1 of 0, NaN of NaN. In half the time of
-    /// [`exponential`](Self::exponential) where multiply–add is [`Fused`].
+    /// than the smallest normal number. 1 of 0, NaN of NaN. It takes fewer operations than
+    /// [`exponential`](Self::exponential), fewest where multiply–add is [`Fused`].
     fn decay<A: Arithmetic>(self) -> Self;
 
     /// Where large buffers of this type wait to be used again.

@@ -2,9 +2,8 @@
 //!
 //! A training step asks for the same large arrays as the step before. The operating system hands
 //! out fresh memory page by page, each a fault and a page of zeros to write, which for a large
-//! array costs more than the arithmetic done on it; the allocator's search for one of some
-//! kilobytes costs as much as a small product. So the buffers of dropped tensors are kept here, as
-//! many as were ever in use at once, and handed out again.
+//! array costs more than the arithmetic done on it. So the buffers of dropped tensors are kept
+//! here, as many as were ever in use at once, and handed out again.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -21,7 +21,7 @@ pub fn free_threads() -> usize {
 /// Does both at the same time, if a thread is free for the second, or one after the other.
 ///
 /// Work that is halved again and again should end when [`free_threads`] is 1 or the halves are too
-/// small to be worth it (to wake a thread takes some 10 µs).
+/// small to be worth waking a thread.
 ///
 /// ```
 /// use downhill_tensor::kernels::{free_threads, join};
