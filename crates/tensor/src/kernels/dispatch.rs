@@ -93,9 +93,15 @@ pub fn vectorize_arithmetic<K: Vectorized>(kernel: K) -> K::Output {
             }
         }
     }
+    dispatch(Dispatched(kernel))
+}
+
+/// Runs `operation` with the widest vector instructions that this processor has.
+#[inline(always)]
+pub(super) fn dispatch<O: WithSimd>(operation: O) -> O::Output {
     match *PORTABLE {
-        true => Dispatched(kernel).with_simd(Scalar),
-        false => Arch::new().dispatch(Dispatched(kernel)),
+        true => operation.with_simd(Scalar),
+        false => Arch::new().dispatch(operation),
     }
 }
 

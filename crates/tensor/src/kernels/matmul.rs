@@ -4,48 +4,93 @@
 use gemm_common::Parallelism;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, CowArray, Ix2};
 
+use super::dispatch::dispatch;
 use super::pool::Pool;
+use super::small::Small;
 use super::{Arithmetic, Kernel, exponential, free_threads, join, normal};
 
-/// The operands of destination = accumulate · destination + left · right, as `gemm` takes them.
+/// The operands of destination = start + left · right.
 #[derive(Clone, Copy)]
 pub struct Product<E> {
-    rows: usize,
-    columns: usize,
-    inner: usize,
-    destination: *mut E,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) inner: usize,
+    pub(super) destination: *mut E,
     /// From one row to the next.
-    destination_stride: isize,
-    accumulate: bool,
-    left: *const E,
-    left_strides: [isize; 2],
-    right: *const E,
-    right_strides: [isize; 2],
+    pub(super) destination_stride: isize,
+    pub(super) start: Start<E>,
+    pub(super) left: *const E,
+    pub(super) left_strides: [isize; 2],
+    pub(super) right: *const E,
+    pub(super) right_strides: [isize; 2],
+}
+
+/// What the products are added to.
+#[derive(Clone, Copy)]
+pub(super) enum Start<E> {
+    Zero,
+    /// What the destination holds.
+    Destination,
+    /// The same numbers in every row.
+    Row(*const E),
 }
 
 // SAFETY: the pointers are those of slices of numbers, of which the destination is borrowed
 // exclusively for as long as the product is computed.
 unsafe impl<E: Send + Sync> Send for Product<E> {}
 
+/// Up to so many multiplications a product is [`Small`].
+const SMALL: usize = 1 << 20;
 /// A part with fewer multiplications than this is not worth waking another thread for.
 const WORTH_THREADS: usize = 1 << 19;
 
 impl<E: Kernel> Product<E> {
+    /// # Safety
+    ///
+    /// The strides must stay inside the arrays the pointers point into.
+    unsafe fn run(self) {
+        // SAFETY: the caller vouches for the pointers and strides.
+        unsafe {
+            match self.rows * self.columns * self.inner <= SMALL {
+                true => E::small(Small::new(self)),
+                false => self.run_in_parts(),
+            }
+        }
+    }
+
     /// Computes the product in as many parts as there are free threads. A part is some of the rows
     /// or columns, so that each number is the same sum whatever the parts.
     ///
     /// # Safety
     ///
     /// The strides must stay inside the arrays the pointers point into.
-    unsafe fn run(self) {
+    unsafe fn run_in_parts(self) {
         let work = self.rows * self.columns * self.inner;
         if work < 2 * WORTH_THREADS || free_threads() < 2 {
             // SAFETY: the caller vouches for the pointers and strides.
-            return unsafe { E::gemm(self) };
+            return unsafe { self.run_alone() };
         }
         let (first, second) = self.halves();
         // SAFETY: the halves are parts of the same arrays, and do not overlap in the destination.
-        join(move || unsafe { first.run() }, move || unsafe { second.run() });
+        join(move || unsafe { first.run_in_parts() }, move || unsafe { second.run_in_parts() });
+    }
+
+    /// # Safety
+    ///
+    /// The strides must stay inside the arrays the pointers point into.
+    unsafe fn run_alone(self) {
+        if let Start::Row(start) = self.start {
+            for row in 0..self.rows {
+                // SAFETY: the caller vouches for each row of the destination, and for a row to
+                // start from.
+                unsafe {
+                    let out = self.destination.offset(row as isize * self.destination_stride);
+                    std::ptr::copy_nonoverlapping(start, out, self.columns);
+                }
+            }
+        }
+        // SAFETY: the caller vouches for the pointers and strides.
+        unsafe { E::gemm(self) }
     }
 
     /// Two parts along the longer axis of the destination.
@@ -65,10 +110,15 @@ impl<E: Kernel> Product<E> {
             (Self { rows, ..self }, second)
         } else {
             let columns = middle(self.columns);
+            let start = match self.start {
+                Start::Row(start) => Start::Row(start.wrapping_add(columns)),
+                start => start,
+            };
             let second = Self {
                 columns: self.columns - columns,
                 right: self.right.wrapping_offset(columns as isize * self.right_strides[1]),
                 destination: self.destination.wrapping_add(columns),
+                start,
                 ..self
             };
             (Self { columns, ..self }, second)
@@ -99,8 +149,13 @@ macro_rules! kernel {
                 &POOL
             }
 
+            fn small(product: Small<Self>) {
+                dispatch(product);
+            }
+
             unsafe fn gemm(product: Product<Self>) {
-                let Product { rows, columns, inner, destination, accumulate, .. } = product;
+                let Product { rows, columns, inner, destination, start, .. } = product;
+                let accumulate = !matches!(start, Start::Zero);
                 // The kernels want a destination in column-major layout: a row-major one is the
                 // transpose, the product of the transposed operands in the other order.
                 // SAFETY: the caller vouches for the pointers and strides.
@@ -141,13 +196,38 @@ kernel!(f64, gemm_f64, exponential_f64, decay_f64, normal_cdf_f64);
 /// If the inner dimensions differ.
 pub fn matmul<E: Kernel>(left: ArrayView2<'_, E>, right: ArrayView2<'_, E>) -> Array2<E> {
     let shape = (left.nrows(), right.ncols());
-    // SAFETY: `product` writes every value (with no terms the sums are 0).
-    let values = unsafe {
-        super::uninitialized(shape.0 * shape.1, |out| {
-            product(left, right, out.as_mut_ptr().cast(), shape.1 as isize, false);
-        })
-    };
+    let values = product_from(left, right, Start::Zero);
     Array2::from_shape_vec(shape, values).expect("M · N values were made")
+}
+
+/// The product of `left` `[M, K]` and `right` `[K, N]` with `bias` `[N]` added to each row; M · N
+/// values in row-major layout.
+///
+/// # Panics
+///
+/// If the inner dimensions differ, or those of `right` and `bias`.
+pub(crate) fn affine<E: Kernel>(
+    left: ArrayView2<'_, E>,
+    right: ArrayView2<'_, E>,
+    bias: &[E],
+) -> Vec<E> {
+    assert_eq!(right.ncols(), bias.len(), "a bias for each column");
+    product_from(left, right, Start::Row(bias.as_ptr()))
+}
+
+/// The product in a buffer of its own, which `start` is not.
+fn product_from<E: Kernel>(
+    left: ArrayView2<'_, E>,
+    right: ArrayView2<'_, E>,
+    start: Start<E>,
+) -> Vec<E> {
+    let (rows, columns) = (left.nrows(), right.ncols());
+    // SAFETY: `product` writes every value (with no terms the sums are those they start from).
+    unsafe {
+        super::uninitialized(rows * columns, |out| {
+            product(left, right, out.as_mut_ptr().cast(), columns as isize, start);
+        })
+    }
 }
 
 /// Adds the product of `left` `[M, K]` and `right` `[K, N]`, each in any layout, to the M · N
@@ -190,19 +270,19 @@ pub fn matmul_onto_part<E: Kernel>(
     let stride = strides[0].max(shape.1 as isize);
     // SAFETY: the destination was just found to hold M · N values in such rows, all of them
     // initialised.
-    unsafe { product(left, right, destination.as_mut_ptr(), stride, true) }
+    unsafe { product(left, right, destination.as_mut_ptr(), stride, Start::Destination) }
 }
 
 /// # Safety
 ///
 /// `destination` must be valid for writing M rows of N values, `destination_stride` values from
-/// one to the next, and for reading them to `accumulate`.
+/// one to the next, and for reading what to `start` from.
 unsafe fn product<E: Kernel>(
     left: ArrayView2<'_, E>,
     right: ArrayView2<'_, E>,
     destination: *mut E,
     destination_stride: isize,
-    accumulate: bool,
+    start: Start<E>,
 ) {
     let ((rows, inner), (right_rows, columns)) = (left.dim(), right.dim());
     assert_eq!(inner, right_rows, "the inner dimensions must agree");
@@ -218,7 +298,7 @@ unsafe fn product<E: Kernel>(
             inner,
             destination,
             destination_stride,
-            accumulate,
+            start,
             left: left.as_ptr(),
             left_strides: strides(&left),
             right: right.as_ptr(),

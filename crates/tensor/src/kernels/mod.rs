@@ -15,6 +15,7 @@ mod matmul;
 mod normal;
 mod pool;
 mod reduce;
+mod small;
 mod softmax;
 mod threads;
 
@@ -22,6 +23,7 @@ pub use dispatch::{
     Arithmetic, Fused, Separate, Vectorized, prefetch, vectorize, vectorize_arithmetic,
 };
 pub(crate) use map::{map, map_in_place, uninitialized, zip, zip_in_place};
+pub(crate) use matmul::affine;
 pub use matmul::{matmul, matmul_onto, matmul_onto_part};
 pub(crate) use reduce::{sum, sum_columns};
 pub(crate) use softmax::{log_softmax, log_sum_exp, maximum, softmax};
@@ -47,8 +49,11 @@ pub trait Kernel: Copy + Send + Sync + Sized + 'static {
     #[doc(hidden)]
     fn pool() -> &'static pool::Pool<Self>;
 
-    /// `onto` · destination + a · b, in row-major `destination` of `rows` × `columns`; see
-    /// [`matmul`].
+    /// A product of small matrices.
+    #[doc(hidden)]
+    fn small(product: small::Small<Self>);
+
+    /// A product of matrices of any size.
     ///
     /// # Safety
     ///

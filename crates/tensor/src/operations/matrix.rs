@@ -93,12 +93,7 @@ impl<E: Element> Tensor<E> {
                 .reshape(&shape);
         }
         let shape = [self.shape()[0], weight.shape()[1]];
-        let bias_values = bias.values();
-        let mut value = kernels::buffer(shape[0] * shape[1]);
-        for row in value.chunks_exact_mut(shape[1].max(1)) {
-            row.copy_from_slice(&bias_values);
-        }
-        kernels::matmul_onto(&mut value, matrix(self), matrix(weight));
+        let value = kernels::affine(matrix(self), matrix(weight), &bias.values());
         operation::ternary(
             "linear",
             [self, weight, bias],
