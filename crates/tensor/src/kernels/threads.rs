@@ -1,9 +1,9 @@
 //! Sharing work among threads.
 //!
-//! Small work is done by the thread that asks for it. `rayon::join`, called from outside of its
-//! pool, hands all work over and puts the caller to sleep: twice a change of threads, which takes
-//! longer than many a kernel. [`join`] keeps one half for the caller, and cuts no finer than there
-//! are threads.
+//! Small work is done by the thread that asks for it, and larger work is halved: [`join`] keeps one
+//! half for the caller, and cuts no finer than there are threads.
+
+mod board;
 
 use std::cell::Cell;
 
@@ -48,12 +48,7 @@ pub fn join<A: Send, B: Send>(
     if rayon::current_thread_index().is_some() {
         return rayon::join(first, second);
     }
-    let mut found = None;
-    let first = rayon::in_place_scope(|scope| {
-        scope.spawn(|_| found = Some(second()));
-        first()
-    });
-    (first, found.expect("the scope ends after what was spawned in it"))
+    board::share(first, second)
 }
 
 /// Runs `work`, which is what is left after so many halvings.
@@ -72,6 +67,7 @@ fn at_depth<R>(depth: u32, work: impl FnOnce() -> R) -> R {
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::{Arc, Mutex, mpsc};
 
     use super::*;
 
@@ -96,6 +92,47 @@ mod tests {
         let here = std::thread::current().id();
         let (first, _) = join(|| std::thread::current().id(), || ());
         assert_eq!(first, here);
+    }
+
+    #[test]
+    fn a_half_that_nobody_comes_for_is_done_by_its_owner() {
+        let busy = rayon::current_num_threads();
+        let (started, starts) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let released = Arc::new(Mutex::new(released));
+        for _ in 0..busy {
+            let (started, released) = (started.clone(), Arc::clone(&released));
+            rayon::spawn(move || {
+                started.send(()).unwrap();
+                // Until the sender is dropped.
+                let _ = released.lock().unwrap().recv();
+            });
+        }
+        (0..busy).for_each(|_| starts.recv().unwrap());
+        let here = std::thread::current().id();
+        let (_, second) = join(|| (), || std::thread::current().id());
+        assert_eq!(second, here);
+        drop(release);
+    }
+
+    #[test]
+    fn many_threads_share_their_work_at_the_same_time() {
+        fn sum(numbers: &[u64]) -> u64 {
+            match numbers {
+                &[number] => number,
+                _ => {
+                    let (first, second) = numbers.split_at(numbers.len() / 2);
+                    let (first, second) = join(|| sum(first), || sum(second));
+                    first + second
+                }
+            }
+        }
+        let numbers: Vec<u64> = (0..64).collect();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..1000).for_each(|_| assert_eq!(sum(&numbers), 2016)));
+            }
+        });
     }
 
     #[test]
