@@ -1,12 +1,12 @@
 //! The attention of all heads as one operation.
 
-use downhill_tensor::kernels::buffer;
+use downhill_tensor::kernels::{Arithmetic, Vectorized, buffer, vectorize_arithmetic};
 use downhill_tensor::{Element, Tensor};
 use ndarray::{Array2, ArrayD};
 
 use super::blocks::{Block, Blocks, Matrix, blocks, product};
 use crate::fused::{self, Fused};
-use crate::lanes::{self, LANES};
+use crate::lanes::LANES;
 use crate::parallel::{each_chunk, each_pair_of_chunks};
 
 /// Fewer values than this are not worth waking another thread for.
@@ -25,7 +25,10 @@ pub(super) fn causal_attention<E: Element>(x: &Tensor<E>, heads: usize) -> Tenso
         (&mut out, places * plan.width),
         (&mut weights, heads * plan.weights_len()),
         plan.is_worth_threads(),
-        |sequence, out, weights| plan.attend(plan.of(&xs, 3, sequence), out, weights),
+        |sequence, out, weights| {
+            let x = plan.of(&xs, 3, sequence);
+            vectorize_arithmetic(Attend { plan, x, out, weights });
+        },
     );
     let value = ArrayD::from_shape_vec(&[sequences, places, plan.width][..], out)
         .expect("one value for each place and each of the width");
@@ -46,7 +49,7 @@ struct Plan {
 
 struct Attention<E> {
     plan: Plan,
-    /// How much each place takes from each, `[N, heads, T, T]` with rows of whole blocks.
+    /// How much of each place (a row of whole blocks) each place takes, `[N, heads, T, T]`.
     weights: Vec<Block<E>>,
 }
 
@@ -79,7 +82,7 @@ impl<E: Element> Fused<E> for Attention<E> {
             |sequence, out| {
                 let (x, gradient) = (plan.of(&xs, 3, sequence), plan.of(&gradients, 1, sequence));
                 let weights = &self.weights[sequence * plan.heads * plan.weights_len()..];
-                plan.attend_backwards(x, gradient, weights, out);
+                vectorize_arithmetic(AttendBackwards { plan, x, gradient, weights, out });
             },
         );
         ArrayD::from_shape_vec(inputs[0].shape(), out).expect("one for each input").into()
@@ -87,82 +90,139 @@ impl<E: Element> Fused<E> for Attention<E> {
 }
 
 /// What is done for one sequence: `x` are its queries, keys and values, `[T, 3 · width]`.
-impl Plan {
+struct Attend<'a, E> {
+    plan: Plan,
+    x: &'a [E],
+    out: &'a mut [E],
+    weights: &'a mut [Block<E>],
+}
+
+impl<E: Element> Vectorized for Attend<'_, E> {
+    type Output = ();
+
     /// Writes the weights of each head, the softmax of the scores of the places up to each place
     /// and 0 for those after it; and the means of the values that are weighted so.
-    fn attend<E: Element>(&self, x: &[E], out: &mut [E], weights: &mut [Block<E>]) {
-        let mut keys = Blocks::zeros([self.size(), self.places]);
-        let mut values = Blocks::zeros([self.places, self.size()]);
-        let mut found = Blocks::zeros([self.places, self.size()]);
-        for (head, weights) in weights.chunks_exact_mut(self.weights_len()).enumerate() {
-            keys.assign(self.part(x, 3, KEY, head).t());
-            product(weights, self.part(x, 3, QUERY, head), &keys);
-            self.softmax(weights);
-            values.assign(self.part(x, 3, VALUE, head));
-            found.assign_product(self.weights_of(weights), &values);
-            found.copy_to(&mut out[head * self.size()..], self.width);
+    #[inline(always)]
+    fn run<A: Arithmetic>(self) {
+        let Self { plan, x, out, weights } = self;
+        let mut queries = Blocks::zeros([plan.size(), plan.places]);
+        let mut values = Blocks::zeros([plan.places, plan.size()]);
+        let mut found = Blocks::zeros([plan.places, plan.size()]);
+        for (head, weights) in weights.chunks_exact_mut(plan.weights_len()).enumerate() {
+            queries.assign(plan.part(x, 3, QUERY, head).t());
+            product::<A, E>(weights, plan.part(x, 3, KEY, head), &queries);
+            plan.softmax::<A, E>(weights);
+            values.assign(plan.part(x, 3, VALUE, head));
+            found.assign_product::<A>(plan.weights_of(weights).t(), &values);
+            found.copy_to(&mut out[head * plan.size()..], plan.width);
         }
     }
+}
+
+/// What is done for one sequence on the way back.
+struct AttendBackwards<'a, E> {
+    plan: Plan,
+    x: &'a [E],
+    gradient: &'a [E],
+    weights: &'a [Block<E>],
+    out: &'a mut [E],
+}
+
+impl<E: Element> Vectorized for AttendBackwards<'_, E> {
+    type Output = ();
 
     /// Writes the gradients of queries, keys and values.
-    fn attend_backwards<E: Element>(
-        &self,
-        x: &[E],
-        gradient: &[E],
-        weights: &[Block<E>],
-        out: &mut [E],
-    ) {
-        let mut values = Blocks::zeros([self.size(), self.places]);
-        let mut scores = vec![[E::zero(); LANES]; self.weights_len()];
-        let mut right = Blocks::zeros([self.places, self.size()]);
-        let mut found = Blocks::zeros([self.places, self.size()]);
-        for head in 0..self.heads {
-            let weights = &weights[head * self.weights_len()..][..self.weights_len()];
-            let gradient = self.part(gradient, 1, 0, head);
-            values.assign(self.part(x, 3, VALUE, head).t());
-            product(&mut scores, gradient, &values);
-            self.through_softmax(&mut scores, weights);
-            let scores = self.weights_of(&scores);
+    #[inline(always)]
+    fn run<A: Arithmetic>(self) {
+        let Self { plan, x, gradient, weights, out } = self;
+        let mut gradients = Blocks::zeros([plan.size(), plan.places]);
+        let mut scores = vec![[E::zero(); LANES]; plan.weights_len()];
+        let mut right = Blocks::zeros([plan.places, plan.size()]);
+        let mut found = Blocks::zeros([plan.places, plan.size()]);
+        for head in 0..plan.heads {
+            let weights = &weights[head * plan.weights_len()..][..plan.weights_len()];
+            let gradient = plan.part(gradient, 1, 0, head);
+            gradients.assign(gradient.t());
+            product::<A, E>(&mut scores, plan.part(x, 3, VALUE, head), &gradients);
+            plan.through_softmax(&mut scores, weights);
+            let scores = plan.weights_of(&scores);
             for (part, left, matrix) in [
-                (QUERY, scores, self.part(x, 3, KEY, head)),
-                (KEY, scores.t(), self.part(x, 3, QUERY, head)),
-                (VALUE, self.weights_of(weights).t(), gradient),
+                (QUERY, scores.t(), plan.part(x, 3, KEY, head)),
+                (KEY, scores, plan.part(x, 3, QUERY, head)),
+                (VALUE, plan.weights_of(weights), gradient),
             ] {
                 right.assign(matrix);
-                found.assign_product(left, &right);
-                found.copy_to(&mut out[part * self.width + head * self.size()..], 3 * self.width);
+                found.assign_product::<A>(left, &right);
+                found.copy_to(&mut out[part * plan.width + head * plan.size()..], 3 * plan.width);
             }
         }
     }
+}
 
-    /// From scores to weights.
-    fn softmax<E: Element>(&self, scores: &mut [Block<E>]) {
-        let scale: E = self.scale();
-        for (place, row) in scores.chunks_exact_mut(blocks(self.places)).enumerate() {
-            let (seen, future) = row.as_flattened_mut().split_at_mut((place / LANES + 1) * LANES);
-            future.fill(E::zero());
-            seen[place + 1..].fill(E::neg_infinity());
-            let max = lanes::maximum(seen);
-            lanes::map(
-                seen,
-                #[inline(always)]
-                |score| ((score - max) * scale).exponential(),
-            );
-            let share = lanes::sum(seen, seen, |weight, _| weight).recip();
-            lanes::map(seen, |weight| weight * share);
+impl Plan {
+    /// From scores to weights. A block holds what as many places make of one: each place has a
+    /// lane, so that its scores are gone through from block to block.
+    #[inline(always)]
+    fn softmax<A: Arithmetic, E: Element>(&self, scores: &mut [Block<E>]) {
+        let (scale, blocks): (E, _) = (self.scale(), blocks(self.places));
+        for block in 0..blocks {
+            let first = block * LANES;
+            // No place of the block sees any after its last.
+            let seen = (first + LANES).min(self.places);
+            let mut max = [E::neg_infinity(); LANES];
+            for (place, scores) in scores[block..].iter_mut().step_by(blocks).enumerate().take(seen)
+            {
+                let mut visible = *scores;
+                for lane in 0..LANES {
+                    let score =
+                        if place > first + lane { E::neg_infinity() } else { visible[lane] };
+                    visible[lane] = score;
+                    max[lane] = if score > max[lane] { score } else { max[lane] };
+                }
+                *scores = visible;
+            }
+            let mut total = [E::zero(); LANES];
+            for scores in scores[block..].iter_mut().step_by(blocks).take(seen) {
+                let mut weights = *scores;
+                for lane in 0..LANES {
+                    let weight = ((weights[lane] - max[lane]) * scale).decay::<A>();
+                    weights[lane] = weight;
+                    total[lane] += weight;
+                }
+                *scores = weights;
+            }
+            let share = total.map(E::recip);
+            for weights in scores[block..].iter_mut().step_by(blocks).take(seen) {
+                for (weight, share) in weights.iter_mut().zip(share) {
+                    *weight *= share;
+                }
+            }
+            for weights in scores[block..].iter_mut().step_by(blocks).skip(seen) {
+                weights.fill(E::zero());
+            }
         }
     }
 
     /// From the gradient of the weights w to that of the scores before they were scaled:
     /// w (g − Σ w g) · scale.
+    #[inline(always)]
     fn through_softmax<E: Element>(&self, gradients: &mut [Block<E>], weights: &[Block<E>]) {
         let (scale, blocks): (E, _) = (self.scale(), blocks(self.places));
-        for (gradients, weights) in
-            gradients.chunks_exact_mut(blocks).zip(weights.chunks_exact(blocks))
-        {
-            let (gradients, weights) = (gradients.as_flattened_mut(), weights.as_flattened());
-            let mean = lanes::sum(gradients, weights, |gradient, weight| gradient * weight);
-            lanes::zip(gradients, weights, |gradient, weight| (gradient - mean) * weight * scale);
+        for block in 0..blocks {
+            let weights = || weights[block..].iter().step_by(blocks);
+            let mut mean = [E::zero(); LANES];
+            for (gradients, weights) in gradients[block..].iter().step_by(blocks).zip(weights()) {
+                for lane in 0..LANES {
+                    mean[lane] += gradients[lane] * weights[lane];
+                }
+            }
+            for (out, weights) in gradients[block..].iter_mut().step_by(blocks).zip(weights()) {
+                let mut gradients = *out;
+                for lane in 0..LANES {
+                    gradients[lane] = (gradients[lane] - mean[lane]) * weights[lane] * scale;
+                }
+                *out = gradients;
+            }
         }
     }
 
@@ -202,7 +262,7 @@ impl Plan {
         Matrix::new(&x[start..], [self.places, self.size()], parts * self.width)
     }
 
-    /// The weights of a head as a matrix, `[T, T]`.
+    /// The weights of a head as a matrix, `[T, T]`: a row for each place that is seen.
     fn weights_of<'a, E: Element>(&self, weights: &'a [Block<E>]) -> Matrix<'a, E> {
         let pitch = blocks(self.places) * LANES;
         Matrix::new(weights.as_flattened(), [self.places; 2], pitch)

@@ -1,6 +1,6 @@
 //! The normalisation of rows as one operation.
 
-use downhill_tensor::kernels::buffer;
+use downhill_tensor::kernels::{buffer, vectorize};
 use downhill_tensor::{Element, Tensor, keep};
 use ndarray::ArrayD;
 
@@ -32,20 +32,26 @@ pub(super) fn normalize<E: Element>(
     let share = E::from_usize(width).recip();
     let rows = xs.chunks_exact(width.max(1)).zip(normalized.chunks_exact_mut(width.max(1)));
     let outs = out.chunks_exact_mut(width.max(1)).zip(&mut scales);
-    for ((x, normalized), (out, scale)) in rows.zip(outs) {
-        let mean = match biases {
-            Some(_) => lanes::sum(x, x, |x, _| x) * share,
-            None => E::zero(),
-        };
-        let variance = lanes::sum(x, x, |x, _| (x - mean) * (x - mean)) * share;
-        *scale = (variance + epsilon).sqrt().recip();
-        lanes::zip(normalized, x, |_, x| (x - mean) * *scale);
-        out.copy_from_slice(normalized);
-        lanes::zip(out, &weights, |normalized, weight| normalized * weight);
-        if let Some(biases) = &biases {
-            lanes::zip(out, biases, |scaled, bias| scaled + bias);
-        }
-    }
+    vectorize(
+        #[inline(always)]
+        || {
+            for ((x, normalized), (out, scale)) in rows.zip(outs) {
+                let mean = match biases {
+                    Some(_) => lanes::sum(x, x, |x, _| x) * share,
+                    None => E::zero(),
+                };
+                let variance = lanes::sum(x, x, |x, _| (x - mean) * (x - mean)) * share;
+                *scale = (variance + epsilon).sqrt().recip();
+                let factor = *scale;
+                lanes::zip(normalized, x, |_, x| (x - mean) * factor);
+                out.copy_from_slice(normalized);
+                lanes::zip(out, &weights, |normalized, weight| normalized * weight);
+                if let Some(biases) = &biases {
+                    lanes::zip(out, biases, |scaled, bias| scaled + bias);
+                }
+            }
+        },
+    );
     let inputs: Vec<&Tensor<E>> = [x, weight].into_iter().chain(bias).collect();
     let array =
         |values| ArrayD::from_shape_vec(x.shape(), values).expect("one for each value of x");
@@ -92,14 +98,21 @@ impl<E: Element> Fused<E> for Normalization<E> {
         let share = E::from_usize(width).recip();
         let rows = gradients.chunks_exact(width).zip(normalized.chunks_exact(width));
         let outs = out.chunks_exact_mut(width).zip(&self.scales);
-        for ((gradient, normalized), (out, &scale)) in rows.zip(outs) {
-            out.copy_from_slice(gradient);
-            lanes::zip(out, &weights, |gradient, weight| gradient * weight);
-            let mean =
-                if self.centred { lanes::sum(out, out, |g, _| g) * share } else { E::zero() };
-            let slope = lanes::sum(out, normalized, |g, n| g * n) * share;
-            lanes::zip(out, normalized, |g, n| (g - mean - n * slope) * scale);
-        }
+        vectorize(
+            #[inline(always)]
+            || {
+                for ((gradient, normalized), (out, &scale)) in rows.zip(outs) {
+                    out.copy_from_slice(gradient);
+                    lanes::zip(out, &weights, |gradient, weight| gradient * weight);
+                    let mean = match self.centred {
+                        true => lanes::sum(out, out, |g, _| g) * share,
+                        false => E::zero(),
+                    };
+                    let slope = lanes::sum(out, normalized, |g, n| g * n) * share;
+                    lanes::zip(out, normalized, |g, n| (g - mean - n * slope) * scale);
+                }
+            },
+        );
         ArrayD::from_shape_vec(gradient.shape(), out).expect("one for each gradient").into()
     }
 }
