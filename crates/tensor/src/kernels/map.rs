@@ -2,7 +2,8 @@
 
 use std::mem::MaybeUninit;
 
-use super::{Kernel, free_threads, join, vectorize};
+use super::{Arithmetic, Kernel, Vectorized, free_threads, join, vectorize, vectorize_arithmetic};
+use crate::element::Element;
 
 /// A vector of `len` values that `fill` writes, every one of them.
 ///
@@ -22,8 +23,27 @@ pub(crate) unsafe fn uninitialized<E: Kernel>(
     values
 }
 
-/// From this many values on, a loop is shared among threads.
+/// From this many values on, a loop that does little more than read and write them is shared among
+/// threads.
 const WORTH_THREADS: usize = 1 << 17;
+
+/// A function of one number that may multiply and add as the processor does it best.
+pub(crate) trait Function<E>: Copy + Sync {
+    /// How many times what it takes to read and write a number it takes, as a power of 2.
+    const COST: u32;
+
+    /// Its value at `x`. To be marked `#[inline(always)]`.
+    fn at<A: Arithmetic>(self, x: E) -> E;
+}
+
+impl<E, F: Fn(E) -> E + Copy + Sync> Function<E> for F {
+    const COST: u32 = 0;
+
+    #[inline(always)]
+    fn at<A: Arithmetic>(self, x: E) -> E {
+        self(x)
+    }
+}
 
 /// Slices of one length that are cut alike.
 trait Slices: Send + Sized {
@@ -51,12 +71,17 @@ impl<A: Slices, B: Slices> Slices for (A, B) {
 
 /// Runs `f` on all of the slices, or on parts of them on several threads.
 fn share<S: Slices>(len: usize, slices: S, f: &(impl Fn(S) + Sync)) {
-    if len < WORTH_THREADS || free_threads() < 2 {
+    share_from(WORTH_THREADS, len, slices, f);
+}
+
+/// [`share`], where so many values are worth threads.
+fn share_from<S: Slices>(worth: usize, len: usize, slices: S, f: &(impl Fn(S) + Sync)) {
+    if len < worth || free_threads() < 2 {
         return f(slices);
     }
     let middle = len / 2;
     let (first, second) = slices.halves(middle);
-    join(|| share(middle, first, f), || share(len - middle, second, f));
+    join(|| share_from(worth, middle, first, f), || share_from(worth, len - middle, second, f));
 }
 
 /// `f` of each value.
@@ -125,9 +150,87 @@ pub(crate) fn zip_in_place<E: Kernel>(x: &mut [E], y: &[E], f: impl Fn(E, E) -> 
     share(x.len(), (x, y), &change);
 }
 
+/// The value of a function at each x.
+pub(crate) fn apply<E: Kernel, F: Function<E>>(x: &[E], function: F) -> Vec<E> {
+    struct Apply<'a, E, F>(&'a mut [MaybeUninit<E>], &'a [E], F);
+    impl<E: Kernel, F: Function<E>> Vectorized for Apply<'_, E, F> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<A: Arithmetic>(self) {
+            for (out, &x) in self.0.iter_mut().zip(self.1) {
+                out.write(self.2.at::<A>(x));
+            }
+        }
+    }
+    let write = |(out, x): (&mut [MaybeUninit<E>], &[E])| {
+        vectorize_arithmetic(Apply(out, x, function));
+    };
+    let worth = WORTH_THREADS >> F::COST;
+    // SAFETY: the two slices have the same length and are cut alike, so that every value is
+    // written.
+    unsafe { uninitialized(x.len(), |out| share_from(worth, x.len(), (out, x), &write)) }
+}
+
+/// Each gradient times the slope at its x.
+pub(crate) fn times_slope<E: Element, F: Function<E>>(gradient: &[E], x: &[E], slope: F) -> Vec<E> {
+    assert_eq!(gradient.len(), x.len(), "times_slope takes slices of one length");
+    type Slopes<'a, E> = (&'a mut [MaybeUninit<E>], (&'a [E], &'a [E]));
+    struct Times<'a, E, F>(Slopes<'a, E>, F);
+    impl<E: Element, F: Function<E>> Vectorized for Times<'_, E, F> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<A: Arithmetic>(self) {
+            let (out, (gradient, x)) = self.0;
+            for ((out, &gradient), &x) in out.iter_mut().zip(gradient).zip(x) {
+                out.write(gradient * self.1.at::<A>(x));
+            }
+        }
+    }
+    let write = |slices: Slopes<'_, E>| vectorize_arithmetic(Times(slices, slope));
+    let worth = WORTH_THREADS >> F::COST;
+    // SAFETY: all slices have the same length and are cut alike, so that every value is written.
+    unsafe {
+        uninitialized(x.len(), |out| share_from(worth, x.len(), (out, (gradient, x)), &write))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Clone, Copy)]
+    struct Cube;
+
+    impl<E: Element> Function<E> for Cube {
+        const COST: u32 = 3;
+
+        #[inline(always)]
+        fn at<A: Arithmetic>(self, x: E) -> E {
+            A::multiply_add(x * x, x, E::zero())
+        }
+    }
+
+    fn functions_equal_the_plain_loop<E: Element>() {
+        let worth = WORTH_THREADS >> <Cube as Function<E>>::COST;
+        for len in [0, 1, 7, 8, 9, 15, 16, 17, 31, 33, 100, worth, worth + 3] {
+            let numbers = |modulus: usize| -> Vec<E> {
+                (0..len).map(|i| E::from_usize(i % modulus) - E::from_usize(50)).collect()
+            };
+            let (x, gradient) = (numbers(101), numbers(89));
+            let cubes: Vec<E> = x.iter().map(|&x| x * x * x).collect();
+            let products: Vec<E> = cubes.iter().zip(&gradient).map(|(&y, &g)| g * y).collect();
+            assert_eq!(apply(&x, Cube), cubes, "{len} values");
+            assert_eq!(times_slope(&gradient, &x, Cube), products, "{len} values");
+        }
+    }
+
+    #[test]
+    fn functions_equal_the_plain_loop_on_ragged_sizes_and_across_threads() {
+        functions_equal_the_plain_loop::<f32>();
+        functions_equal_the_plain_loop::<f64>();
+    }
 
     #[test]
     fn loops_equal_the_plain_ones_on_ragged_sizes_and_across_threads() {

@@ -127,7 +127,7 @@ impl<E: Kernel> Product<E> {
 }
 
 macro_rules! kernel {
-    ($float:ident, $gemm:ident, $exponential:ident, $decay:ident, $normal_cdf:ident) => {
+    ($float:ident, $gemm:ident, $exponential:ident, $decay:ident, $normal:ident) => {
         impl Kernel for $float {
             #[inline(always)]
             fn exponential(self) -> Self {
@@ -140,8 +140,8 @@ macro_rules! kernel {
             }
 
             #[inline(always)]
-            fn normal_cdf(self) -> Self {
-                normal::$normal_cdf(self)
+            fn normal<A: Arithmetic>(self) -> (Self, Self) {
+                normal::$normal::<A>(self)
             }
 
             fn pool() -> &'static Pool<Self> {
@@ -186,8 +186,8 @@ macro_rules! kernel {
         }
     };
 }
-kernel!(f32, gemm_f32, exponential_f32, decay_f32, normal_cdf_f32);
-kernel!(f64, gemm_f64, exponential_f64, decay_f64, normal_cdf_f64);
+kernel!(f32, gemm_f32, exponential_f32, decay_f32, normal_f32);
+kernel!(f64, gemm_f64, exponential_f64, decay_f64, normal_f64);
 
 /// The product of `left` `[M, K]` and `right` `[K, N]`, each in any layout; in row-major layout.
 ///

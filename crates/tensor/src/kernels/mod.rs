@@ -22,9 +22,12 @@ mod threads;
 pub use dispatch::{
     Arithmetic, Fused, Separate, Vectorized, prefetch, vectorize, vectorize_arithmetic,
 };
-pub(crate) use map::{map, map_in_place, uninitialized, zip, zip_in_place};
+pub(crate) use map::{
+    Function, apply, map, map_in_place, times_slope, uninitialized, zip, zip_in_place,
+};
 pub(crate) use matmul::affine;
 pub use matmul::{matmul, matmul_onto, matmul_onto_part};
+pub(crate) use normal::{Gelu, GeluSlope, NormalCdf, NormalDensity};
 pub(crate) use reduce::{sum, sum_columns};
 pub(crate) use softmax::{log_softmax, log_sum_exp, maximum, softmax};
 pub use threads::{free_threads, join};
@@ -36,9 +39,10 @@ pub trait Kernel: Copy + Send + Sync + Sized + 'static {
     /// in a form that vectorises.
     fn exponential(self) -> Self;
 
-    /// Φ(x), the distribution function of the standard normal distribution: within a relative error
+    /// Φ(x) and φ(x), the distribution function of the standard normal distribution and its
+    /// density, or 0 where they are less than the smallest normal number: within a relative error
     /// of 5e-7 in `f32`, in a form that vectorises.
-    fn normal_cdf(self) -> Self;
+    fn normal<A: Arithmetic>(self) -> (Self, Self);
 
     /// eˣ of what is not above 0, to within 1 unit in the last place, or 0 where that is less
     /// than the smallest normal number. 1 of 0, NaN of NaN. It takes fewer operations than

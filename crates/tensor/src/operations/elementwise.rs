@@ -3,7 +3,7 @@
 //! Each line of the table is a function, its value and its vector–Jacobian product.
 
 use crate::element::Element;
-use crate::kernels;
+use crate::kernels::{self, Function, Gelu, GeluSlope, NormalCdf, NormalDensity};
 use crate::operation::{self, is_recorded};
 use crate::tensor::Tensor;
 use crate::values::Values;
@@ -18,6 +18,32 @@ impl<E: Element> Tensor<E> {
     ) -> Self {
         let value = Values::new(self.shape(), kernels::map(&self.values(), f));
         operation::unary(name, self, value, vjp)
+    }
+
+    /// The operation `name` for a function that is a kernel of its own.
+    fn function(
+        &self,
+        name: &'static str,
+        f: impl Function<E>,
+        vjp: impl Fn(Self, &Self, &Self) -> Self + Send + Sync + 'static,
+    ) -> Self {
+        let value = Values::new(self.shape(), kernels::apply(&self.values(), f));
+        operation::unary(name, self, value, vjp)
+    }
+
+    /// A gradient times f′(x), in one pass: `slope` is f′ of a number, and `composed` is f′ of a
+    /// tensor, from which derivatives of higher order come.
+    fn times_slope(
+        self,
+        x: &Self,
+        slope: impl Function<E>,
+        composed: impl Fn(&Self) -> Self,
+    ) -> Self {
+        if is_recorded(&[&self, x]) {
+            return self * composed(x);
+        }
+        let value = kernels::times_slope(&self.values(), &x.values(), slope);
+        Self::constant(Values::new(x.shape(), value))
     }
 
     /// A gradient multiplied by a slope that is constant in pieces: `f(gradient, x)` must be
@@ -136,7 +162,9 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([0.0, f32::INFINITY]).tanh().to_vec(), [0.0, 1.0]);
     /// ```
-    tanh: |x| x.tanh(), |gradient, y, _| gradient * (-y.square() + E::one());
+    tanh: |x| x.tanh(), |gradient, y, _| {
+        gradient.times_slope(y, |y: E| E::one() - y * y, |y| -y.square() + E::one())
+    };
 
     /// The logistic function 1 / (1 + e⁻ˣ), without overflow; its derivative is σ (1 − σ).
     ///
@@ -144,7 +172,9 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([0.0, -1e4]).sigmoid().to_vec(), [0.5, 0.0]);
     /// ```
-    sigmoid: sigmoid, |gradient, y, _| gradient * y * (-y + E::one());
+    sigmoid: sigmoid, |gradient, y, _| {
+        gradient.times_slope(y, |y: E| y * (E::one() - y), |y| y * (-y + E::one()))
+    };
 
     /// ln σ(x) = −softplus(−x), never the logarithm of a rounded sigmoid; its derivative is σ(−x).
     ///
@@ -171,15 +201,6 @@ elementwise! {
     relu: |x| if x <= E::zero() { E::zero() } else { x }, |gradient, y, _| {
         gradient.piecewise(y, |gradient, y| if y <= E::zero() { E::zero() } else { gradient })
     };
-
-    /// Φ(x), the cumulative distribution function of the standard normal distribution; its
-    /// derivative is the density e^(−x²/2) / √(2π).
-    ///
-    /// ```
-    /// # use downhill_tensor::Tensor;
-    /// assert_eq!(Tensor::from([0.0, f32::INFINITY]).normal_cdf().to_vec(), [0.5, 1.0]);
-    /// ```
-    normal_cdf: |x| x.normal_cdf(), |gradient, _, x| gradient * x.normal_density();
 }
 
 impl<E: Element> Tensor<E> {
@@ -232,8 +253,26 @@ impl<E: Element> Tensor<E> {
         )
     }
 
+    /// Φ(x), the cumulative distribution function of the standard normal distribution; its
+    /// derivative is the density φ(x) = e^(−x²/2) / √(2π).
+    ///
+    /// ```
+    /// # use downhill_tensor::Tensor;
+    /// assert_eq!(Tensor::from([0.0, f32::INFINITY]).normal_cdf().to_vec(), [0.5, 1.0]);
+    /// ```
+    pub fn normal_cdf(&self) -> Self {
+        self.function("normal_cdf", NormalCdf, |gradient, _, x| {
+            gradient.times_slope(x, NormalDensity, Self::normal_density)
+        })
+    }
+
+    /// φ(x); its derivative is −x · φ(x).
+    fn normal_density(&self) -> Self {
+        self.function("normal_density", NormalDensity, |gradient, y, x| -(gradient * y * x))
+    }
+
     /// x · Φ(x), the Gaussian error linear unit (Hendrycks & Gimpel, 2016); its derivative is
-    /// Φ(x) + x · φ(x), with the density φ.
+    /// Φ(x) + x · φ(x).
     ///
     /// ```
     /// use downhill_tensor::Tensor;
@@ -241,27 +280,16 @@ impl<E: Element> Tensor<E> {
     /// assert!((Tensor::scalar(1.0_f64).gelu().item() - 0.841_344_746).abs() < 1e-9);
     /// ```
     pub fn gelu(&self) -> Self {
-        self.elementwise(
-            "gelu",
-            #[inline(always)]
-            |x| x * x.normal_cdf(),
-            |gradient, _, x| gradient * x.gelu_slope(),
-        )
-    }
-
-    /// φ(x), the density of the standard normal distribution; its derivative is −x · φ(x).
-    fn normal_density(&self) -> Self {
-        self.elementwise("normal_density", normal_density, |gradient, y, x| -(gradient * y * x))
+        self.function("gelu", Gelu, |gradient, _, x| {
+            gradient.times_slope(x, GeluSlope, Self::gelu_slope)
+        })
     }
 
     /// Φ(x) + x · φ(x); its derivative is (2 − x²) · φ(x).
     fn gelu_slope(&self) -> Self {
-        self.elementwise(
-            "gelu_slope",
-            #[inline(always)]
-            |x| x.normal_cdf() + x * normal_density(x),
-            |gradient, _, x| gradient * (-x.square() + E::from_f64(2.0)) * x.normal_density(),
-        )
+        self.function("gelu_slope", GeluSlope, |gradient, _, x| {
+            gradient * (-x.square() + E::from_f64(2.0)) * x.normal_density()
+        })
     }
 
     /// The Gaussian error linear unit with Φ(x) approximated by
@@ -344,12 +372,6 @@ fn sigmoid<E: Element>(x: E) -> E {
 fn softplus<E: Element>(x: E) -> E {
     let positive = if x < E::zero() { E::zero() } else { x };
     positive + (-x.abs()).exponential().ln_1p()
-}
-
-/// e^(−x²/2) / √(2π).
-#[inline(always)]
-fn normal_density<E: Element>(x: E) -> E {
-    (x * x * E::from_f64(-0.5)).exponential() * E::TAU().sqrt().recip()
 }
 
 #[cfg(test)]
