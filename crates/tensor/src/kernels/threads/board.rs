@@ -15,7 +15,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 /// For how long a helper watches the board without finding anything.
-const HELPER_PATIENCE: Duration = Duration::from_micros(200);
+const HELPER_PATIENCE: Duration = Duration::from_micros(500);
 /// For how long a half that was begun is awaited before its owner goes to sleep.
 const OWNER_PATIENCE: Duration = Duration::from_micros(50);
 
@@ -94,6 +94,9 @@ impl<F: FnOnce() -> R + Send, R: Send> Half<F, R> {
         std::ptr::from_ref(self).cast()
     }
 
+    /// What a helper does that has taken the offer and is no longer counted: it runs the half, and
+    /// is free again.
+    ///
     /// # Safety
     ///
     /// `half` must be the address of such a half, which nobody else runs, and which stays where it
@@ -103,6 +106,8 @@ impl<F: FnOnce() -> R + Send, R: Send> Half<F, R> {
         let half = unsafe { &*half.cast::<Self>() };
         let work = half.work.take().expect("a half is run once");
         half.result.set(Some(catch_unwind(AssertUnwindSafe(work))));
+        // Before the owner can make its next offer, lest it call for another helper.
+        Board::lock().helpers += 1;
         let owner = half.owner.clone();
         // From here on the half may be gone.
         half.done.store(true, Ordering::Release);
@@ -155,7 +160,6 @@ fn help() {
                 // SAFETY: whoever made the offer keeps the half where it is until it is withdrawn,
                 // which it no longer can be, or done.
                 unsafe { (offer.run)(offer.half) };
-                Board::lock().helpers += 1;
                 start = Instant::now();
             }
         } else if start.elapsed() < HELPER_PATIENCE {
