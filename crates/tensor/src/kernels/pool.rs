@@ -5,28 +5,43 @@
 //! array costs more than the arithmetic done on it. So the buffers of dropped tensors are kept
 //! here, as many as were ever in use at once, and handed out again.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 /// Smaller buffers are left to the allocator, which keeps them itself.
-const LARGE: usize = 1 << 11;
+const LARGE: usize = 1 << 10;
 /// The most that is kept, in bytes: what exceeds it is freed, smallest first.
 const KEPT: usize = 1 << 30;
+/// Into so many classes the lengths from one power of two to the next are divided.
+const STEPS: usize = 4;
+const CLASSES: usize = STEPS * usize::BITS as usize;
 
 /// The large buffers of one element type that are free to be used again.
 pub struct Pool<E>(Mutex<Kept<E>>);
 
 struct Kept<E> {
-    /// Some of the vectors may be empty.
-    by_capacity: BTreeMap<usize, Vec<Vec<E>>>,
+    /// The buffers of each class have room for at least its length.
+    classes: [Vec<Vec<E>>; CLASSES],
     bytes: usize,
     /// The bytes handed out and not given back.
     lent: usize,
 }
 
+/// The greatest class whose length is no more than this, which is at least [`STEPS`].
+fn class(len: usize) -> usize {
+    let power = len.ilog2();
+    let step = (len >> (power - STEPS.ilog2())) - STEPS;
+    STEPS * power as usize + step
+}
+
+/// The length of a class.
+fn class_len(class: usize) -> usize {
+    let (power, step) = (class / STEPS, class % STEPS);
+    (STEPS + step) << (power - STEPS.ilog2() as usize)
+}
+
 impl<E: Copy> Pool<E> {
     pub(super) const fn new() -> Self {
-        Self(Mutex::new(Kept { by_capacity: BTreeMap::new(), bytes: 0, lent: 0 }))
+        Self(Mutex::new(Kept { classes: [const { Vec::new() }; CLASSES], bytes: 0, lent: 0 }))
     }
 
     /// A buffer for `len` values, which it need not hold yet. Those it holds are old ones.
@@ -34,17 +49,18 @@ impl<E: Copy> Pool<E> {
         if len * size_of::<E>() < LARGE {
             return Vec::with_capacity(len);
         }
+        // The least class with room for all.
+        let class = class(len - 1) + 1;
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // The smallest that is large enough, unless more than half of it would lie idle.
-        let found = kept.by_capacity.range_mut(len..=2 * len).find_map(|(_, equal)| equal.pop());
-        let bytes = found.as_ref().map_or(len, Vec::capacity) * size_of::<E>();
-        kept.lent += bytes;
+        let found = kept.classes[class].pop();
+        let capacity = found.as_ref().map_or(class_len(class), Vec::capacity);
+        kept.lent += capacity * size_of::<E>();
         if let Some(buffer) = found {
-            kept.bytes -= bytes;
+            kept.bytes -= capacity * size_of::<E>();
             return buffer;
         }
         drop(kept);
-        Vec::with_capacity(len)
+        Vec::with_capacity(capacity)
     }
 
     /// Keeps a buffer for the next that asks, if no more come back than went out: what was made
@@ -60,11 +76,21 @@ impl<E: Copy> Pool<E> {
         }
         kept.lent -= bytes;
         kept.bytes += bytes;
-        kept.by_capacity.entry(buffer.capacity()).or_default().push(buffer);
-        while kept.bytes > KEPT {
-            let smallest = kept.by_capacity.pop_first();
-            let (capacity, equal) = smallest.expect("some are kept, since their bytes are");
-            kept.bytes -= equal.len() * capacity * size_of::<E>();
+        kept.classes[class(buffer.capacity())].push(buffer);
+        if kept.bytes > KEPT {
+            kept.free_smallest();
+        }
+    }
+}
+
+impl<E> Kept<E> {
+    fn free_smallest(&mut self) {
+        for buffers in &mut self.classes {
+            let freed: usize = buffers.drain(..).map(|buffer| buffer.capacity()).sum();
+            self.bytes -= freed * size_of::<E>();
+            if self.bytes <= KEPT {
+                return;
+            }
         }
     }
 }
@@ -88,6 +114,14 @@ mod tests {
         let again = pool.take(LARGE - 5);
         assert_eq!(again.as_ptr(), address);
         assert_eq!(pool.0.lock().unwrap().bytes, 0);
+    }
+
+    #[test]
+    fn a_length_lies_between_that_of_its_class_and_the_next() {
+        for len in (STEPS..5000).chain([KEPT - 1, KEPT, KEPT + 1]) {
+            let class = class(len);
+            assert!(class_len(class) <= len && len < class_len(class + 1), "{len}: {class}");
+        }
     }
 
     #[test]
