@@ -196,12 +196,19 @@ kernel!(f64, gemm_f64, exponential_f64, decay_f64, normal_f64);
 /// If the inner dimensions differ.
 pub fn matmul<E: Kernel>(left: ArrayView2<'_, E>, right: ArrayView2<'_, E>) -> Array2<E> {
     let shape = (left.nrows(), right.ncols());
-    let values = product_from(left, right, Start::Zero);
-    Array2::from_shape_vec(shape, values).expect("M · N values were made")
+    Array2::from_shape_vec(shape, linear(left, right)).expect("M · N values were made")
 }
 
-/// The product of `left` `[M, K]` and `right` `[K, N]` with `bias` `[N]` added to each row; M · N
-/// values in row-major layout.
+/// The M · N values of [`matmul`] in row-major layout.
+///
+/// # Panics
+///
+/// If the inner dimensions differ.
+pub(crate) fn linear<E: Kernel>(left: ArrayView2<'_, E>, right: ArrayView2<'_, E>) -> Vec<E> {
+    product_from(left, right, Start::Zero)
+}
+
+/// [`linear`] with `bias` `[N]` added to each row.
 ///
 /// # Panics
 ///

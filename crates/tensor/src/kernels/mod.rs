@@ -25,7 +25,7 @@ pub use dispatch::{
 pub(crate) use map::{
     Function, apply, map, map_in_place, times_slope, uninitialized, zip, zip_in_place,
 };
-pub(crate) use matmul::affine;
+pub(crate) use matmul::{affine, linear};
 pub use matmul::{matmul, matmul_onto, matmul_onto_part};
 pub(crate) use normal::{Gelu, GeluSlope, NormalCdf, NormalDensity};
 pub(crate) use reduce::{sum, sum_columns};

@@ -41,16 +41,16 @@ pub(crate) fn sum<E: Element>(x: &[E]) -> E {
 /// The sum of each column of a row-major matrix with `columns` columns.
 pub(crate) fn sum_columns<E: Element>(x: &[E], columns: usize) -> Vec<E> {
     let mut sums = vec![E::zero(); columns];
-    add_columns(x, &mut sums);
+    if !x.is_empty() {
+        add_columns(x, &mut sums);
+    }
     sums
 }
 
+/// Adds the sums of the columns of a matrix that is not empty.
 fn add_columns<E: Element>(x: &[E], sums: &mut [E]) {
-    const ROWS: usize = 64;
+    const ROWS: usize = 128;
     let columns = sums.len();
-    if columns == 0 {
-        return;
-    }
     let rows = x.len() / columns;
     if rows > ROWS {
         let (first, second) = x.split_at((rows / 2) * columns);
@@ -60,13 +60,51 @@ fn add_columns<E: Element>(x: &[E], sums: &mut [E]) {
         super::zip_in_place(sums, &second_sums, |a, b| a + b);
         return;
     }
-    vectorize(|| {
-        for row in x.chunks_exact(columns) {
-            for (sum, &x) in sums.iter_mut().zip(row) {
+    vectorize(
+        #[inline(always)]
+        || {
+            for (block, sums) in sums.chunks_mut(LANES).enumerate() {
+                let block_sums = sum_block(&x[block * LANES..], columns, rows);
+                for (sum, block_sum) in sums.iter_mut().zip(block_sums) {
+                    *sum += block_sum;
+                }
+            }
+        },
+    );
+}
+
+/// The sums of [`LANES`] columns of rows that begin `columns` values apart. What lies beyond the
+/// last column is that of the next row, and of no account.
+#[inline(always)]
+fn sum_block<E: Element>(x: &[E], columns: usize, rows: usize) -> [E; LANES] {
+    // Odd rows apart from even ones: a sum need not wait for the one before.
+    let (mut even, mut odd) = ([E::zero(); LANES], [E::zero(); LANES]);
+    for row in (0..rows).step_by(2) {
+        add_row(&mut even, &x[row * columns..]);
+        if row + 1 < rows {
+            add_row(&mut odd, &x[(row + 1) * columns..]);
+        }
+    }
+    for (sum, odd) in even.iter_mut().zip(odd) {
+        *sum += odd;
+    }
+    even
+}
+
+#[inline(always)]
+fn add_row<E: Element>(sums: &mut [E; LANES], x: &[E]) {
+    match x.first_chunk::<LANES>() {
+        Some(x) => {
+            for (sum, &x) in sums.iter_mut().zip(x) {
                 *sum += x;
             }
         }
-    });
+        None => {
+            for (sum, &x) in sums.iter_mut().zip(x) {
+                *sum += x;
+            }
+        }
+    }
 }
 
 #[cfg(test)]

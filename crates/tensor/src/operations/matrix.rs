@@ -42,7 +42,7 @@ impl<E: Element> Tensor<E> {
             (2, 2) => operation::binary(
                 "matmul",
                 [x, y],
-                kernels::matmul(matrix(x), matrix(y)),
+                Values::new(&[x.shape()[0], y.shape()[1]], kernels::linear(matrix(x), matrix(y))),
                 |gradient, _, _, y| gradient.matmul(&y.transpose()),
                 |gradient, _, x, _| x.transpose().matmul(&gradient),
             ),
