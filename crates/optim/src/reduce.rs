@@ -3,9 +3,9 @@
 use downhill_tensor::Element;
 use downhill_tensor::kernels::{join, vectorize};
 
-/// From this many values on, work is shared among threads. To wake one takes some 12 µs, in which
-/// a simple update gets through 2¹⁷ values that are in the cache.
-pub(crate) const WORTH_THREADS: usize = 1 << 20;
+/// From this many values on, work is shared among threads: to hand half of it to one that is awake
+/// takes a microsecond or two, to get through so many takes several.
+pub(crate) const WORTH_THREADS: usize = 1 << 15;
 
 /// Whether no value is NaN or an infinity.
 pub(crate) fn all_finite<E: Element>(values: &[E]) -> bool {

@@ -101,21 +101,24 @@ impl<E: Element> Update<'_, E> {
         };
         let state = state.each_mut().map(Vec::as_mut_slice);
         let gradient = self.gradient.values();
-        self.weight.update(|weight| replace_each(weight, &gradient, state, &formula));
+        self.weight
+            .update_from(|old, weight| replace_each(old, weight, &gradient, state, &formula));
     }
 }
 
 /// Replaces all values, those of long arrays by several threads.
 fn replace_each<E: Element, const N: usize>(
+    old: Option<&[E]>,
     weight: &mut [E],
     gradient: &[E],
     state: [&mut [E]; N],
     formula: &(impl Fn(E, E, [E; N]) -> (E, [E; N]) + Sync),
 ) {
     if weight.len() < WORTH_THREADS {
-        return replace_in_lanes(weight, gradient, state, formula);
+        return replace_in_lanes(old, weight, gradient, state, formula);
     }
     let middle = weight.len() / 2;
+    let (old, second_old) = old.map(|old| old.split_at(middle)).unzip();
     let (weight, second_weight) = weight.split_at_mut(middle);
     let (gradient, second_gradient) = gradient.split_at(middle);
     let mut second_state: [&mut [E]; N] = std::array::from_fn(|_| Default::default());
@@ -126,12 +129,13 @@ fn replace_each<E: Element, const N: usize>(
         first
     });
     join(
-        || replace_each(weight, gradient, state, formula),
-        || replace_each(second_weight, second_gradient, second_state, formula),
+        || replace_each(old, weight, gradient, state, formula),
+        || replace_each(second_old, second_weight, second_gradient, second_state, formula),
     );
 }
 
 fn replace_in_lanes<E: Element, const N: usize>(
+    old: Option<&[E]>,
     weight: &mut [E],
     gradient: &[E],
     mut state: [&mut [E]; N],
@@ -144,14 +148,15 @@ fn replace_in_lanes<E: Element, const N: usize>(
         || {
             let count = weight.len();
             let gradient = &gradient[..count];
+            let old = old.map(|old| &old[..count]);
             let mut state = state.each_mut().map(|values| &mut values[..count]);
             let mut start = 0;
             while start + LANES <= count {
-                replace_lanes::<E, N, LANES>(start, weight, gradient, &mut state, formula);
+                replace_lanes::<E, N, LANES>(start, old, weight, gradient, &mut state, formula);
                 start += LANES;
             }
             for start in start..count {
-                replace_lanes::<E, N, 1>(start, weight, gradient, &mut state, formula);
+                replace_lanes::<E, N, 1>(start, old, weight, gradient, &mut state, formula);
             }
         },
     );
@@ -163,6 +168,7 @@ fn replace_in_lanes<E: Element, const N: usize>(
 #[inline(always)]
 fn replace_lanes<E: Element, const N: usize, const LANES: usize>(
     start: usize,
+    old: Option<&[E]>,
     weight: &mut [E],
     gradient: &[E],
     state: &mut [&mut [E]; N],
@@ -172,7 +178,7 @@ fn replace_lanes<E: Element, const N: usize, const LANES: usize>(
     let mut weights = [E::zero(); LANES];
     let mut gradients = [E::zero(); LANES];
     let mut states = [[E::zero(); LANES]; N];
-    weights.copy_from_slice(&weight[lanes.clone()]);
+    weights.copy_from_slice(&old.unwrap_or(weight)[lanes.clone()]);
     gradients.copy_from_slice(&gradient[lanes.clone()]);
     for which in 0..N {
         states[which].copy_from_slice(&state[which][lanes.clone()]);

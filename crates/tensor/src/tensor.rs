@@ -219,6 +219,37 @@ impl<E: Element> Tensor<E> {
     /// ```
     #[track_caller]
     pub fn update(&mut self, change: impl FnOnce(&mut [E])) {
+        self.update_from(|old, values| {
+            if let Some(old) = old {
+                values.copy_from_slice(old);
+            }
+            change(values);
+        });
+    }
+
+    /// [`update`](Self::update) in one pass. Where something else holds the old values, `change`
+    /// gets them apart from the new ones, all of which it must write; what those are at first is
+    /// then unspecified. Otherwise (`None`) it gets the values to be changed.
+    ///
+    /// # Panics
+    ///
+    /// If the tensor is the recorded result of an operation.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// let halve = |old: Option<&[f32]>, values: &mut [f32]| match old {
+    ///     Some(old) => values.iter_mut().zip(old).for_each(|(new, old)| *new = old / 2.0),
+    ///     None => values.iter_mut().for_each(|value| *value /= 2.0),
+    /// };
+    /// let mut weight = Tensor::parameter([4.0, 2.0]);
+    /// weight.update_from(halve);
+    /// let before = weight.clone();
+    /// weight.update_from(halve);
+    /// assert_eq!((before.to_vec(), weight.to_vec()), (vec![2.0, 1.0], vec![1.0, 0.5]));
+    /// ```
+    #[track_caller]
+    pub fn update_from(&mut self, change: impl FnOnce(Option<&[E]>, &mut [E])) {
         if let Some(operation) = self.operation() {
             panic!(
                 "update: the tensor is the result of `{}`; only parameters and constants can be \
@@ -227,11 +258,10 @@ impl<E: Element> Tensor<E> {
             );
         }
         if let Some(values) = self.owned_values() {
-            return change(values);
+            return change(None, values);
         }
         let mut values = kernels::buffer(self.len());
-        values.copy_from_slice(&self.values());
-        change(&mut values);
+        change(Some(&self.values()), &mut values);
         self.values = Arc::new(Values::new(self.shape(), values));
     }
 
