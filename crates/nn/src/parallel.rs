@@ -2,31 +2,36 @@
 
 use downhill_tensor::kernels::{free_threads, join};
 
-/// Calls `f(index, chunk)` with each `len` values of `out`: on all threads, if `worth_threads`.
-pub(crate) fn each_chunk<T: Send>(
+/// Calls `f(workspace, index, chunk)` with each `len` values of `out`: on all threads, if
+/// `worth_threads`, each of which makes a workspace of its own, for all of its chunks.
+pub(crate) fn each_chunk<T: Send, W>(
     out: &mut [T],
     len: usize,
     worth_threads: bool,
-    f: impl Fn(usize, &mut [T]) + Sync,
+    workspace: impl Fn() -> W + Sync,
+    f: impl Fn(&mut W, usize, &mut [T]) + Sync,
 ) {
-    let f = |index: usize, chunk: &mut [T], _: &mut [()]| f(index, chunk);
-    each_pair_of_chunks((out, len), (&mut [], 0), worth_threads, f);
+    let f = |workspace: &mut W, index: usize, chunk: &mut [T], _: &mut [()]| {
+        f(workspace, index, chunk);
+    };
+    each_pair_of_chunks((out, len), (&mut [], 0), worth_threads, workspace, f);
 }
 
-/// Calls `f(index, left chunk, right chunk)` with chunks of two slices, each given with the length
-/// of its chunks: on all threads, if `worth_threads`. Of chunks of length 0 there are as many as of
-/// the others.
-pub(crate) fn each_pair_of_chunks<T: Send, U: Send>(
+/// Calls `f(workspace, index, left chunk, right chunk)` with chunks of two slices, each given with
+/// the length of its chunks: on all threads, if `worth_threads`, each of which makes a workspace of
+/// its own. Of chunks of length 0 there are as many as of the others.
+pub(crate) fn each_pair_of_chunks<T: Send, U: Send, W>(
     (left, left_len): (&mut [T], usize),
     (right, right_len): (&mut [U], usize),
     worth_threads: bool,
-    f: impl Fn(usize, &mut [T], &mut [U]) + Sync,
+    workspace: impl Fn() -> W + Sync,
+    f: impl Fn(&mut W, usize, &mut [T], &mut [U]) + Sync,
 ) {
     let of_left = left.len().div_ceil(left_len.max(1));
     let of_right = right.len().div_ceil(right_len.max(1));
     let chunks =
         Chunks { left, left_len, right, right_len, first: 0, count: of_left.max(of_right) };
-    chunks.run(worth_threads, &f);
+    chunks.run(worth_threads, &workspace, &f);
 }
 
 /// Chunks of two slices.
@@ -41,13 +46,19 @@ struct Chunks<'a, T, U> {
 }
 
 impl<T: Send, U: Send> Chunks<'_, T, U> {
-    fn run(self, worth_threads: bool, f: &(impl Fn(usize, &mut [T], &mut [U]) + Sync)) {
+    fn run<W>(
+        self,
+        worth_threads: bool,
+        workspace: &(impl Fn() -> W + Sync),
+        f: &(impl Fn(&mut W, usize, &mut [T], &mut [U]) + Sync),
+    ) {
         let Self { mut left, left_len, mut right, right_len, first, count } = self;
         if !worth_threads || count < 2 || free_threads() < 2 {
+            let mut workspace = workspace();
             for index in first..first + count {
                 let (a, more_left) = left.split_at_mut(left_len.min(left.len()));
                 let (b, more_right) = right.split_at_mut(right_len.min(right.len()));
-                f(index, a, b);
+                f(&mut workspace, index, a, b);
                 (left, right) = (more_left, more_right);
             }
             return;
@@ -64,6 +75,6 @@ impl<T: Send, U: Send> Chunks<'_, T, U> {
             first: first + middle,
             count: count - middle,
         };
-        join(|| chunks.run(true, f), || more.run(true, f));
+        join(|| chunks.run(true, workspace, f), || more.run(true, workspace, f));
     }
 }

@@ -1,13 +1,17 @@
 //! Pooling: the largest value or the mean under a window.
 
+use std::hint::select_unpredictable;
 use std::ops::Range;
 
-use downhill_tensor::{Element, Tensor, operation};
+use downhill_tensor::kernels::buffer;
+use downhill_tensor::{Element, Tensor};
 use ndarray::ArrayD;
 
 use crate::convolution::convolution;
 use crate::description::Description;
+use crate::fused::{self, Fused};
 use crate::module::mode_free;
+use crate::parallel::{each_chunk, each_pair_of_chunks};
 use crate::window::{Pair, Window};
 
 /// The largest value under a window that slides over each channel: input `[N, C, H, W]`, output
@@ -120,32 +124,32 @@ impl MaxPool2d {
     #[track_caller]
     pub fn forward<E: Element>(&self, x: &Tensor<E>) -> Tensor<E> {
         let ([rows, columns], [images, channels, height, width]) = self.sizes(x);
-        let xs = x.values();
-        let len = images * channels * rows * columns;
-        let (mut values, mut winners) = (Vec::with_capacity(len), Vec::with_capacity(len));
+        let (area, positions) = (height * width, rows * columns);
+        assert!(u32::try_from(area).is_ok(), "MaxPool2d: an image of {area} points is too large");
+        let len = images * channels * positions;
+        let (xs, mut values, mut winners) = (x.values(), buffer(len), vec![0; len]);
         let [ys_of, xs_of] =
             [(0, rows, height), (1, columns, width)].map(|(axis, count, length)| {
                 (0..count).map(|position| self.covered(axis, position, length)).collect::<Vec<_>>()
             });
-        for plane in xs.chunks_exact((height * width).max(1)) {
-            for ys in &ys_of {
-                for xs in &xs_of {
-                    let (value, winner) = largest(plane, width, ys, xs);
-                    values.push(value);
-                    winners.push(winner);
+        each_pair_of_chunks(
+            (&mut values, positions),
+            (&mut winners, positions),
+            x.len() >= WORTH_THREADS,
+            || (),
+            |(), index, values, winners| {
+                let plane = &xs[index * area..][..area];
+                let mut out = values.iter_mut().zip(winners);
+                for ys in &ys_of {
+                    for (xs, (value, winner)) in xs_of.iter().zip(&mut out) {
+                        (*value, *winner) = largest(plane, width, ys, xs);
+                    }
                 }
-            }
-        }
+            },
+        );
         let value = ArrayD::from_shape_vec(&[images, channels, rows, columns][..], values)
             .expect("one value for each position");
-        let winners = ArrayD::from_shape_vec(&[images * channels, rows * columns][..], winners)
-            .expect("one winner for each position");
-        operation::unary("max_pool2d", x, value, move |gradient, _, x| {
-            gradient
-                .reshape(winners.shape())
-                .scatter(-1, &winners, height * width)
-                .reshape(x.shape())
-        })
+        fused::record(&[x], value, || Largest { winners, positions: [rows, columns] })
     }
 
     /// What the window covers of an axis of `length`, which is something: the padding is less
@@ -164,18 +168,68 @@ fn largest<E: Element>(
     width: usize,
     ys: &Range<usize>,
     xs: &Range<usize>,
-) -> (E, usize) {
-    let mut largest = (E::neg_infinity(), ys.start * width + xs.start);
+) -> (E, u32) {
+    let mut winner = ys.start * width + xs.start;
     for y in ys.clone() {
-        let row = y * width;
-        for (x, &value) in plane[row + xs.start..row + xs.end].iter().enumerate() {
-            // Nothing is greater than NaN.
-            if value > largest.0 || value.is_nan() {
-                largest = (value, row + xs.start + x);
-            }
+        for place in y * width + xs.start..y * width + xs.end {
+            let (value, largest) = (plane[place], plane[winner]);
+            // Nothing is greater than NaN. A branch would be foreseen wrongly half the time.
+            let larger = (value > largest) | value.is_nan();
+            winner = select_unpredictable(larger, place, winner);
         }
     }
-    largest
+    (plane[winner], winner as u32)
+}
+
+/// Planes with fewer values together are not worth waking another thread for.
+const WORTH_THREADS: usize = 1 << 16;
+
+/// The values at some places of each plane.
+struct Largest {
+    /// Where they stand in their plane.
+    winners: Vec<u32>,
+    /// Their rows and columns.
+    positions: [usize; 2],
+}
+
+impl<E: Element> Fused<E> for Largest {
+    const NAME: &'static str = "max_pool2d";
+
+    fn compose(&self, inputs: &[Tensor<E>]) -> Tensor<E> {
+        let &[images, channels, height, width] = inputs[0].shape() else {
+            unreachable!("the layer has checked the shape")
+        };
+        let [rows, columns] = self.positions;
+        let winners = self.winners.iter().map(|&winner| winner as usize).collect();
+        let winners = ArrayD::from_shape_vec(&[images * channels, rows * columns][..], winners)
+            .expect("one winner for each position");
+        let planes = inputs[0].reshape(&[images * channels, height * width]);
+        planes.gather(-1, &winners).reshape(&[images, channels, rows, columns])
+    }
+
+    fn vjp(&self, _index: usize, gradient: Tensor<E>, inputs: &[Tensor<E>]) -> Tensor<E> {
+        let &[_, _, height, width] = inputs[0].shape() else {
+            unreachable!("the layer has checked the shape")
+        };
+        let (gradients, mut out) = (gradient.values(), buffer(inputs[0].len()));
+        let (worth_threads, positions) =
+            (out.len() >= WORTH_THREADS, self.positions.iter().product::<usize>());
+        each_chunk(
+            &mut out,
+            height * width,
+            worth_threads,
+            || (),
+            |(), index, out| {
+                let part = index * positions..(index + 1) * positions;
+                out.fill(E::zero());
+                for (&winner, &gradient) in self.winners[part.clone()].iter().zip(&gradients[part])
+                {
+                    out[winner as usize] += gradient;
+                }
+            },
+        );
+        ArrayD::from_shape_vec(inputs[0].shape(), out).expect("one for each input").into()
+    }
 }
 
 impl AvgPool2d {

@@ -19,20 +19,23 @@ pub(super) fn causal_attention<E: Element>(x: &Tensor<E>, heads: usize) -> Tenso
     };
     let plan = Plan { sequences, places, heads, width: triple / 3 };
     let xs = x.values();
-    let mut weights = vec![[E::zero(); LANES]; sequences * heads * plan.weights_len()];
+    let mut weights = buffer(sequences * heads * plan.weights_len() * LANES);
     let mut out = buffer(sequences * places * plan.width);
     each_pair_of_chunks(
         (&mut out, places * plan.width),
-        (&mut weights, heads * plan.weights_len()),
+        (weights.as_chunks_mut().0, heads * plan.weights_len()),
         plan.is_worth_threads(),
-        |sequence, out, weights| {
+        || Workspace::new(&plan),
+        |workspace, sequence, out, weights| {
             let x = plan.of(&xs, 3, sequence);
-            vectorize_arithmetic(Attend { plan, x, out, weights });
+            vectorize_arithmetic(Attend { plan, workspace, x, out, weights });
         },
     );
     let value = ArrayD::from_shape_vec(&[sequences, places, plan.width][..], out)
         .expect("one value for each place and each of the width");
-    fused::record(&[x], value, || Attention { plan, weights })
+    let weights =
+        ArrayD::from_shape_vec(&[weights.len()][..], weights).expect("as many as there are");
+    fused::record(&[x], value, || Attention { plan, weights: weights.into() })
 }
 
 const QUERY: usize = 0;
@@ -47,10 +50,10 @@ struct Plan {
     width: usize,
 }
 
-struct Attention<E> {
+struct Attention<E: Element> {
     plan: Plan,
     /// How much of each place (a row of whole blocks) each place takes, `[N, heads, T, T]`.
-    weights: Vec<Block<E>>,
+    weights: Tensor<E>,
 }
 
 impl<E: Element> Fused<E> for Attention<E> {
@@ -74,24 +77,51 @@ impl<E: Element> Fused<E> for Attention<E> {
     fn vjp(&self, _index: usize, gradient: Tensor<E>, inputs: &[Tensor<E>]) -> Tensor<E> {
         let plan = self.plan;
         let (xs, gradients) = (inputs[0].values(), gradient.values());
+        let weights = self.weights.values();
+        let (weights, _) = weights.as_chunks();
         let mut out = buffer(xs.len());
         each_chunk(
             &mut out,
             plan.places * 3 * plan.width,
             plan.is_worth_threads(),
-            |sequence, out| {
+            || Workspace::new(&plan),
+            |workspace, sequence, out| {
                 let (x, gradient) = (plan.of(&xs, 3, sequence), plan.of(&gradients, 1, sequence));
-                let weights = &self.weights[sequence * plan.heads * plan.weights_len()..];
-                vectorize_arithmetic(AttendBackwards { plan, x, gradient, weights, out });
+                let weights = &weights[sequence * plan.heads * plan.weights_len()..];
+                let sequence = AttendBackwards { plan, workspace, x, gradient, weights, out };
+                vectorize_arithmetic(sequence);
             },
         );
         ArrayD::from_shape_vec(inputs[0].shape(), out).expect("one for each input").into()
     }
 }
 
+/// The matrices of one head after the other.
+struct Workspace<E> {
+    /// `[width / heads, T]`.
+    transposed: Blocks<E>,
+    /// `[T, T]`.
+    scores: Vec<Block<E>>,
+    /// `[T, width / heads]`.
+    right: Blocks<E>,
+    found: Blocks<E>,
+}
+
+impl<E: Element> Workspace<E> {
+    fn new(plan: &Plan) -> Self {
+        Self {
+            transposed: Blocks::zeros([plan.size(), plan.places]),
+            scores: vec![[E::zero(); LANES]; plan.weights_len()],
+            right: Blocks::zeros([plan.places, plan.size()]),
+            found: Blocks::zeros([plan.places, plan.size()]),
+        }
+    }
+}
+
 /// What is done for one sequence: `x` are its queries, keys and values, `[T, 3 · width]`.
 struct Attend<'a, E> {
     plan: Plan,
+    workspace: &'a mut Workspace<E>,
     x: &'a [E],
     out: &'a mut [E],
     weights: &'a mut [Block<E>],
@@ -104,16 +134,14 @@ impl<E: Element> Vectorized for Attend<'_, E> {
     /// and 0 for those after it; and the means of the values that are weighted so.
     #[inline(always)]
     fn run<A: Arithmetic>(self) {
-        let Self { plan, x, out, weights } = self;
-        let mut queries = Blocks::zeros([plan.size(), plan.places]);
-        let mut values = Blocks::zeros([plan.places, plan.size()]);
-        let mut found = Blocks::zeros([plan.places, plan.size()]);
+        let Self { plan, workspace, x, out, weights } = self;
+        let Workspace { transposed: queries, right: values, found, .. } = workspace;
         for (head, weights) in weights.chunks_exact_mut(plan.weights_len()).enumerate() {
             queries.assign(plan.part(x, 3, QUERY, head).t());
-            product::<A, E>(weights, plan.part(x, 3, KEY, head), &queries);
+            product::<A, E>(weights, plan.part(x, 3, KEY, head), queries);
             plan.softmax::<A, E>(weights);
             values.assign(plan.part(x, 3, VALUE, head));
-            found.assign_product::<A>(plan.weights_of(weights).t(), &values);
+            found.assign_product::<A>(plan.weights_of(weights).t(), values);
             found.copy_to(&mut out[head * plan.size()..], plan.width);
         }
     }
@@ -122,6 +150,7 @@ impl<E: Element> Vectorized for Attend<'_, E> {
 /// What is done for one sequence on the way back.
 struct AttendBackwards<'a, E> {
     plan: Plan,
+    workspace: &'a mut Workspace<E>,
     x: &'a [E],
     gradient: &'a [E],
     weights: &'a [Block<E>],
@@ -134,25 +163,22 @@ impl<E: Element> Vectorized for AttendBackwards<'_, E> {
     /// Writes the gradients of queries, keys and values.
     #[inline(always)]
     fn run<A: Arithmetic>(self) {
-        let Self { plan, x, gradient, weights, out } = self;
-        let mut gradients = Blocks::zeros([plan.size(), plan.places]);
-        let mut scores = vec![[E::zero(); LANES]; plan.weights_len()];
-        let mut right = Blocks::zeros([plan.places, plan.size()]);
-        let mut found = Blocks::zeros([plan.places, plan.size()]);
+        let Self { plan, workspace, x, gradient, weights, out } = self;
+        let Workspace { transposed: gradients, scores, right, found } = workspace;
         for head in 0..plan.heads {
             let weights = &weights[head * plan.weights_len()..][..plan.weights_len()];
             let gradient = plan.part(gradient, 1, 0, head);
             gradients.assign(gradient.t());
-            product::<A, E>(&mut scores, plan.part(x, 3, VALUE, head), &gradients);
-            plan.through_softmax(&mut scores, weights);
-            let scores = plan.weights_of(&scores);
+            product::<A, E>(scores, plan.part(x, 3, VALUE, head), gradients);
+            plan.through_softmax(scores, weights);
+            let scores = plan.weights_of(scores);
             for (part, left, matrix) in [
                 (QUERY, scores.t(), plan.part(x, 3, KEY, head)),
                 (KEY, scores, plan.part(x, 3, QUERY, head)),
                 (VALUE, plan.weights_of(weights), gradient),
             ] {
                 right.assign(matrix);
-                found.assign_product::<A>(left, &right);
+                found.assign_product::<A>(left, right);
                 found.copy_to(&mut out[part * plan.width + head * plan.size()..], 3 * plan.width);
             }
         }

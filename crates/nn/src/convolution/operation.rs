@@ -17,11 +17,11 @@
 //! as a matrix product with the image's patches, one a column (Chellapilla, Puri & Simard, "High
 //! performance convolutional neural networks for document processing", 2006).
 
-use downhill_tensor::kernels::{buffer, matmul, matmul_onto};
+use downhill_tensor::kernels::{buffer, matmul_onto};
 use downhill_tensor::{Element, Tensor, operation};
 use ndarray::{ArrayD, ArrayView2};
 
-use super::patches::Patches;
+use super::patches::{Patches, Workspace};
 use crate::parallel::each_chunk;
 use crate::window::Window;
 
@@ -78,19 +78,23 @@ fn convolve<E: Element>(
 ) -> Tensor<E> {
     let shape = plan.output_shape();
     let area = plan.patches.columns();
-    let mut out = match bias {
-        None => vec![E::zero(); shape.iter().product()],
-        Some(bias) => {
-            let row = |&value: &E| std::iter::repeat_n(value, area);
-            bias.values().iter().flat_map(row).collect::<Vec<_>>().repeat(plan.images)
-        }
-    };
-    let (xs, weights) = (x.values(), weight.values());
-    each_chunk(&mut out, plan.outputs * area, plan.is_worth_threads(), |index, out| {
-        let mut patches = buffer(plan.patches.rows() * area);
-        plan.gather(&xs, index, &mut patches);
-        matmul_onto(out, plan.kernels(&weights, index % plan.groups), plan.matrix(&patches));
-    });
+    let mut out = buffer(shape.iter().product());
+    let (xs, weights, biases) = (x.values(), weight.values(), bias.map(Tensor::values));
+    each_chunk(
+        &mut out,
+        plan.outputs * area,
+        plan.is_worth_threads(),
+        || plan.patches.workspace(),
+        |workspace, index, out| {
+            let group = index % plan.groups;
+            for (channel, out) in out.chunks_exact_mut(area.max(1)).enumerate() {
+                let bias = biases.as_ref().map(|biases| biases[group * plan.outputs + channel]);
+                out.fill(bias.unwrap_or(E::zero()));
+            }
+            plan.gather(&xs, index, workspace);
+            matmul_onto(out, plan.kernels(&weights, group), plan.matrix(workspace));
+        },
+    );
     let inputs: Vec<&Tensor<E>> = [x, weight].into_iter().chain(bias).collect();
     operation::variadic("conv2d", &inputs, array(&shape, out), move |index, gradient, _, inputs| {
         match index {
@@ -104,13 +108,20 @@ fn convolve<E: Element>(
 /// The transposed convolution: adds each kernel, times its output's gradient, to where it lay.
 fn spread<E: Element>(gradient: &Tensor<E>, weight: &Tensor<E>, plan: Plan) -> Tensor<E> {
     let shape = plan.input_shape();
-    let mut out = vec![E::zero(); shape.iter().product()];
+    let mut out = buffer(shape.iter().product());
     let (gradients, weights) = (gradient.values(), weight.values());
-    each_chunk(&mut out, plan.patches.channels_len(), plan.is_worth_threads(), |index, out| {
-        let kernels = plan.kernels(&weights, index % plan.groups);
-        let patches = matmul(kernels.t(), plan.outputs_of(&gradients, index));
-        plan.patches.scatter(patches.as_slice().expect("products are in row-major order"), out);
-    });
+    each_chunk(
+        &mut out,
+        plan.patches.channels_len(),
+        plan.is_worth_threads(),
+        || plan.patches.workspace(),
+        |workspace, index, out| {
+            let kernels = plan.kernels(&weights, index % plan.groups);
+            workspace.matrix.fill(E::zero());
+            matmul_onto(&mut workspace.matrix, kernels.t(), plan.outputs_of(&gradients, index));
+            plan.patches.scatter(workspace, out);
+        },
+    );
     operation::binary(
         "conv2d_spread",
         [gradient, weight],
@@ -126,16 +137,22 @@ fn correlate<E: Element>(x: &Tensor<E>, gradient: &Tensor<E>, plan: Plan) -> Ten
     let (xs, gradients) = (x.values(), gradient.values());
     let len: usize = shape.iter().product();
     let mut sums = vec![E::zero(); len * plan.images.div_ceil(CHUNK)];
-    each_chunk(&mut sums, len, plan.is_worth_threads(), |chunk, sums| {
-        let mut patches = buffer(plan.patches.rows() * plan.patches.columns());
-        for image in chunk * CHUNK..plan.images.min((chunk + 1) * CHUNK) {
-            for (group, sums) in sums.chunks_exact_mut(len / plan.groups).enumerate() {
-                let index = image * plan.groups + group;
-                plan.gather(&xs, index, &mut patches);
-                matmul_onto(sums, plan.outputs_of(&gradients, index), plan.matrix(&patches).t());
+    each_chunk(
+        &mut sums,
+        len,
+        plan.is_worth_threads(),
+        || plan.patches.workspace(),
+        |workspace, chunk, sums| {
+            for image in chunk * CHUNK..plan.images.min((chunk + 1) * CHUNK) {
+                for (group, sums) in sums.chunks_exact_mut(len / plan.groups).enumerate() {
+                    let index = image * plan.groups + group;
+                    plan.gather(&xs, index, workspace);
+                    let patches = plan.matrix(workspace);
+                    matmul_onto(sums, plan.outputs_of(&gradients, index), patches.t());
+                }
             }
-        }
-    });
+        },
+    );
     let mut total = vec![E::zero(); len];
     for sums in sums.chunks_exact(len) {
         total.iter_mut().zip(sums).for_each(|(total, &sum)| *total += sum);
@@ -176,14 +193,14 @@ impl Plan {
     }
 
     /// The patches of a group of channels of x.
-    fn gather<E: Element>(&self, xs: &[E], index: usize, patches: &mut [E]) {
+    fn gather<E: Element>(&self, xs: &[E], index: usize, workspace: &mut Workspace<E>) {
         let len = self.patches.channels_len();
-        self.patches.gather(&xs[index * len..][..len], patches);
+        self.patches.gather(&xs[index * len..][..len], workspace);
     }
 
     /// Patches as a matrix, `[patch, positions]`.
-    fn matrix<'a, E>(&self, patches: &'a [E]) -> ArrayView2<'a, E> {
-        view([self.patches.rows(), self.patches.columns()], 0, patches)
+    fn matrix<'a, E>(&self, workspace: &'a Workspace<E>) -> ArrayView2<'a, E> {
+        view([self.patches.rows(), self.patches.columns()], 0, &workspace.matrix)
     }
 
     /// The kernels of a group of weights, `[outputs / groups, patch]`.

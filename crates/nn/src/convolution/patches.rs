@@ -1,6 +1,5 @@
 //! What lies under the window at each of its positions, as a matrix.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use downhill_tensor::Element;
@@ -24,6 +23,14 @@ pub(super) struct Patches {
     pub(super) positions: [usize; 2],
 }
 
+/// What the patches of one image are made in.
+pub(super) struct Workspace<E> {
+    /// The patches, in row-major order.
+    pub(super) matrix: Vec<E>,
+    /// The channels with zeros around them, if there is any padding.
+    padded: Vec<E>,
+}
+
 impl Patches {
     pub(super) fn rows(&self) -> usize {
         self.channels * self.window.0[0].kernel * self.window.0[1].kernel
@@ -38,14 +45,22 @@ impl Patches {
         self.channels * self.size[0] * self.size[1]
     }
 
+    pub(super) fn workspace<E: Element>(&self) -> Workspace<E> {
+        let padded = if self.is_padded() { self.padded_len() } else { 0 };
+        Workspace {
+            matrix: vec![E::zero(); self.rows() * self.columns()],
+            padded: vec![E::zero(); padded],
+        }
+    }
+
     /// Copies the values of the channels into the matrix, with zeros around them.
-    pub(super) fn gather<E: Element>(&self, channels: &[E], patches: &mut [E]) {
+    pub(super) fn gather<E: Element>(&self, channels: &[E], workspace: &mut Workspace<E>) {
+        let Workspace { matrix, padded } = workspace;
         let padded = match self.is_padded() {
-            false => channels.into(),
+            false => channels,
             true => {
-                let mut padded = vec![E::zero(); self.padded_len()];
                 self.each_row(|inner, outer| padded[outer].copy_from_slice(&channels[inner]));
-                Cow::from(padded)
+                padded
             }
         };
         let pitch = self.pitch();
@@ -53,7 +68,7 @@ impl Patches {
             #[inline(always)]
             || {
                 self.each_block(|to, from, wide| {
-                    let (to, from) = (&mut patches[to..], &padded[from..]);
+                    let (to, from) = (&mut matrix[to..], &padded[from..]);
                     match wide {
                         true => copy::<E, BLOCK>(self.positions, to, from, pitch),
                         false => copy::<E, 1>(self.positions, to, from, pitch),
@@ -63,15 +78,17 @@ impl Patches {
         );
     }
 
-    /// Adds the values of the matrix to the channels they come from, which hold zeros: the
+    /// Replaces the channels by the sums of the values of the matrix that come from them: the
     /// transpose of `gather`.
-    pub(super) fn scatter<E: Element>(&self, patches: &[E], channels: &mut [E]) {
+    pub(super) fn scatter<E: Element>(&self, workspace: &mut Workspace<E>, channels: &mut [E]) {
+        let Workspace { matrix, padded } = workspace;
         if self.is_padded() {
-            let mut padded = vec![E::zero(); self.padded_len()];
-            self.scatter_padded(patches, &mut padded);
+            padded.fill(E::zero());
+            self.scatter_padded(matrix, padded);
             self.each_row(|inner, outer| channels[inner].copy_from_slice(&padded[outer]));
         } else {
-            self.scatter_padded(patches, channels);
+            channels.fill(E::zero());
+            self.scatter_padded(matrix, channels);
         }
     }
 
