@@ -8,6 +8,34 @@ use downhill_tensor::Element;
 /// The length of a block.
 pub(crate) const LANES: usize = 16;
 
+/// Writes f(x) for the values of several slices, all as long as `out`.
+#[inline(always)]
+pub(crate) fn map<E: Element, const N: usize>(
+    out: &mut [E],
+    x: [&[E]; N],
+    f: impl Fn([E; N]) -> E,
+) {
+    let (blocks, rest) = out.as_chunks_mut::<LANES>();
+    let whole = blocks.len() * LANES;
+    for (block, out) in blocks.iter_mut().enumerate() {
+        let mut values = [[E::zero(); LANES]; N];
+        for (values, x) in values.iter_mut().zip(x) {
+            values.copy_from_slice(&x[block * LANES..][..LANES]);
+        }
+        // Loops, because an array's own `map` is not always inlined.
+        for lane in 0..LANES {
+            let mut arguments = [E::zero(); N];
+            for which in 0..N {
+                arguments[which] = values[which][lane];
+            }
+            out[lane] = f(arguments);
+        }
+    }
+    for (place, out) in rest.iter_mut().enumerate() {
+        *out = f(x.map(|x| x[whole + place]));
+    }
+}
+
 /// Replaces each value of x by f(x, y).
 #[inline(always)]
 pub(crate) fn zip<E: Element>(x: &mut [E], y: &[E], f: impl Fn(E, E) -> E) {
@@ -67,6 +95,10 @@ mod tests {
             let y: Vec<f32> = (0..len).map(|i| (i * 5 % 13) as f32).collect();
             let expected: f32 = x.iter().zip(&y).map(|(x, y)| x * y).sum();
             assert_eq!(sum(&x, &y, |x, y| x * y), expected, "{len} values");
+            let mut mapped = vec![0.0; len];
+            map(&mut mapped, [&x, &y, &x], |[x, y, z]| x * y + z);
+            let expected: Vec<f32> = x.iter().zip(&y).map(|(x, y)| x * y + x).collect();
+            assert_eq!(mapped, expected, "{len} values");
             let mut zipped = x.clone();
             zip(&mut zipped, &y, |x, y| 2.0 * x - y);
             let expected: Vec<f32> = x.iter().zip(&y).map(|(x, y)| 2.0 * x - y).collect();

@@ -43,11 +43,12 @@ pub(super) fn normalize<E: Element>(
                 let variance = lanes::sum(x, x, |x, _| (x - mean) * (x - mean)) * share;
                 *scale = (variance + epsilon).sqrt().recip();
                 let factor = *scale;
-                lanes::zip(normalized, x, |_, x| (x - mean) * factor);
-                out.copy_from_slice(normalized);
-                lanes::zip(out, &weights, |normalized, weight| normalized * weight);
-                if let Some(biases) = &biases {
-                    lanes::zip(out, biases, |scaled, bias| scaled + bias);
+                lanes::map(normalized, [x], |[x]| (x - mean) * factor);
+                match &biases {
+                    Some(biases) => {
+                        lanes::map(out, [normalized, &weights, biases], |[n, w, b]| n * w + b);
+                    }
+                    None => lanes::map(out, [normalized, &weights], |[n, w]| n * w),
                 }
             }
         },
@@ -102,8 +103,7 @@ impl<E: Element> Fused<E> for Normalization<E> {
             #[inline(always)]
             || {
                 for ((gradient, normalized), (out, &scale)) in rows.zip(outs) {
-                    out.copy_from_slice(gradient);
-                    lanes::zip(out, &weights, |gradient, weight| gradient * weight);
+                    lanes::map(out, [gradient, &weights], |[gradient, weight]| gradient * weight);
                     let mean = match self.centred {
                         true => lanes::sum(out, out, |g, _| g) * share,
                         false => E::zero(),
