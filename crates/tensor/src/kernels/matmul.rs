@@ -41,38 +41,35 @@ unsafe impl<E: Send + Sync> Send for Product<E> {}
 
 /// Up to so many multiplications a product is [`Small`].
 const SMALL: usize = 1 << 20;
-/// A part with fewer multiplications than this is not worth waking another thread for.
-const WORTH_THREADS: usize = 1 << 19;
+/// A part with fewer multiplications than this is not worth another thread.
+const WORTH_THREADS: usize = 1 << 18;
 
 impl<E: Kernel> Product<E> {
     /// # Safety
     ///
     /// The strides must stay inside the arrays the pointers point into.
     unsafe fn run(self) {
-        // SAFETY: the caller vouches for the pointers and strides.
-        unsafe {
-            match self.rows * self.columns * self.inner <= SMALL {
-                true => E::small(Small::new(self)),
-                false => self.run_in_parts(),
-            }
+        if self.multiplications() <= SMALL {
+            // SAFETY: the caller vouches for the pointers and strides, and a part is inside.
+            self.in_parts(&|part| E::small(unsafe { Small::new(part) }));
+        } else {
+            // SAFETY: likewise.
+            self.in_parts(&|part| unsafe { part.run_alone() });
         }
     }
 
-    /// Computes the product in as many parts as there are free threads. A part is some of the rows
-    /// or columns, so that each number is the same sum whatever the parts.
-    ///
-    /// # Safety
-    ///
-    /// The strides must stay inside the arrays the pointers point into.
-    unsafe fn run_in_parts(self) {
-        let work = self.rows * self.columns * self.inner;
-        if work < 2 * WORTH_THREADS || free_threads() < 2 {
-            // SAFETY: the caller vouches for the pointers and strides.
-            return unsafe { self.run_alone() };
+    fn multiplications(&self) -> usize {
+        self.rows * self.columns * self.inner
+    }
+
+    /// Runs the product in as many parts as there are free threads. A part is some of the rows or
+    /// columns, so that each number is the same sum whatever the parts.
+    fn in_parts(self, run: &(impl Fn(Self) + Sync)) {
+        if self.multiplications() < 2 * WORTH_THREADS || free_threads() < 2 {
+            return run(self);
         }
         let (first, second) = self.halves();
-        // SAFETY: the halves are parts of the same arrays, and do not overlap in the destination.
-        join(move || unsafe { first.run_in_parts() }, move || unsafe { second.run_in_parts() });
+        join(move || first.in_parts(run), move || second.in_parts(run));
     }
 
     /// # Safety
