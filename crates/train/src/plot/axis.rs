@@ -24,6 +24,10 @@ pub(super) enum Kind {
     Names(Vec<String>),
 }
 
+/// The end of a logarithmic axis in proportion to its start, up to which it is labelled like a
+/// linear one.
+const NARROW: f64 = 4.0;
+
 impl Axis {
     /// How far along the axis `value` lies, from 0 to 1 within its range. Not finite if it has no
     /// place on it.
@@ -55,6 +59,7 @@ impl Axis {
                 let (first, last) = ((start / step - 1e-9).ceil(), (end / step + 1e-9).floor());
                 (0..=(last - first).max(0.0) as usize).map(|i| (first + i as f64) * step).collect()
             }
+            Kind::Logarithmic if self.is_narrow() => self.linear().ticks(),
             Kind::Logarithmic => {
                 let decades = (start.log10() - 1e-9).floor() as i32..=(end.log10() + 1e-9) as i32;
                 let inside = |value: &f64| {
@@ -84,6 +89,20 @@ impl Axis {
         }
     }
 
+    /// Whether a logarithmic axis is so short that 1, 2 and 5 times the powers of ten are too few
+    /// labels, and evenly spaced ones look as if they were.
+    fn is_narrow(&self) -> bool {
+        let (start, end) = (self.range.0.min(self.range.1), self.range.0.max(self.range.1));
+        end < NARROW * start
+    }
+
+    /// The linear axis with this range.
+    fn linear(&self) -> Self {
+        let kind = Kind::Linear { whole: false };
+        // As many as fit where they lie closest, at the end.
+        Self { range: self.range, kind, labels: (self.labels * 2 / 3).max(2) }
+    }
+
     /// The distance of the labelled values on a linear axis: 1, 2 or 5 times a power of ten.
     fn step(&self) -> f64 {
         let length = (self.range.1 - self.range.0).abs().min(f64::MAX);
@@ -103,6 +122,7 @@ impl Axis {
     pub(super) fn label(&self, value: f64) -> String {
         match &self.kind {
             Kind::Names(names) => names.get(value as usize).cloned().unwrap_or_default(),
+            Kind::Logarithmic if self.is_narrow() => self.linear().label(value),
             Kind::Logarithmic if (1e-3..1e5).contains(&value) => plain(value, 3),
             Kind::Logarithmic => scientific(value, 0),
             Kind::Linear { .. } => {
@@ -209,6 +229,11 @@ mod tests {
             ["1e−4", "0.01", "1", "100", "10000"]
         );
         assert_eq!(labels((1e-300, 1e300), Kind::Logarithmic, 1).len(), 1);
+        assert_eq!(labels((2.23, 3.41), Kind::Logarithmic, 6), ["2.5", "3"]);
+        assert_eq!(
+            labels((0.24, 0.26), Kind::Logarithmic, 6),
+            ["0.24", "0.245", "0.25", "0.255", "0.26"]
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use plotters::style::RGBColor;
 
 use super::axis::{Axis, Kind};
+use super::extent::{Coordinate, Extent};
 use super::field::{Field, Ring};
 use super::picture::{MUTED, SERIES};
 
@@ -32,6 +33,8 @@ pub struct Chart {
     pub(super) height: f64,
     /// The number of series so far.
     pub(super) series: usize,
+    /// Whether they have an order, which their colours show.
+    pub(super) graded: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -75,6 +78,16 @@ pub(super) enum Shape {
     Texts(Vec<((f64, f64), String)>),
 }
 
+impl Layer {
+    /// The index of the series that the layer belongs to, or is like.
+    pub(super) fn series(&self) -> usize {
+        match self.paint {
+            Paint::Series(index) => index,
+            Paint::Fixed(_) => 0,
+        }
+    }
+}
+
 impl Chart {
     /// An empty chart. The labels say what the axes show.
     pub fn new(
@@ -91,6 +104,7 @@ impl Chart {
             square: false,
             height: 180.0,
             series: 0,
+            graded: false,
         }
     }
 
@@ -131,6 +145,13 @@ impl Chart {
     /// With the space between the axes as high as it is wide.
     pub fn square(mut self) -> Self {
         self.square = true;
+        self
+    }
+
+    /// With colours that go from dark to light where there are more than six series: for what has
+    /// an order, such as layers.
+    pub fn graded(mut self) -> Self {
+        self.graded = true;
         self
     }
 
@@ -187,6 +208,16 @@ impl Chart {
             paint,
             opacity: 1.0,
         })
+    }
+
+    /// With the moving average of values that scatter much, and not the values.
+    pub fn moving_average(
+        self,
+        name: impl Into<String>,
+        points: impl IntoIterator<Item = (f64, f64)>,
+    ) -> Self {
+        let points: Vec<(f64, f64)> = points.into_iter().collect();
+        self.line(name, smoothed(&points))
     }
 
     /// With the path of a descent: a line on which each point is marked, and the last one most.
@@ -303,8 +334,9 @@ fn checked_range(start: f64, end: f64) -> (f64, f64) {
     (start, end)
 }
 
-/// Each point with the mean of its neighbourhood, a fiftieth of the line to either side, and less
-/// near the ends. A value that is not finite has no part in it.
+/// Each point with the mean of its neighbourhood, a fiftieth of the line to either side. Near the
+/// start it is smaller, so that a line begins where it does, and at the end one side is cut off. A
+/// value that is not finite has no part in it.
 fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mut sums = vec![(0.0, 0_usize)];
     for &(_, y) in points {
@@ -312,92 +344,9 @@ fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
         sums.push(if y.is_finite() { (sum + y, count + 1) } else { (sum, count) });
     }
     let mean = |(index, &(x, _)): (usize, &(f64, f64))| {
-        let reach = (points.len() / 50).min(index).min(points.len() - 1 - index);
-        let (start, end) = (sums[index - reach], sums[index + reach + 1]);
+        let reach = (points.len() / 50).min(index);
+        let (start, end) = (sums[index - reach], sums[(index + reach + 1).min(points.len())]);
         (x, (end.0 - start.0) / (end.1 - start.1) as f64)
     };
     points.iter().enumerate().map(mean).collect()
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Coordinate {
-    X,
-    Y,
-}
-
-/// How far values reach.
-pub(super) struct Extent {
-    logarithmic: bool,
-    min: f64,
-    max: f64,
-    /// Whether there is space wanted beyond the least and the greatest.
-    padded: bool,
-    /// Whether all are whole numbers.
-    whole: bool,
-}
-
-impl Extent {
-    fn new(logarithmic: bool) -> Self {
-        let (min, max) = (f64::INFINITY, f64::NEG_INFINITY);
-        Self { logarithmic, min, max, padded: false, whole: true }
-    }
-
-    fn add(&mut self, value: f64) {
-        if value.is_finite() && (value > 0.0 || !self.logarithmic) {
-            self.min = self.min.min(value);
-            self.max = self.max.max(value);
-            self.whole &= value.fract() == 0.0;
-        }
-    }
-
-    fn range(&self) -> (f64, f64) {
-        let Self { min, max, .. } = *self;
-        match () {
-            () if min > max && self.logarithmic => (0.1, 1.0),
-            () if min > max => (0.0, 1.0),
-            () if self.logarithmic => {
-                let margin = if min == max { 2.0 } else { (max / min).powf(0.04) };
-                let margin = if self.padded || min == max { margin } else { 1.0 };
-                (min / margin, (max * margin).min(f64::MAX))
-            }
-            () => {
-                let margin = match max / 2.0 - min / 2.0 {
-                    0.0 if min == 0.0 => 0.5,
-                    0.0 => min.abs() / 10.0,
-                    half if self.padded => half * 0.08,
-                    _ => 0.0,
-                };
-                // Quantities that are never negative do not get a negative axis.
-                let start = if min >= 0.0 { (min - margin).max(0.0) } else { min - margin };
-                (start.max(f64::MIN), (max + margin).min(f64::MAX))
-            }
-        }
-    }
-}
-
-impl Shape {
-    /// Takes the coordinates of the shape into account.
-    fn extend(&self, coordinate: Coordinate, extent: &mut Extent) {
-        let of = |&(x, y): &(f64, f64)| if coordinate == Coordinate::X { x } else { y };
-        match self {
-            Self::Line { points, marked, .. } => {
-                points.iter().for_each(|point| extent.add(of(point)));
-                extent.padded |= coordinate == Coordinate::Y || *marked;
-            }
-            Self::Points(points) => {
-                points.iter().for_each(|point| extent.add(of(point)));
-                extent.padded = true;
-            }
-            Self::Rectangles(rectangles) => {
-                for (corners, _) in rectangles {
-                    corners.iter().for_each(|corner| extent.add(of(corner)));
-                }
-                extent.padded |= coordinate == Coordinate::Y;
-            }
-            Self::Polygons(polygons) => {
-                polygons.iter().flatten().flatten().for_each(|point| extent.add(of(point)));
-            }
-            Self::Texts(_) => {}
-        }
-    }
 }

@@ -1,8 +1,8 @@
 //! Pictures in SVG: charts, tables, histograms, images, maps of decisions and landscapes.
 //!
 //! Every picture is 400 units wide (but for graphs, which may be wider), so that its text is legible
-//! on a phone; it follows the reader's choice of light or dark, and its colours can be told apart
-//! whatever the reader's colour vision. It holds no script and refers to nothing outside of itself.
+//! on a phone; it follows the reader's choice of light or dark. Series are told apart whatever the
+//! reader's colour vision: by their colours, and by their dashes or the shapes of their points. It holds no script and refers to nothing outside of itself.
 //! Where a number is NaN or infinite there is a gap.
 //!
 //! ```
@@ -24,11 +24,13 @@
 mod axis;
 mod chart;
 mod decision_map;
+mod extent;
 mod field;
 mod histograms;
 mod images;
 mod judgements;
 mod lines;
+mod markers;
 mod picture;
 mod render;
 mod tables;

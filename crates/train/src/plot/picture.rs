@@ -29,16 +29,18 @@ pub(crate) const MUTED: RGBColor = RGBColor(0x59, 0x63, 0x6E);
 pub(crate) const GRID: RGBColor = RGBColor(0xDD, 0xE2, 0xE7);
 /// The sheet.
 pub(crate) const PAPER: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
-/// White that stays white when the sheet is dark.
-pub(crate) const WHITE: RGBColor = RGBColor(0xFE, 0xFE, 0xFE);
+/// Text on the strong colours of the series, which are dark on a light sheet, and light on a dark
+/// one.
+pub(crate) const INVERSE: RGBColor = RGBColor(0xFD, 0xFD, 0xFD);
 
 /// What replaces the colours above where the reader's screen is dark. All others are legible on
 /// both sheets.
-const DARK: [(RGBColor, &str); 5] = [
+const DARK: [(RGBColor, &str); 6] = [
     (INK, "#E6EDF3"),
     (MUTED, "#9198A1"),
     (GRID, "#2D333B"),
     (PAPER, "#0D1117"),
+    (INVERSE, "#010409"),
     (SERIES[0], "#2B94D9"),
 ];
 
@@ -53,11 +55,11 @@ pub(crate) const SERIES: [RGBColor; 6] = [
     RGBColor(0x56, 0xB4, 0xE9),
 ];
 
-/// The colour of series `index` of `count`: of the six above, or from dark to light (viridis)
-/// where there are more.
-pub(crate) fn series_color(index: usize, count: usize) -> RGBColor {
-    if count <= SERIES.len() {
-        return SERIES[index];
+/// The colour of series `index`, one of the six above. Of more than six that have an order, from
+/// dark to light (viridis).
+pub(crate) fn series_color(index: usize, count: usize, graded: bool) -> RGBColor {
+    if !graded || count <= SERIES.len() {
+        return SERIES[index % SERIES.len()];
     }
     // The ends of the scale are too near to the sheets.
     let RGBColor(r, g, b) =
@@ -116,6 +118,20 @@ impl Picture {
             style_sheet(),
         );
         Self { title: title.to_owned(), svg, width }
+    }
+
+    /// With dashes in the lines of this colour and width, in plotters' pixels, that are not
+    /// translucent. plotters knows none.
+    pub(super) fn dashed(mut self, color: RGBColor, width: i32, dashes: &str) -> Self {
+        if !dashes.is_empty() {
+            let line = format!(
+                "<polyline fill=\"none\" opacity=\"1\" stroke=\"{}\" stroke-width=\"{width}\"",
+                hexadecimal(color)
+            );
+            let dashed = format!("{line} stroke-dasharray=\"{dashes}\" points=");
+            self.svg = self.svg.replace(&format!("{line} points="), &dashed);
+        }
+        self
     }
 
     /// The height of the title of a picture of this width, with the space around it.

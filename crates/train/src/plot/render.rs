@@ -1,5 +1,7 @@
 //! How a chart is laid out and drawn.
 
+use std::collections::BTreeSet;
+
 use plotters::chart::{ChartBuilder, ChartContext, LabelAreaPosition};
 use plotters::coord::cartesian::Cartesian2d;
 use plotters::prelude::{Circle, PathElement, Polygon, RGBColor, Rectangle, SVGBackend, Text};
@@ -7,9 +9,11 @@ use plotters::style::FontTransform;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::axis::{Axis, Kind};
-use super::chart::{Chart, Coordinate, Layer, Paint, Shape};
+use super::chart::{Chart, Layer, Paint, Shape};
+use super::extent::Coordinate;
 use super::field::Ring;
 use super::lines::{clipped, thinned};
+use super::markers::{dashes, mark};
 use super::picture::{
     Area, Drawn, GRID, INK, LABEL, MARGIN, MUTED, PAPER, PIXELS, Picture, SERIES, WIDTH, fill,
     fitted, label_style, pixels, position, series_color, stroke, text_width,
@@ -23,14 +27,18 @@ const NAME_WIDTH: f64 = 130.0;
 const TICK: f64 = 4.0;
 /// The height of a line of labels.
 const LINE: f64 = 16.0;
-const SWATCH: f64 = 16.0;
+const SWATCH: f64 = 24.0;
+/// By how much a line in the legend is wider.
+const BOLDER: f64 = 0.6;
+/// The most series that a legend names.
+const NAMES: usize = 16;
 
 type Context<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
 
 /// Where everything lies, in units.
 struct Layout {
-    /// The legend's rows, each of entries with their distance from the left.
-    legend: Vec<Vec<(f64, String, usize)>>,
+    /// The legend's rows.
+    legend: Vec<Vec<Entry>>,
     left: f64,
     right: f64,
     top: f64,
@@ -40,13 +48,22 @@ struct Layout {
     upright: bool,
 }
 
+/// A place in the legend.
+struct Entry {
+    /// The distance from the left of the sheet.
+    left: f64,
+    name: String,
+    /// The layer that bears the name; none where the name speaks of the legend itself.
+    layer: Option<usize>,
+}
+
 impl Chart {
     /// Draws the chart.
     pub fn picture(&self) -> Picture {
         let (mut x, mut y) = (self.axis(&self.x, Coordinate::X), self.axis(&self.y, Coordinate::Y));
         let layout = self.layout(&mut x, &mut y);
         let height = layout.top + layout.plot.1 + layout.bottom;
-        Picture::draw(&self.title, (WIDTH, height), |area| {
+        let picture = Picture::draw(&self.title, (WIDTH, height), |area| {
             self.draw_legend(area, &layout)?;
             let mut context = ChartBuilder::on(area)
                 .margin_top(pixels(layout.top))
@@ -59,7 +76,26 @@ impl Chart {
                 self.draw_layer(&mut context, layer)?;
             }
             Ok(())
+        });
+        let mut dashed = BTreeSet::new();
+        for layer in &self.layers {
+            if let Shape::Line { width, marked: false, .. } = layer.shape
+                && let Paint::Series(index) = layer.paint
+            {
+                let width = self.line_width(layer, width);
+                dashed.extend([width, width + BOLDER].map(|width| (index, pixels(width))));
+            }
+        }
+        dashed.into_iter().fold(picture, |picture, (index, width)| {
+            picture.dashed(self.color(Paint::Series(index)), width, dashes(index))
         })
+    }
+
+    /// The width of a layer's line. Where colours come round again, lines of one colour differ by
+    /// a tenth of a unit, so that each can be given its dashes.
+    fn line_width(&self, layer: &Layer, width: f64) -> f64 {
+        let round = if self.graded { 0 } else { layer.series() / SERIES.len() };
+        width + 0.1 * round as f64
     }
 
     /// Where a point of the chart lies on its [picture](Self::picture), in the coordinates of the
@@ -133,28 +169,39 @@ impl Chart {
         Layout { legend, left, right, top, bottom, plot: (width(right), height), upright }
     }
 
-    /// The layers that the legend names: at most as many as there are colours to tell apart,
-    /// evenly chosen from the first to the last.
-    fn legend_rows(&self) -> Vec<Vec<(f64, String, usize)>> {
+    /// The layers that the legend names: all, but where there are too many series, some of them,
+    /// evenly chosen from the first to the last, and then how many it does not name.
+    fn legend_rows(&self) -> Vec<Vec<Entry>> {
         let named: Vec<usize> =
             (0..self.layers.len()).filter(|&index| self.layers[index].name.is_some()).collect();
-        let most = SERIES.len() + 2;
-        let chosen: Vec<usize> = match named.len() <= most {
-            true => named,
-            false => (0..most).map(|i| named[i * (named.len() - 1) / (most - 1)]).collect(),
+        let (series, others): (Vec<usize>, Vec<usize>) = named
+            .into_iter()
+            .partition(|&index| matches!(self.layers[index].paint, Paint::Series(_)));
+        let mut chosen: Vec<usize> = match series.len() <= NAMES {
+            true => series.clone(),
+            false => (0..NAMES).map(|i| series[i * (series.len() - 1) / (NAMES - 1)]).collect(),
         };
-        let mut rows: Vec<Vec<(f64, String, usize)>> = Vec::new();
-        let mut end = f64::INFINITY;
-        for index in chosen {
+        let omitted = series.len() - chosen.len();
+        chosen.extend(others);
+        let room = WIDTH - 2.0 * MARGIN;
+        let mut entries: Vec<(f64, String, Option<usize>)> = Vec::new();
+        for &index in &chosen {
             let name = self.layers[index].name.as_deref().unwrap_or_default();
-            let room = WIDTH - 2.0 * MARGIN;
             let name = fitted(name, room - SWATCH - 6.0, LABEL);
-            let width = SWATCH + 6.0 + text_width(&name, LABEL);
+            entries.push((SWATCH + 6.0 + text_width(&name, LABEL), name, Some(index)));
+        }
+        if omitted > 0 {
+            let rest = format!("and {omitted} more between them");
+            entries.push((text_width(&rest, LABEL), rest, None));
+        }
+        let mut rows: Vec<Vec<Entry>> = Vec::new();
+        let mut end = f64::INFINITY;
+        for (width, name, layer) in entries {
             if end + width > WIDTH - MARGIN {
                 rows.push(Vec::new());
                 end = MARGIN;
             }
-            rows.last_mut().expect("a row was begun").push((end, name, index));
+            rows.last_mut().expect("a row was begun").push(Entry { left: end, name, layer });
             end += width + 12.0;
         }
         rows
@@ -162,7 +209,7 @@ impl Chart {
 
     fn color(&self, paint: Paint) -> RGBColor {
         match paint {
-            Paint::Series(index) => series_color(index, self.series),
+            Paint::Series(index) => series_color(index, self.series, self.graded),
             Paint::Fixed(color) => color,
         }
     }
@@ -171,20 +218,26 @@ impl Chart {
         let top = layout.top - 6.0 - LINE * layout.legend.len() as f64;
         for (row, entries) in layout.legend.iter().enumerate() {
             let middle = top + LINE * (row as f64 + 0.5);
-            for (x, name, index) in entries {
-                let layer = &self.layers[*index];
+            for Entry { left, name, layer } in entries {
+                let Some(layer) = layer.map(|index| &self.layers[index]) else {
+                    let style = label_style(MUTED, HPos::Left, VPos::Center);
+                    area.draw_text(name, &style, position((*left, middle)))?;
+                    continue;
+                };
                 let color = self.color(layer.paint);
+                let center = position((left + SWATCH / 2.0, middle));
+                if let Shape::Line { width, .. } = layer.shape {
+                    let width = self.line_width(layer, width) + BOLDER;
+                    let ends = [(*left, middle), (left + SWATCH, middle)].map(position).to_vec();
+                    area.draw(&PathElement::new(ends, stroke(color, 1.0, width)))?;
+                }
                 match &layer.shape {
-                    Shape::Line { width, .. } => {
-                        let ends = [(*x, middle), (x + SWATCH, middle)].map(position).to_vec();
-                        area.draw(&PathElement::new(ends, stroke(color, 1.0, width + 0.6)))?;
+                    Shape::Points(_) | Shape::Line { marked: true, .. } => {
+                        mark(area, layer.series(), center, 4.0, fill(color, 1.0))?;
                     }
-                    Shape::Points(_) => {
-                        let at = position((x + SWATCH / 2.0, middle));
-                        area.draw(&Circle::new(at, pixels(3.5), fill(color, 1.0)))?;
-                    }
+                    Shape::Line { .. } => {}
                     _ => {
-                        let corners = [(*x, middle - 5.0), (x + SWATCH, middle + 5.0)];
+                        let corners = [(*left, middle - 5.0), (left + SWATCH, middle + 5.0)];
                         area.draw(&Rectangle::new(
                             corners.map(position),
                             fill(color, layer.opacity),
@@ -192,7 +245,7 @@ impl Chart {
                     }
                 }
                 let style = label_style(INK, HPos::Left, VPos::Center);
-                area.draw_text(name, &style, position((x + SWATCH + 6.0, middle)))?;
+                area.draw_text(name, &style, position((left + SWATCH + 6.0, middle)))?;
             }
         }
         Ok(())
@@ -235,12 +288,13 @@ impl Chart {
         let style = label_style(INK, HPos::Center, VPos::Bottom);
         area.draw_text(&self.x.label, &style, position((middle_x, sheet_height - MARGIN / 2.0)))?;
         let style = label_style(INK, HPos::Center, VPos::Top).transform(FontTransform::Rotate270);
-        let label = fitted(&self.y.label, height + layout.top, LABEL);
+        // Not up to the legend.
+        let label = fitted(&self.y.label, height + 12.0, LABEL);
         area.draw_text(&label, &style, position((MARGIN, middle_y)))
     }
 
     fn draw_layer(&self, context: &mut Context<'_, '_>, layer: &Layer) -> Drawn {
-        let color = self.color(layer.paint);
+        let (color, series) = (self.color(layer.paint), layer.series());
         let (x, y) = (context.x_range(), context.y_range());
         let inside = |&(px, py): &(f64, f64)| {
             let within = |value: f64, range: &std::ops::Range<f64>| {
@@ -262,26 +316,28 @@ impl Chart {
                     if halo && !marked {
                         continue;
                     }
-                    let style = stroke(color, layer.opacity, width + extra);
+                    let style =
+                        stroke(color, layer.opacity, self.line_width(layer, *width) + extra);
                     context.draw_series(
                         parts.iter().map(|part| PathElement::new(part.clone(), style)),
                     )?;
                 }
                 if *marked {
-                    let visible: Vec<_> = points.iter().copied().filter(inside).collect();
-                    let dot = |&at| Circle::new(at, pixels(1.8), fill(color, 1.0));
-                    context.draw_series(visible.iter().map(dot))?;
-                    let last = points.last().filter(|point| inside(point));
-                    let ring = |&at| Circle::new(at, pixels(5.4), fill(PAPER, 1.0));
-                    context.draw_series(last.map(ring))?;
-                    let end = |&at| Circle::new(at, pixels(4.2), fill(color, 1.0));
-                    context.draw_series(last.map(end))?;
+                    for &point in points.iter().filter(|point| inside(point)) {
+                        mark(context.plotting_area(), series, point, 1.8, fill(color, 1.0))?;
+                    }
+                    if let Some(&last) = points.last().filter(|point| inside(point)) {
+                        mark(context.plotting_area(), series, last, 5.6, fill(PAPER, 1.0))?;
+                        mark(context.plotting_area(), series, last, 4.2, fill(color, 1.0))?;
+                    }
                 }
             }
             Shape::Points(points) => {
                 let radius = if points.len() > 200 { 2.2 } else { 3.0 };
-                let dot = |&at| Circle::new(at, pixels(radius), fill(color, layer.opacity));
-                context.draw_series(points.iter().filter(|point| inside(point)).map(dot))?;
+                for &point in points.iter().filter(|point| inside(point)) {
+                    let style = fill(color, layer.opacity);
+                    mark(context.plotting_area(), series, point, radius, style)?;
+                }
             }
             Shape::Rectangles(rectangles) => {
                 let rectangle = |(corners, share): &([(f64, f64); 2], f64)| {

@@ -1,7 +1,7 @@
 //! Tables of numbers as shades of colour.
 
 use super::chart::{Chart, Layer, Paint, Shape};
-use super::picture::{INK, LABEL, Picture, SERIES, WHITE, WIDTH, text_width};
+use super::picture::{INK, INVERSE, LABEL, Picture, SERIES, WIDTH, text_width};
 use crate::metrics::ConfusionMatrix;
 
 /// The least opacity of a cell that is not empty.
@@ -119,7 +119,7 @@ fn table(
     let widest = cells.iter().map(|(_, _, cell)| text_width(&cell.text, LABEL)).fold(0.0, f64::max);
     // The names along y and the margins take up to a third of the sheet.
     if widest < WIDTH * 0.65 / columns.len().max(1) as f64 {
-        for (color, strong) in [(INK, false), (WHITE, true)] {
+        for (color, strong) in [(INK, false), (INVERSE, true)] {
             let texts = cells.iter().filter(|(_, _, cell)| (cell.strength > 0.8) == strong);
             let text = |(row, column, cell): &(usize, usize, Cell)| {
                 ((*column as f64 + 0.5, *row as f64 + 0.5), cell.text.clone())

@@ -98,7 +98,7 @@ pub(crate) fn check(picture: &Picture) -> Vec<String> {
 
 /// The points of each line in the colour of series `index`.
 fn curves(picture: &Picture, index: usize, series: usize) -> Vec<usize> {
-    let plotters::style::RGBColor(r, g, b) = picture::series_color(index, series);
+    let plotters::style::RGBColor(r, g, b) = picture::series_color(index, series, true);
     let color = format!("#{r:02X}{g:02X}{b:02X}");
     let document = Document::parse(picture.svg()).unwrap();
     let lines = document.descendants().filter(|node| {
@@ -175,18 +175,20 @@ fn labels_keep_apart_whatever_the_range() {
 fn long_names_are_wrapped_or_cut_and_many_are_thinned() {
     let title =
         "A title that is far too long to be written into one line of a picture of this width";
-    let mut chart = Chart::new(title, "x ".repeat(10), "a quantity with a name of many words");
+    let mut chart =
+        Chart::new(title, "x ".repeat(10), "a quantity with a name of many words").graded();
     for layer in 0..30 {
         let name = format!("transformer.blocks.{layer}.attention.projection");
         chart = chart.line(name, ramp(5 + layer));
     }
     let picture = chart.picture();
     let texts = check(&picture);
-    assert_eq!(texts.iter().filter(|text| text.starts_with("transformer")).count(), 8);
+    assert_eq!(texts.iter().filter(|text| text.starts_with("transformer")).count(), 16);
+    assert!(texts.contains(&"and 14 more between them".into()));
     // In the legend are the first and the last.
     assert_eq!(curves(&picture, 0, 30).len(), 2);
     assert_eq!(curves(&picture, 29, 30).len(), 2);
-    assert_eq!(curves(&picture, 1, 30).len(), 1);
+    assert_eq!(curves(&picture, 2, 30).len(), 1);
 }
 
 #[test]
@@ -304,8 +306,8 @@ fn a_decision_map_shows_every_moment_with_its_regions_and_points() {
     check(before);
     assert!(check(after).contains(&"flipper length".into()));
     assert!(after.svg().matches("<polygon").count() >= 6);
-    // A point and a sample in the legend each.
-    assert_eq!(after.svg().matches("<circle").count(), 6);
+    // A point and a sample in the legend for the first class; those of the others are no circles.
+    assert_eq!(after.svg().matches("<circle").count(), 2);
 }
 
 #[test]
@@ -313,8 +315,9 @@ fn a_single_logit_decides_between_two_classes() {
     let features = Tensor::from([[-1.0, -1.0], [1.0, 1.0]]);
     let mut map = DecisionMap::new(&features, &[0, 1], &["no", "yes"]);
     map.capture("at the end", &map.grid().matmul(&Tensor::from([[9.0], [0.0]])));
-    // Symmetric about the middle: each class has its half in three shades.
-    assert_eq!(map.pictures()[0].svg().matches("<polygon").count(), 6);
+    // Symmetric about the middle: each class has its half in three shades; and the second class
+    // has squares, for its point and in the legend.
+    assert_eq!(map.pictures()[0].svg().matches("<polygon").count(), 6 + 2);
 }
 
 #[test]
