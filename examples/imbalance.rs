@@ -36,7 +36,7 @@ use clap::Parser;
 use downhill::losses::{Error, Focal, class_weights};
 use downhill::prelude::*;
 use downhill::train::metrics::{Calibration, ConfusionMatrix, average_precision};
-use downhill::train::{Report, TemperatureScaling, TemperatureScalingError, plot};
+use downhill::train::{self, Report, TemperatureScaling, plot};
 use rand::seq::SliceRandom;
 
 use crate::common::observe::Record;
@@ -312,7 +312,7 @@ fn measure(
     };
     let scaling = match TemperatureScaling::fit(&held_out_logits, held_out.labels()) {
         Ok(scaling) => Some(scaling),
-        Err(TemperatureScalingError::AllRight | TemperatureScalingError::Uninformative) => None,
+        Err(train::Error::AllRight | train::Error::Uninformative) => None,
         Err(error) => return Err(error.into()),
     };
     let scaled = scaling.map_or(logits.clone(), |scaling| scaling.apply(&logits));

@@ -1,10 +1,10 @@
-//! What can be wrong with the numbers that a metric is asked to judge, and with files.
+//! What can be wrong with the numbers that are to be judged or calibrated, and with files.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// An error about values that a metric was given, or about a file: what was wrong, where, and the
-/// value found.
+/// An error about values to be judged or calibrated, or about a file: what was wrong, where, and
+/// the value found.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -99,6 +99,27 @@ pub enum Error {
     /// A reliability diagram without bins.
     #[error("a reliability diagram needs at least one bin")]
     NoBins,
+
+    /// Logits and labels that have no cross-entropy.
+    #[error(transparent)]
+    Loss(#[from] downhill_losses::Error),
+
+    /// A loss of held-out samples that is NaN or infinite at every temperature.
+    #[error("the held-out logits have a cross-entropy of {loss}, whatever the temperature")]
+    LossNotFinite {
+        /// The loss.
+        loss: f64,
+    },
+
+    /// Held-out samples whose labels all have the largest logit of their row, so that the loss
+    /// falls all the way to a temperature of 0.
+    #[error("every held-out sample is predicted right: no temperature is too low")]
+    AllRight,
+
+    /// Held-out samples whose labels' logits are no larger than the others, so that the loss falls
+    /// all the way to an infinite temperature.
+    #[error("the held-out logits say nothing about their labels: no temperature is too high")]
+    Uninformative,
 
     /// A file or directory that the operating system would not write.
     #[error("cannot write {}: {reason}", path.display())]

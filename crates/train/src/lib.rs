@@ -47,5 +47,5 @@ pub use history::{Epoch, Histogram, History, LayerHistograms, LayerMeasurement};
 pub use progress::Progress;
 #[cfg(feature = "report")]
 pub use report::{Report, Section};
-pub use temperature_scaling::{TemperatureScaling, TemperatureScalingError};
+pub use temperature_scaling::TemperatureScaling;
 pub use tensorboard::TensorBoard;

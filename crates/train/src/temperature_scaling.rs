@@ -3,6 +3,7 @@
 use downhill_losses::cross_entropy;
 use downhill_tensor::{Element, Tensor};
 
+use crate::error::Error;
 use crate::metrics::ClassIndices;
 
 /// The descent has arrived when a step changes ln T by less than this.
@@ -28,36 +29,11 @@ const MAX_STEPS: usize = 1000;
 /// let scaling = TemperatureScaling::fit(&held_out, &[0, 0, 1, 0])?;
 /// let calibrated = scaling.apply(&held_out).softmax(-1);
 /// assert!((calibrated.to_vec()[0] - 0.75_f64).abs() < 1e-6);
-/// # Ok::<(), downhill_train::TemperatureScalingError>(())
+/// # Ok::<(), downhill_train::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TemperatureScaling {
     temperature: f64,
-}
-
-/// Why no temperature could be fitted to held-out samples.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TemperatureScalingError {
-    /// Logits and labels that have no cross-entropy.
-    #[error(transparent)]
-    Loss(#[from] downhill_losses::Error),
-
-    /// A loss that is NaN or infinite at every temperature.
-    #[error("the held-out logits have a cross-entropy of {loss}, whatever the temperature")]
-    NotFinite {
-        /// The loss.
-        loss: f64,
-    },
-
-    /// Every label has the largest logit of its row, so that the loss falls all the way to T = 0.
-    #[error("every held-out sample is predicted right: no temperature is too low")]
-    AllRight,
-
-    /// The labels' logits are no larger than the others, so that the loss falls all the way to
-    /// T = ∞.
-    #[error("the held-out logits say nothing about their labels: no temperature is too high")]
-    Uninformative,
 }
 
 impl TemperatureScaling {
@@ -66,12 +42,12 @@ impl TemperatureScaling {
     ///
     /// # Errors
     ///
-    /// Those of [`cross_entropy`]; and when no temperature is the best one, as
-    /// [`TemperatureScalingError`] says.
+    /// Those of [`cross_entropy`]; and when no temperature is the best one:
+    /// [`Error::LossNotFinite`], [`Error::AllRight`] or [`Error::Uninformative`].
     pub fn fit<'a, E: Element>(
         logits: &Tensor<E>,
         labels: impl ClassIndices<'a>,
-    ) -> Result<Self, TemperatureScalingError> {
+    ) -> Result<Self, Error> {
         let labels: Vec<usize> = labels.into_iter().copied().collect();
         let logits = logits.array().mapv(|logit| logit.as_f64());
         // Scaled apart from the rest, as the derivative of −∞ · scale would be NaN.
@@ -87,7 +63,7 @@ impl TemperatureScaling {
         let inverse_temperature = Tensor::parameter(0.0);
         let loss = loss_at(&inverse_temperature)?;
         if !loss.item().is_finite() {
-            return Err(TemperatureScalingError::NotFinite { loss: loss.item() });
+            return Err(Error::LossNotFinite { loss: loss.item() });
         }
         let (mut largest_gap, mut all_right) = (0.0, true);
         for (row, &label) in logits.rows().into_iter().zip(&labels) {
@@ -98,10 +74,10 @@ impl TemperatureScaling {
             }
         }
         if all_right {
-            return Err(TemperatureScalingError::AllRight);
+            return Err(Error::AllRight);
         }
         if slope(&loss, &inverse_temperature) >= 0.0 {
-            return Err(TemperatureScalingError::Uninformative);
+            return Err(Error::Uninformative);
         }
 
         let mut log_temperature = Tensor::parameter(largest_gap.ln());
