@@ -139,6 +139,8 @@ fn lesson(arguments: Arguments) -> common::Outcome {
     print_summary(&runs);
     if let Some(mut report) = report {
         report.data_file("data/digits.csv")?;
+        let models = runs.iter().map(|run| format!("{}\n{}", run.network.name, run.model));
+        report.model(models.collect::<Vec<_>>().join("\n\n"));
         let histories = runs.iter().map(|run| (run.network.name, &run.record.history));
         report.comparison(&histories.collect::<Vec<_>>());
         for run in &runs {

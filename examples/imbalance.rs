@@ -132,10 +132,11 @@ fn compare(arguments: Arguments) -> common::Outcome {
     }
     for epoch in 0..arguments.epochs {
         let mut totals = [0.0; 3];
-        for Trial { train, models, rng, .. } in &mut trials {
+        for Trial { train, test, models, rng, .. } in &mut trials {
+            // The loss and the number of right answers of this run.
+            let mut own = [[0.0; 2]; 3];
             for (step, batch) in train.batches(arguments.batch_size, rng).enumerate() {
-                for ((loss, model, optimizer, record), total) in models.iter_mut().zip(&mut totals)
-                {
+                for ((loss, model, optimizer, record), own) in models.iter_mut().zip(&mut own) {
                     let logits = model.forward(&batch.features);
                     let loss = loss(&logits, &batch.labels)?;
                     if !loss.item().is_finite() {
@@ -145,15 +146,21 @@ fn compare(arguments: Arguments) -> common::Outcome {
                     let gradients = loss.backward();
                     optimizer.step(model, &gradients)?;
                     record.step(model, &gradients, &loss, arguments.learning_rate);
-                    *total += f64::from(loss.item()) * batch.labels.len() as f64;
+                    let count = batch.labels.len() as f64;
+                    own[0] += f64::from(loss.item()) * count;
+                    own[1] += accuracy(&logits.argmax(-1), &batch.labels)? * count;
                 }
+            }
+            let now = (epoch, arguments.epochs);
+            for (((_, model, _, record), own), total) in models.iter_mut().zip(own).zip(&mut totals)
+            {
+                *total += own[0];
+                let means = own.map(|sum| sum / train.len() as f64);
+                record.classifier_epoch(now, means, test, |samples| model.forward(samples))?;
             }
         }
         let count = trials.iter().map(|trial| trial.train.len()).sum::<usize>() as f64;
         progress.epoch(epoch, &[0, 1, 2].map(|index| (LOSSES[index], totals[index] / count)));
-        for ((_, _, _, record), total) in trials[0].models.iter_mut().zip(totals) {
-            record.epoch(&[("training loss, mean of all runs", total / count)])?;
-        }
         if common::interrupted() {
             break;
         }
@@ -166,6 +173,7 @@ fn compare(arguments: Arguments) -> common::Outcome {
     print_measures(&measures, trials.len());
     if let Some(mut report) = report {
         report.data_file("data/breast_cancer.csv")?;
+        report.model(&trials[0].models[0].1);
         describe(&mut report, &trials[0])?;
         let row = |(row, name): (usize, &&str)| {
             let summaries = measures.iter().map(|column| summary(&column[row]));
@@ -184,21 +192,27 @@ fn describe(report: &mut Report, first: &Trial) -> common::Outcome {
     let histories = LOSSES.iter().zip(&first.models);
     let histories = histories.map(|(name, (_, _, _, record))| (*name, &record.history));
     report.comparison(&histories.collect::<Vec<_>>());
-    report.section("Learning").text("The losses by step are those of the first run.");
+    report.section("Learning").text(
+        "This is the first run. Each model's training loss is its own; the test loss is the plain \
+         cross-entropy of all.",
+    );
     let test = first.test.full_batch();
-    for (name, (_, model, _, _)) in LOSSES.iter().zip(&first.models) {
+    for (name, (_, model, _, record)) in LOSSES.iter().zip(&first.models) {
+        let heading = format!("Trained with {name} loss");
         let logits = without_recording(|| model.forward(&test.features));
         let confusion =
             ConfusionMatrix::new(&logits.argmax(-1), &test.labels, first.test.class_count())?
                 .with_names(first.test.class_names());
         let calibration = Calibration::new(&logits.softmax(-1), &test.labels, 10)?;
         report
-            .section(format!("Trained with {name} loss"))
+            .section(&heading)
             .picture(plot::confusion_matrix(&confusion), "What the test samples are taken for.")
             .picture(
                 plot::reliability_diagram(&calibration),
                 "On the diagonal if the model knows how much it knows.",
             );
+        report.mistakes(&heading, &logits, &first.test)?;
+        report.layers(&format!("The model trained with {name} loss"), &record.history);
     }
     Ok(())
 }

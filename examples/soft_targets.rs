@@ -142,7 +142,13 @@ fn compare(arguments: Arguments) -> common::Outcome {
         let means = [0, 1].map(|run| (runs[run].name, total_losses[run] / count));
         progress.epoch(epoch, &means);
         for (run, (_, mean)) in runs.iter_mut().zip(means) {
-            run.record.epoch(&[("training loss", mean)])?;
+            let mut metrics = vec![("training loss", mean)];
+            if run.record.wants_test((epoch, arguments.epochs)) {
+                let images = test.full_batch().features;
+                let loss = without_recording(|| (run.loss)(&run.model.forward(&images), &images))?;
+                metrics.push(("test loss", loss.item().into()));
+            }
+            run.record.epoch(&metrics)?;
         }
         if common::interrupted() {
             break;
@@ -181,6 +187,9 @@ fn compare(arguments: Arguments) -> common::Outcome {
         report.comparison(
             &runs.iter().map(|run| (run.name, &run.record.history)).collect::<Vec<_>>(),
         );
+        for run in &runs {
+            report.layers(&format!("Trained with {}", run.name), &run.record.history);
+        }
         let caption =
             "Some images that were not trained on, and below each what the models make of it.";
         report.section("Images").picture(rebuilt(&runs, &test.slice(0, ..4)), caption);

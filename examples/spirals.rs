@@ -21,6 +21,8 @@
 //! learning rates at which they do best differ by a factor of a hundred.
 
 mod common;
+#[path = "spirals/plane.rs"]
+mod plane;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -31,9 +33,9 @@ use downhill::nn::Initializer;
 use downhill::optim::{Adagrad, Adam, AdamW, Lion, Muon, ParameterGroup, RmsProp};
 use downhill::prelude::*;
 use downhill::train::format_metric;
-use downhill::train::plot::DecisionMap;
 
 use crate::common::observe::Record;
+use crate::plane::{decisions, letters};
 
 /// Trains a small network to tell points in the plane apart, with the optimizer of your choice
 #[derive(Parser)]
@@ -154,6 +156,10 @@ fn lesson(arguments: Arguments) -> common::Outcome {
     let mut report = arguments.observe.report("Points in the plane", arguments.seed)?;
     if let Some(report) = &mut report {
         report.model(&model);
+        let figure = arguments.data.to_possible_value();
+        let figure = figure.map_or_else(String::new, |value| value.get_name().to_owned());
+        let (points, noise) = (arguments.points, arguments.noise);
+        report.fact("Data", format!("{figure}: {points} points, drawn with noise of {noise}"));
     }
     if arguments.compare.is_empty() {
         let mut record = arguments.observe.record(None, &model)?;
@@ -165,7 +171,7 @@ fn lesson(arguments: Arguments) -> common::Outcome {
         }
         if let Some(mut report) = report {
             report.history(&record.history);
-            report.decisions(&decisions(&run, &train));
+            report.decisions("Decisions", &decisions(&run.moments, &train));
             let logits = without_recording(|| run.model.forward(&test.full_batch().features));
             report.classification(&logits, &test)?;
             common::observe::write(report, arguments.quiet)?;
@@ -174,50 +180,54 @@ fn lesson(arguments: Arguments) -> common::Outcome {
         return Ok(());
     }
 
-    println!(
-        "{:<10} {:>8} {:>12} {:>10} {:>10} {:>10} {:>9} {:>7}",
-        "optimizer", "rate", "loss, first", "a tenth", "half", "last", "accuracy", "time"
-    );
-    let mut records = Vec::new();
+    let header =
+        ["optimizer", "rate", "loss, first", "a tenth", "half", "last", "accuracy", "time"];
+    println!("{}", line(&header.map(str::to_owned)));
+    let (mut runs, mut rows) = (Vec::new(), Vec::new());
     for &rule in &arguments.compare {
         let mut record = arguments.observe.record(Some(&name(rule)), &model)?;
         let sets = [&train, &test];
         let run = arguments.train(rule, model.clone(), sets, &mut record, rng.clone());
-        // One that diverges is drawn as far as it went.
-        records.push((name(rule), record));
-        let run = match run {
-            Ok(run) => run,
+        let mut row = vec![name(rule), arguments.rate(rule).to_string()];
+        match &run {
+            Ok(run) => row.extend(run.summary()),
             // One rate for all is too large for some.
             Err(error) => {
                 let error = error.to_string();
                 let what = error.split(':').next().unwrap_or_default();
-                println!("{:<10} {:>8} {:>12}  {what}", name(rule), arguments.rate(rule), "-");
-                continue;
+                row.extend(["-".to_owned(), format!(" {what}")]);
             }
-        };
-        let at = |part: usize| format_metric(run.losses[(run.losses.len() * part / 10).max(1) - 1]);
-        println!(
-            "{:<10} {:>8} {:>12} {:>10} {:>10} {:>10} {:>9.4} {:>5.2} s",
-            name(rule),
-            arguments.rate(rule),
-            format_metric(run.losses[0]),
-            at(1),
-            at(5),
-            at(10),
-            run.accuracy,
-            run.seconds
-        );
+        }
+        println!("{}", line(&row));
+        rows.push(row);
+        // One that diverges is drawn as far as it went.
+        runs.push((name(rule), record, run.map_or(Vec::new(), |run| run.moments)));
         if common::interrupted() {
             break;
         }
     }
     if let Some(mut report) = report {
-        let runs: Vec<_> =
-            records.iter().map(|(name, record)| (name.as_str(), &record.history)).collect();
-        report.comparison(&runs);
+        let histories = runs.iter().map(|(name, record, _)| (name.as_str(), &record.history));
+        report.comparison(&histories.collect::<Vec<_>>());
+        report.section("Figures").table(&header, rows);
+        for (name, record, moments) in &runs {
+            let last = &moments[moments.len().saturating_sub(1)..];
+            report.decisions(name, &decisions(last, &train));
+            report.layers(name, &record.history);
+        }
         common::observe::write(report, arguments.quiet)?;
     }
     Ok(())
+}
+
+/// A line of the table.
+fn line(cells: &[String]) -> String {
+    let widths = [10, 8, 12, 10, 10, 10, 9, 7];
+    let cells = cells.iter().zip(widths).enumerate().map(|(column, (cell, width))| match column {
+        0 => format!("{cell:<width$}"),
+        _ => format!("{cell:>width$}"),
+    });
+    cells.collect::<Vec<_>>().join(" ")
 }
 
 /// What came of training.
@@ -229,6 +239,17 @@ struct Run {
     losses: Vec<f64>,
     accuracy: f64,
     seconds: f64,
+}
+
+impl Run {
+    /// The losses of the first epoch, after a tenth, a half and the whole of the way, the accuracy
+    /// and the time.
+    fn summary(&self) -> [String; 6] {
+        let at =
+            |part: usize| format_metric(self.losses[(self.losses.len() * part / 10).max(1) - 1]);
+        let (accuracy, time) = (format!("{:.4}", self.accuracy), format!("{:.2} s", self.seconds));
+        [format_metric(self.losses[0]), at(1), at(5), at(10), accuracy, time]
+    }
 }
 
 impl Arguments {
@@ -350,45 +371,4 @@ impl Arguments {
 
 fn name(rule: Rule) -> String {
     rule.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
-}
-
-/// What the model decided at each of the moments.
-fn decisions(run: &Run, data: &Dataset) -> DecisionMap {
-    let points = data.full_batch().features;
-    let mut map = DecisionMap::new(&points, data.labels(), data.class_names());
-    for (epoch, model) in &run.moments {
-        let logits = without_recording(|| model.forward(map.grid()));
-        let moment =
-            if *epoch == 0 { "before training".into() } else { format!("after {epoch} epochs") };
-        map.capture(moment, &logits);
-    }
-    map
-}
-
-/// The plane as the model divides it: a letter for each class, capital where a training point
-/// lies.
-fn letters(model: &Mlp, data: &Dataset) -> String {
-    const COLUMNS: usize = 60;
-    const ROWS: usize = 28;
-    const EXTENT: f32 = 1.2;
-    let at =
-        |index: usize, count: usize| EXTENT * (2.0 * (index as f32 + 0.5) / count as f32 - 1.0);
-    let cells: Vec<f32> = (0..ROWS * COLUMNS)
-        .flat_map(|cell| [at(cell % COLUMNS, COLUMNS), -at(cell / COLUMNS, ROWS)])
-        .collect();
-    let cells = Tensor::from(cells).reshape(&[ROWS * COLUMNS, 2]);
-    let classes = without_recording(|| model.forward(&cells)).argmax(-1);
-    let mut letters: Vec<u8> = classes.iter().map(|&class| b'a' + class as u8).collect();
-    for (point, &label) in data.features().rows().into_iter().zip(data.labels()) {
-        // None for a point that noise has moved off the map.
-        let cell = |x: f32, count: usize| {
-            let cell = (x / EXTENT + 1.0) / 2.0 * count as f32;
-            (0.0..count as f32).contains(&cell).then_some(cell as usize)
-        };
-        if let (Some(column), Some(row)) = (cell(point[0], COLUMNS), cell(-point[1], ROWS)) {
-            letters[row * COLUMNS + column] = b'A' + label as u8;
-        }
-    }
-    let rows = letters.chunks(COLUMNS).map(String::from_utf8_lossy);
-    rows.collect::<Vec<_>>().join("\n")
 }

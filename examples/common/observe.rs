@@ -26,8 +26,8 @@ pub(crate) struct Record<E: Element = f32> {
     enabled: bool,
 }
 
-/// How often, or once more, a classifier is tested during a run. Each time takes about as long as
-/// to train on a third as many samples.
+/// How often, or once more, a model is tested during a run. Each time takes about as long as to
+/// train on a third as many samples.
 const TESTS: usize = 20;
 
 impl Observe {
@@ -83,23 +83,29 @@ impl<E: Element> Record<E> {
         self.history.epoch(metrics);
         self.tensorboard.as_mut().map_or(Ok(()), |tensorboard| tensorboard.update(&self.history))
     }
+
+    /// Whether a model is to be tested after an epoch, the `epoch`th counted from 0 of `epochs`:
+    /// after some of them, if anything is recorded at all.
+    pub(crate) fn wants_test(&self, (epoch, epochs): (usize, usize)) -> bool {
+        let ended = epoch + 1;
+        let tested = ended % epochs.div_ceil(TESTS) == 0 || ended == 1 || ended == epochs;
+        self.enabled && tested
+    }
 }
 
 impl Record {
-    /// Records the loss and the accuracy of a classifier in an epoch, the `epoch`th counted from 0
-    /// of `epochs`, that has just ended. After some of them it is tested too: `logits` asks the
-    /// model. If nothing is recorded, it is not.
+    /// Records the loss and the accuracy of a classifier in an epoch that has just ended: `now` is
+    /// its number, counted from 0, and that of all. After some of them it is tested too: `logits`
+    /// asks the model.
     pub(crate) fn classifier_epoch(
         &mut self,
-        (epoch, epochs): (usize, usize),
+        now: (usize, usize),
         [loss, accuracy]: [f64; 2],
         test: &Dataset,
         logits: impl Fn(&Tensor) -> Tensor,
     ) -> Outcome {
         let training = [("training loss", loss), ("training accuracy", accuracy)];
-        let ended = epoch + 1;
-        let tested = ended % epochs.div_ceil(TESTS) == 0 || ended == 1 || ended == epochs;
-        if !self.enabled || !tested {
+        if !self.wants_test(now) {
             return Ok(self.epoch(&training)?);
         }
         let (mut test_loss, mut right) = (0.0, 0);

@@ -63,6 +63,8 @@ pub(crate) const NETWORKS: [Network; 10] = [
 /// What came of training a network.
 pub(crate) struct Run {
     pub(crate) network: &'static Network,
+    /// The layers and their sizes.
+    pub(crate) model: String,
     pub(crate) snapshots: Vec<Snapshot>,
     /// The mean loss of each epoch.
     pub(crate) losses: Vec<f64>,
@@ -126,6 +128,7 @@ impl Network {
         let last = arguments.epochs.saturating_mul(train.len().div_ceil(BATCH_SIZE)) - 1;
         let mut run = Run {
             network: self,
+            model: model.to_string(),
             snapshots: Vec::new(),
             losses: Vec::new(),
             largest_norm: 0.0,
@@ -140,7 +143,7 @@ impl Network {
         };
         let mut step = 0;
         'training: for epoch in 0..arguments.epochs {
-            let mut total_loss = 0.0;
+            let (mut total_loss, mut correct) = (0.0, 0.0);
             for batch in train.batches(BATCH_SIZE, &mut rng) {
                 let logits = model.train(&batch.features, &mut rng);
                 let loss = cross_entropy.forward(&logits, &batch.labels)?;
@@ -163,7 +166,9 @@ impl Network {
                     run.snapshots.push(Snapshot::new(step, &before, &weights(&model), &gradients));
                 }
 
-                total_loss += f64::from(loss.item()) * batch.labels.len() as f64;
+                let count = batch.labels.len() as f64;
+                total_loss += f64::from(loss.item()) * count;
+                correct += accuracy(&logits.argmax(-1), &batch.labels)? * count;
                 step += 1;
                 if crate::common::interrupted() {
                     break 'training;
@@ -172,7 +177,8 @@ impl Network {
             let loss = total_loss / train.len() as f64;
             run.losses.push(loss);
             progress.epoch(epoch, &[("loss", loss)]);
-            run.record.epoch(&[("training loss", loss)])?;
+            let (now, figures) = ((epoch, arguments.epochs), [loss, correct / train.len() as f64]);
+            run.record.classifier_epoch(now, figures, test, |images| model.evaluate(images))?;
         }
         progress.finish();
         if run.lost_at.is_none() {

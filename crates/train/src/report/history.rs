@@ -2,12 +2,16 @@
 
 use downhill_tensor::Element;
 
+use super::layers::LAYERS;
 use super::{Report, file_stem};
-use crate::history::{Histogram, History, LayerHistograms, LayerMeasurement};
-use crate::plot::{Chart, histograms};
+use crate::history::History;
+use crate::plot::Chart;
 
-/// The most layers whose histograms are drawn.
-const LAYERS: usize = 8;
+/// The most runs side by side of which each step's loss is drawn, and not its average alone.
+const NOISY_RUNS: usize = 4;
+
+/// How far beyond what most runs reach the linear picture of several goes.
+const BEYOND: f64 = 3.0;
 
 /// What is to be seen on a logarithmic scale.
 const LOGARITHMIC: &str = "The same on a logarithmic scale, where what falls by a constant factor is \
@@ -33,28 +37,27 @@ impl Report {
             let chart = chart.line("learning rate", rates);
             self.section("Learning").picture(chart.picture(), "The learning rate of each step.");
         }
-        self.layers("Layers", history);
-        self.layer_histograms(history);
-
+        self.layers_in("Layers", history, LAYERS);
         self.record("", history);
     }
 
-    /// Adds several runs side by side, such as those of several optimizers: the loss by step and
-    /// each metric by epoch, with a curve for each run. The record of each goes beside the page,
-    /// as that of [`history`](Self::history) does, into files that bear its name.
+    /// Adds several runs side by side, such as those of several optimizers: the loss by step, each
+    /// metric by epoch and the learning rate, with a curve for each run. The record of each goes
+    /// beside the page, as that of [`history`](Self::history) does, into files that bear its name.
     pub fn comparison<E: Element>(&mut self, runs: &[(&str, &History<E>)]) {
-        let losses = |title| {
-            let mut chart = Chart::new(title, "step", "loss");
-            for (name, history) in runs {
-                let losses = (1..).map(f64::from).zip(history.losses().iter().copied());
-                chart = chart.noisy_line(*name, losses);
-            }
-            chart
+        let by_step = |values: &[f64]| -> Vec<(f64, f64)> {
+            (1..).map(f64::from).zip(values.iter().copied()).collect()
         };
-        let caption = "Each step's loss on its own batch, faintly, and over it the moving average.";
-        self.section("Learning")
-            .picture(losses("Loss by step").picture(), caption)
-            .picture(losses("Loss by step, logarithmic").log_y().picture(), LOGARITHMIC);
+        let losses: Vec<Curve<'_>> =
+            runs.iter().map(|(name, history)| (*name, by_step(history.losses()))).collect();
+        let noisy = runs.len() <= NOISY_RUNS;
+        let draw = if noisy { Chart::noisy_line } else { Chart::moving_average };
+        let caption = match noisy {
+            true => "Each step's loss on its own batch, faintly, and over it the moving average.",
+            false => "The moving average of each step's loss on its own batch.",
+        };
+        self.side_by_side(["Loss by step", "step", "loss"], caption, &losses, draw);
+
         let mut metrics: Vec<&str> = Vec::new();
         for metric in runs.iter().flat_map(|(_, history)| history.metric_names()) {
             if !metrics.contains(&metric) {
@@ -68,22 +71,52 @@ impl Report {
             };
             let curves: Vec<_> =
                 runs.iter().map(|(name, history)| (*name, curve(history))).collect();
-            let chart = |scale: &str| {
-                let title = format!("{} by epoch{scale}", capitalized(metric));
-                curves.iter().fold(Chart::new(title, "epoch", metric), |chart, (name, points)| {
-                    chart.line(*name, points.iter().copied())
-                })
-            };
-            let section = self.section("Learning");
-            section.picture(chart("").picture(), "At the end of each epoch.");
-            let values: Vec<f64> =
-                curves.iter().flat_map(|(_, curve)| curve).map(|p| p.1).collect();
-            if is_drawn_logarithmically(metric, &values) {
-                section.picture(chart(", logarithmic").log_y().picture(), LOGARITHMIC);
-            }
+            let title = format!("{} by epoch", capitalized(metric));
+            let labels = [title.as_str(), "epoch", metric];
+            self.side_by_side(labels, "At the end of each epoch.", &curves, Chart::line);
         }
+        let rates = runs.iter().fold(
+            Chart::new("Learning rate", "step", "learning rate"),
+            |chart, (name, history)| chart.line(*name, by_step(history.learning_rates())),
+        );
+        self.section("Learning").picture(rates.picture(), "The learning rate of each step.");
         for (name, history) in runs {
             self.record(&format!("-{}", file_stem(name)), history);
+        }
+    }
+
+    /// Draws a quantity of several runs, and once more on a logarithmic scale if that shows more.
+    fn side_by_side(
+        &mut self,
+        [title, x_label, quantity]: [&str; 3],
+        caption: &str,
+        curves: &[Curve<'_>],
+        draw: fn(Chart, String, Vec<(f64, f64)>) -> Chart,
+    ) {
+        let chart = |scale: &str| {
+            let chart = Chart::new(format!("{title}{scale}"), x_label, quantity);
+            curves.iter().fold(chart, |chart, (name, points)| {
+                draw(chart, (*name).to_owned(), points.clone())
+            })
+        };
+        let logarithmic = {
+            let values = curves.iter().flat_map(|(_, points)| points).map(|point| point.1);
+            is_drawn_logarithmically(quantity, &values.collect::<Vec<_>>())
+        };
+        let section = self.section("Learning");
+        match usual_end(curves).filter(|_| logarithmic) {
+            None => section.picture(chart("").picture(), caption),
+            Some(end) => {
+                let caption = format!(
+                    "{caption} What exceeds {} is not in this picture; it is on the logarithmic \
+                     scale.",
+                    crate::format::short(end)
+                );
+                section.picture(chart("").y_range(0.0, end).picture(), caption)
+            }
+        };
+        if logarithmic {
+            section.picture(chart(", logarithmic").log_y().picture(), LOGARITHMIC);
         }
     }
 
@@ -139,103 +172,22 @@ impl Report {
             section.picture(chart.picture(), LOGARITHMIC);
         }
     }
+}
 
-    /// Adds, under a heading, the gradient norm and the update-to-weight ratio of each layer over
-    /// time. [`history`](Self::history) does so too; this is for one of several runs.
-    pub fn layers<E: Element>(&mut self, heading: &str, history: &History<E>) {
-        let chart = |title, label, of: fn(&LayerMeasurement) -> Option<f64>| {
-            let mut chart = Chart::new(title, "step", label).log_y();
-            for (index, name) in history.layer_names().iter().enumerate() {
-                let measured = history.measurements().iter();
-                let points = measured
-                    .filter_map(|(step, layers)| Some(((step + 1) as f64, of(&layers[index])?)));
-                chart = chart.line(name, points);
-            }
-            chart
-        };
-        if history.measurements().is_empty() {
-            return;
-        }
-        let norms =
-            chart("Gradient norm of each layer", "‖gradient‖", |layer| layer.gradient_norm);
-        let last = history.measurements().last().map_or(0, |(step, _)| *step);
-        let ratios = chart("Update-to-weight ratio", "‖update‖ / ‖weights‖", |layer| {
-            layer.update_ratio
-        })
-        .reference("0.001", [(1.0, 1e-3), ((last + 1) as f64, 1e-3)]);
-        self.section(heading)
-            .picture(
-                norms.picture(),
-                "The length of the loss' gradient with respect to each layer's parameters. Layers \
-                 whose gradient vanishes or explodes stand out.",
-            )
-            .picture(
-                ratios.picture(),
-                "How far a step moves each layer's parameters, in proportion to their length. \
-                 About a thousandth is usual; much less is slow, much more is unsteady.",
-            );
-    }
+/// A run's name, and its points.
+type Curve<'a> = (&'a str, Vec<(f64, f64)>);
 
-    fn layer_histograms<E: Element>(&mut self, history: &History<E>) {
-        let entries = history.histograms();
-        let (Some((first, _)), Some((last, _))) = (entries.first(), entries.last()) else { return };
-        let middle = (first + last) / 2;
-        let nearest = entries.iter().min_by_key(|(step, _)| step.abs_diff(middle));
-        let mut moments: Vec<_> =
-            [entries.first(), nearest, entries.last()].into_iter().flatten().collect();
-        moments.dedup_by_key(|(step, _)| *step);
-
-        let names = history.layer_names();
-        let shown = names.len().min(LAYERS);
-        let chosen: Vec<usize> = match names.len() <= LAYERS {
-            true => (0..names.len()).collect(),
-            false => (0..LAYERS).map(|i| i * (names.len() - 1) / (LAYERS - 1)).collect(),
-        };
-        if shown < names.len() {
-            self.section("Layers").text(format!(
-                "There are histograms of {shown} of the {} layers, from the first to the last.",
-                names.len()
-            ));
-        }
-        type Of = fn(&LayerHistograms) -> Option<&Histogram>;
-        let kinds: [(&str, &str, Of, &str); 3] = [
-            (
-                "Weights",
-                "weight",
-                |layer| layer.weights.as_ref(),
-                "How the layer's parameters are spread at the start, the middle and the end, each \
-                 as high as its row.",
-            ),
-            (
-                "Activations",
-                "activation",
-                |layer| layer.activations.as_ref(),
-                "What the layer passes on. All at 0, or all at the ends of the range: little is \
-                 learned through such a layer.",
-            ),
-            (
-                "Gradients",
-                "gradient",
-                |layer| layer.gradients.as_ref(),
-                "The loss' gradient with respect to the layer's parameters.",
-            ),
-        ];
-        for index in chosen {
-            for (title, label, of, caption) in kinds {
-                let rows: Vec<_> = moments
-                    .iter()
-                    .filter_map(|(step, layers)| {
-                        Some((format!("step {}", step + 1), of(&layers[index])?))
-                    })
-                    .collect();
-                if !rows.is_empty() {
-                    let title = format!("{title} of {}", names[index]);
-                    let picture = histograms(&title, label, &rows);
-                    self.section("Layers").picture(picture, caption);
-                }
-            }
-        }
-    }
+/// Where the axis of several runs is to end, if some go far beyond what most of them reach, so that
+/// the others would be pressed to its foot.
+fn usual_end(curves: &[Curve<'_>]) -> Option<f64> {
+    let greatest = |(_, points): &Curve<'_>| {
+        let finite = points.iter().map(|point| point.1).filter(|value| value.is_finite());
+        finite.reduce(f64::max)
+    };
+    let mut greatest: Vec<f64> = curves.iter().filter_map(greatest).collect();
+    greatest.sort_by(f64::total_cmp);
+    let end = BEYOND * greatest.get((greatest.len().max(1) - 1) / 2)?;
+    (end > 0.0 && greatest.last()? > &end).then_some(end)
 }
 
 /// What the metrics measure, whatever they measure it on, each once.
@@ -264,13 +216,18 @@ fn capitalized(text: &str) -> String {
         .map_or(String::new(), |first| first.to_uppercase().chain(characters).collect())
 }
 
-/// Whether a logarithmic scale shows more than a linear one: a loss has positive values, or those
-/// of another quantity are all positive and the greatest is ten times the least.
+/// Whether a logarithmic scale shows more than a linear one: of a loss, if it has positive values;
+/// of another quantity, if all are positive and the greatest is ten times the least. Not of an
+/// accuracy, whose last steps to 1 it would hide.
 fn is_drawn_logarithmically(quantity: &str, values: &[f64]) -> bool {
     let finite = || values.iter().copied().filter(|value| value.is_finite());
     let min = finite().fold(f64::INFINITY, f64::min);
     let max = finite().fold(f64::NEG_INFINITY, f64::max);
-    if quantity.contains("loss") { max > 0.0 } else { min > 0.0 && max >= 10.0 * min }
+    match () {
+        () if quantity.contains("loss") => max > 0.0,
+        () if quantity.contains("accuracy") => false,
+        () => min > 0.0 && max >= 10.0 * min,
+    }
 }
 
 #[cfg(test)]
@@ -288,11 +245,22 @@ mod tests {
     }
 
     #[test]
+    fn runs_that_explode_do_not_press_the_others_to_the_foot_of_the_picture() {
+        let run = |greatest: f64| ("run", vec![(1.0, greatest), (2.0, 0.5), (3.0, f64::NAN)]);
+        assert_eq!(usual_end(&[run(2.0), run(3.0), run(1e22)]), Some(9.0));
+        assert_eq!(usual_end(&[run(2.0), run(3.0), run(8.0)]), None);
+        // Of two, neither is what most runs reach; it is the lesser that shall be seen.
+        assert_eq!(usual_end(&[run(2.0), run(3000.0)]), Some(6.0));
+        assert_eq!(usual_end(&[run(2.0), ("lost at once", Vec::new())]), None);
+        assert_eq!(usual_end(&[]), None);
+    }
+
+    #[test]
     fn a_logarithmic_picture_is_drawn_where_it_shows_more() {
         assert!(is_drawn_logarithmically("validation loss", &[2.3, 2.0]));
         assert!(!is_drawn_logarithmically("loss", &[-2.3, 0.0]));
         assert!(is_drawn_logarithmically("error", &[2.3, 0.1, f64::NAN]));
-        assert!(!is_drawn_logarithmically("accuracy", &[0.3, 0.9]));
+        assert!(!is_drawn_logarithmically("test accuracy", &[0.08, 0.9]));
         assert!(!is_drawn_logarithmically("error", &[2.3, 0.0]));
         assert!(!is_drawn_logarithmically("error", &[]));
     }

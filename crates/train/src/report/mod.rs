@@ -2,6 +2,7 @@
 
 mod directory;
 mod history;
+mod layers;
 mod predictions;
 mod run;
 

@@ -3,7 +3,7 @@
 use downhill_datasets::{Dataset, Labels};
 use downhill_tensor::{Element, Tensor};
 
-use super::Report;
+use super::{Report, Section};
 use crate::error::Error;
 use crate::format::format_metric;
 use crate::metrics::{Calibration, ConfusionMatrix, regression};
@@ -50,6 +50,24 @@ impl Report {
              diagonal if the model knows how much it knows, below if it is too sure.",
         );
 
+        self.mistakes("Classification", logits, data)
+    }
+
+    /// Adds, under a heading, the samples of whose wrong class a classifier was surest, given its
+    /// logits, `[N, C]`. [`classification`](Self::classification) does so too.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ConfusionMatrix::new`], as when there are not as many rows of logits as samples.
+    pub fn mistakes<E: Element>(
+        &mut self,
+        heading: &str,
+        logits: &Tensor<E>,
+        data: &Dataset<E, Labels>,
+    ) -> Result<(), Error> {
+        let predictions = logits.argmax(-1);
+        ConfusionMatrix::new(&predictions, data.labels(), data.class_count())?;
+        let probabilities = logits.detach().softmax(-1);
         let rows = probabilities.values();
         let confidence = |row: usize| {
             let row = &rows[row * data.class_count()..][..data.class_count()];
@@ -64,50 +82,14 @@ impl Report {
             .collect();
         mistakes.sort_by(|a, b| b.2.total_cmp(&a.2).then(a.0.cmp(&b.0)));
         mistakes.truncate(MISTAKES);
-        self.mistakes(&mistakes, data);
+        show_mistakes(self.section(heading), &mistakes, data);
         Ok(())
     }
 
-    /// Shows mistakes: the row, the class predicted, and the confidence.
-    fn mistakes<E: Element>(
-        &mut self,
-        mistakes: &[(usize, usize, f64)],
-        data: &Dataset<E, Labels>,
-    ) {
-        let section = self.section("Classification");
-        let name = |class: usize| &data.class_names()[class];
-        let percent = |confidence: f64| format!("{:.1} %", 100.0 * confidence);
-        if mistakes.is_empty() {
-            section.text("There is no mistake.");
-        } else if let Some([_, width]) = data.image_shape() {
-            let image = |&(row, predicted, confidence): &(usize, usize, f64)| Image {
-                pixels: data.features().row(row).iter().map(|pixel| pixel.as_f64()).collect(),
-                width,
-                caption: vec![
-                    format!("is {}", name(data.labels()[row])),
-                    format!("taken for {}", name(predicted)),
-                    percent(confidence),
-                ],
-            };
-            let images: Vec<Image> = mistakes.iter().map(image).collect();
-            section.picture(
-                plot::images("Most confidently wrong", &images),
-                "The mistakes of which the model was surest, with its confidence. Some may be \
-                 wrongly labelled.",
-            );
-        } else {
-            let rows = mistakes.iter().map(|&(row, predicted, confidence)| {
-                let class = name(data.labels()[row]).clone();
-                vec![(row + 1).to_string(), class, name(predicted).clone(), percent(confidence)]
-            });
-            section.text("The table shows the mistakes of which the model was surest.");
-            section.table(&["row", "is", "taken for", "confidence"], rows);
-        }
-    }
-
-    /// Adds the maps of what a classifier of two features decided, at each moment that was captured.
-    pub fn decisions<E: Element>(&mut self, map: &DecisionMap<E>) {
-        let section = self.section("Decisions");
+    /// Adds, under a heading, the maps of what a classifier of two features decided, at each moment
+    /// that was captured.
+    pub fn decisions<E: Element>(&mut self, heading: &str, map: &DecisionMap<E>) {
+        let section = self.section(heading);
         for picture in map.pictures() {
             section.picture(
                 picture,
@@ -181,6 +163,45 @@ impl Report {
                 "How hard each character is to guess from those before it. What stands first must \
                  be guessed from nothing.",
             )
-            .picture(table, "The darker, the more probable: a row is what follows one character.");
+            .picture(
+                table,
+                "The stronger the colour, the more probable: a row is what follows one character.",
+            );
+    }
+}
+
+/// Shows mistakes: the row, the class predicted, and the confidence.
+fn show_mistakes<E: Element>(
+    section: &mut Section,
+    mistakes: &[(usize, usize, f64)],
+    data: &Dataset<E, Labels>,
+) {
+    let name = |class: usize| &data.class_names()[class];
+    let percent = |confidence: f64| format!("{:.1} %", 100.0 * confidence);
+    if mistakes.is_empty() {
+        section.text("There is no mistake.");
+    } else if let Some([_, width]) = data.image_shape() {
+        let image = |&(row, predicted, confidence): &(usize, usize, f64)| Image {
+            pixels: data.features().row(row).iter().map(|pixel| pixel.as_f64()).collect(),
+            width,
+            caption: vec![
+                format!("is {}", name(data.labels()[row])),
+                format!("taken for {}", name(predicted)),
+                percent(confidence),
+            ],
+        };
+        let images: Vec<Image> = mistakes.iter().map(image).collect();
+        section.picture(
+            plot::images("Most confidently wrong", &images),
+            "The mistakes of which the model was surest, with its confidence. Some may be wrongly \
+             labelled.",
+        );
+    } else {
+        let rows = mistakes.iter().map(|&(row, predicted, confidence)| {
+            let class = name(data.labels()[row]).clone();
+            vec![(row + 1).to_string(), class, name(predicted).clone(), percent(confidence)]
+        });
+        section.text("The table shows the mistakes of which the model was surest.");
+        section.table(&["row", "is", "taken for", "confidence"], rows);
     }
 }

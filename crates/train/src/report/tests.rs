@@ -5,7 +5,7 @@ use downhill_tensor::Tensor;
 use roxmltree::{Document, ParsingOptions};
 
 use super::*;
-use crate::history::tests::descent;
+use crate::history::{History, tests::descent};
 use crate::plot::{Chart, DecisionMap, tests::check};
 
 /// A directory for a report within another that is removed in the end.
@@ -61,7 +61,7 @@ fn whole(path: &Path) -> String {
     report.coefficients(&[("age", 0.5), ("bmi", -2.0)]);
     let mut map = DecisionMap::new(&Tensor::from([[0.0, 1.0], [1.0, 0.0]]), &[0, 1], &["a", "b"]);
     map.capture("at the start", &map.grid().clone());
-    report.decisions(&map);
+    report.decisions("Decisions", &map);
     report.language_model(&[2.0, 1.5, 1.0], &['.', 'a'], &[0.1, 0.9, 0.5, 0.5]);
     let own = report.section("One's own");
     own.text("A text.").picture(line("Loss by step"), "The second of this name.");
@@ -190,7 +190,8 @@ fn runs_side_by_side_have_a_curve_and_a_record_each() {
             "Training loss by epoch",
             "Training loss by epoch, logarithmic",
             "Weight, \"w\" by epoch",
-            "Weight, \"w\" by epoch, logarithmic"
+            "Weight, \"w\" by epoch, logarithmic",
+            "Learning rate"
         ]
     );
     for entry in &learning.pictures {
@@ -200,6 +201,32 @@ fn runs_side_by_side_have_a_curve_and_a_record_each() {
     for file in ["steps-fast.csv", "epochs-slow-sure.csv", "history-slow-sure.jsonl"] {
         assert!(names(&path).contains(&file.into()), "{:?}", names(&path));
     }
+}
+
+#[test]
+fn of_one_of_several_runs_three_layers_are_shown_and_how_many_are_not() {
+    let (_guard, path) = place();
+    let mut report = Report::create(&path, "").unwrap();
+    let mut layers: Vec<Vec<Tensor>> =
+        (0..5).map(|_| vec![Tensor::parameter(1.0), Tensor::parameter(2.0)]).collect();
+    let mut history = History::new(&layers);
+    let loss = layers.iter().fold(Tensor::from(1.0), |loss, layer| loss * &layer[0] * &layer[1]);
+    let gradients = loss.backward();
+    layers.iter_mut().for_each(|layer| layer[0].update(|values| values[0] -= 0.1));
+    history.step(&layers, &gradients, &loss, 0.1);
+    report.layers("One of them", &history);
+    let section = &report.sections[0];
+    assert_eq!(section.title, "One of them");
+    assert_eq!(
+        section.texts,
+        ["There are histograms of 3 of the 5 layers, from the first to the last."]
+    );
+    let titles: Vec<_> = section.pictures.iter().map(|entry| entry.picture.title()).collect();
+    assert_eq!(titles[..2], ["Gradient norm of each layer", "Update-to-weight ratio"]);
+    for layer in ["Weights of 0", "Gradients of 2", "Activations of 4"] {
+        assert!(titles.contains(&layer), "{titles:?}");
+    }
+    assert_eq!(titles.len(), 2 + 3 * 3);
 }
 
 #[test]
