@@ -3,7 +3,7 @@
 //!
 //! This page is a short guide: tensors, gradients, losses, optimizers, and how to write your own of
 //! each. Every example on it is run as a test. The whole way from data to updated weights stands in
-//! the [README](https://docs.rs/crate/downhill), and the lessons in `examples/README.md`.
+//! `README.md`, and a course of eleven lessons in `examples/README.md`.
 //!
 //! # Tensors
 //!
@@ -107,13 +107,45 @@
 //! # }
 //! ```
 //!
+//! # Seeing it learn
+//!
+//! A [`History`](train::History) records a loop in two lines of it, and writes CSV and JSON lines;
+//! [`TensorBoard`](train::TensorBoard) writes what TensorBoard reads. With the feature `report`,
+//! `train::Report` makes a page of it, with pictures. And any number can be asked how it came
+//! about:
+//!
+//! ```
+//! use downhill::prelude::*;
+//! use downhill::train::History;
+//!
+//! let mut slope = Tensor::parameter(1.0_f32);
+//! let (x, y) = (Tensor::from([1.0, 2.0]), Tensor::from([3.0, 6.0]));
+//! let mut history = History::new(&slope);
+//! for _epoch in 0..20 {
+//!     let loss = (&x * &slope - &y).square().mean();
+//!     let gradients = loss.backward();
+//!     let gradient = gradients.get(&slope).unwrap().item();
+//!     slope.update(|slope| slope[0] -= 0.1 * gradient);
+//!     history.step(&slope, &gradients, &loss, 0.1);
+//!     history.epoch(&[("training loss", loss.item().into())]);
+//! }
+//! let mut table = Vec::new();
+//! history.write_epochs(&mut table)?; // or a file
+//! assert!(table.starts_with(b"epoch,step,training loss\n1,1,10"));
+//!
+//! let loss = (&x * &slope - &y).square().mean();
+//! let graph = loss.graph().name(&slope, "slope");
+//! assert!(graph.dot().starts_with("digraph")); // for Graphviz; `picture` draws it as SVG
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
 //! # Your own
 //!
 //! A **model** is a struct whose tensors and layers [`parameters!`](tensor::parameters) names. A
 //! **loss** is a function to one number. An **operation** is a value and a vector–Jacobian product
 //! for each input ([`tensor::operation`]), checked with [`gradcheck`](tensor::gradcheck). An
-//! **optimizer** is a formula for one weight ([`optim::Rule`]). The README shows each; here is one
-//! of all three:
+//! **optimizer** is a formula for one weight ([`optim::Rule`]). The README shows each alone; here
+//! all four work together:
 //!
 //! ```
 //! use downhill::optim::{Error, FirstOrder, Rule, Update, check};
