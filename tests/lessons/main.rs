@@ -14,7 +14,8 @@ mod report;
 mod soft_targets;
 mod spirals;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process;
 
 use assert_cmd::Command;
@@ -31,10 +32,30 @@ fn process(name: &str) -> process::Command {
     let profile = test.ancestors().nth(2).expect("a test lies in target/PROFILE/deps");
     let binary: PathBuf =
         profile.join("examples").join(name).with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(binary.exists(), "{} is missing; `cargo build --examples` makes it", binary.display());
+    check_up_to_date(&binary);
     let mut command = process::Command::new(binary);
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     command
+}
+
+/// Fails unless the binary is there and no source of it has changed since it was made. `cargo test`
+/// sees to that, but `cargo test --test lessons` alone makes no examples.
+fn check_up_to_date(binary: &Path) {
+    let made = fs::metadata(binary).and_then(|file| file.modified());
+    let made = made.unwrap_or_else(|error| {
+        panic!("{}: {error}; `cargo build --examples` makes it", binary.display())
+    });
+    // Cargo's list of what went into it, as a rule of make: `binary: source source …`.
+    let rule = fs::read_to_string(binary.with_extension("d")).expect("Cargo lists the sources");
+    let sources = rule.split_once(": ").map_or("", |(_, sources)| sources).replace("\\ ", "\0");
+    for source in sources.split_whitespace().map(|source| source.replace('\0', " ")) {
+        let changed = fs::metadata(&source).and_then(|file| file.modified());
+        assert!(
+            changed.is_ok_and(|changed| changed <= made),
+            "{source} has changed since {} was made; `cargo build --examples` makes it anew",
+            binary.display()
+        );
+    }
 }
 
 /// What the binary prints on standard output when it succeeds.
