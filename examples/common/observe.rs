@@ -28,7 +28,7 @@ pub(crate) struct Record<E: Element = f32> {
 
 /// How often, or once more, a model is tested during a run. Each time takes about as long as to
 /// train on a third as many samples.
-const TESTS: usize = 20;
+const TESTS: usize = 10;
 
 impl Observe {
     /// The report, if one is wanted. Fails, before any training, if it could not be written.

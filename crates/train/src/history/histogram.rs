@@ -1,9 +1,16 @@
 //! How values are spread.
 
+use downhill_tensor::kernels::vectorize;
 use downhill_tensor::{Element, Tensor};
 
 /// The number of bins of a [`Histogram`].
 const BINS: usize = 40;
+/// Room for the bins and the one of what is not finite: a power of two, so that the remainder of a
+/// division by it is quickly found.
+const PLACES: usize = 64;
+/// The values that are looked at together.
+const PART: usize = 1024;
+const LANES: usize = 8;
 
 /// How many of some values lie in each of 40 bins of equal width between the least and the
 /// greatest of them.
@@ -36,31 +43,28 @@ impl Histogram {
         for values in &values {
             range.add(values);
         }
-        let Range { min, max, sum, sum_of_squares, not_finite } = range.folded();
+        let Range { min, max, sum, sum_of_squares, not_finite } = range;
         if min > max {
             return None;
         }
-        // Halved, so that the distance of two huge numbers stays finite. A single value has an
-        // infinite scale: 0 · ∞ is NaN, which the cast takes to the first bin.
+        // Halved, so that the distance of two huge numbers stays finite.
         let scale = BINS as f64 / (max / 2.0 - min / 2.0);
-        let bin = |value: E| {
-            let value = value.as_f64();
-            let bin = ((value * 0.5 - min * 0.5) * scale) as i32;
-            // What is not finite goes into a bin beyond the last.
-            if value.is_finite() { bin.clamp(0, BINS as i32 - 1) } else { BINS as i32 }
-        };
         // Counted in several places by turns: a count that was just raised is slow to raise again.
-        let mut counts = [[0_u64; BINS + 1]; LANES];
-        for values in &values {
-            let (blocks, rest) = values.as_chunks::<LANES>();
-            for block in blocks {
-                let bins = block.map(bin);
-                for (counts, bin) in counts.iter_mut().zip(bins) {
-                    counts[bin as usize] += 1;
+        let mut counts = [[0_u64; PLACES]; LANES];
+        let mut bins = [0_u8; PART];
+        for part in values.iter().flat_map(|values| values.chunks(PART)) {
+            vectorize(
+                #[inline(always)]
+                || {
+                    for (bin, value) in bins.iter_mut().zip(part) {
+                        *bin = bin_of(value.as_f64(), min, scale);
+                    }
+                },
+            );
+            for block in bins[..part.len()].chunks(LANES) {
+                for (counts, bin) in counts.iter_mut().zip(block) {
+                    counts[usize::from(*bin) % PLACES] += 1;
                 }
-            }
-            for (counts, value) in counts.iter_mut().zip(rest) {
-                counts[bin(*value) as usize] += 1;
             }
         }
         let counts = (0..BINS).map(|bin| counts.iter().map(|lane| lane[bin]).sum()).collect();
@@ -110,62 +114,89 @@ impl Histogram {
     }
 }
 
-/// What is known of the values before they are sorted into bins: `LANES` parts of it, which a
-/// processor computes at once.
-struct Range<T = [f64; LANES], C = [u64; LANES]> {
-    min: T,
-    max: T,
-    sum: T,
-    sum_of_squares: T,
-    not_finite: C,
+/// The bin of a value, and the one beyond the last for what is not finite. If all values are one,
+/// the scale is infinite and the product NaN: they are in the first.
+#[inline(always)]
+fn bin_of(value: f64, min: f64, scale: f64) -> u8 {
+    let position = (value * 0.5 - min * 0.5) * scale;
+    let last = (BINS - 1) as f64;
+    let position = if position > 0.0 { position } else { 0.0 };
+    let position = if position < last { position.floor() } else { last };
+    let position = if value.is_finite() { position } else { BINS as f64 };
+    // The lowest bits of a number so large that there is no room for a fraction: a processor does
+    // this for many values at once, and casts one by one.
+    (position + (1_u64 << 52) as f64).to_bits() as u8
 }
 
-const LANES: usize = 8;
+/// What is known of values before they are sorted into bins.
+struct Range {
+    min: f64,
+    max: f64,
+    sum: f64,
+    sum_of_squares: f64,
+    not_finite: u64,
+}
 
 impl Default for Range {
     fn default() -> Self {
-        Self {
-            min: [f64::INFINITY; LANES],
-            max: [f64::NEG_INFINITY; LANES],
-            sum: [0.0; LANES],
-            sum_of_squares: [0.0; LANES],
-            not_finite: [0; LANES],
-        }
+        let (min, max) = (f64::INFINITY, f64::NEG_INFINITY);
+        Self { min, max, sum: 0.0, sum_of_squares: 0.0, not_finite: 0 }
     }
 }
 
 impl Range {
     fn add<E: Element>(&mut self, values: &[E]) {
-        let mut add = |lane: usize, value: E| {
-            let value = value.as_f64();
-            let finite = value.is_finite();
-            // Comparisons rather than `min` and `max`: a value that is not finite is passed over.
-            self.min[lane] = if finite && value < self.min[lane] { value } else { self.min[lane] };
-            self.max[lane] = if finite && value > self.max[lane] { value } else { self.max[lane] };
-            let value = if finite { value } else { 0.0 };
-            self.sum[lane] += value;
-            self.sum_of_squares[lane] += value * value;
-            self.not_finite[lane] += u64::from(!finite);
-        };
-        let (blocks, rest) = values.as_chunks::<LANES>();
-        for block in blocks {
-            for (lane, value) in block.iter().enumerate() {
-                add(lane, *value);
+        let (blocks, rest) = values.as_chunks();
+        let rest = match Self::of_finite(blocks) {
+            Some(other) => {
+                self.min = self.min.min(other.min);
+                self.max = self.max.max(other.max);
+                self.sum += other.sum;
+                self.sum_of_squares += other.sum_of_squares;
+                rest
             }
-        }
-        for (lane, value) in rest.iter().enumerate() {
-            add(lane, *value);
+            None => values,
+        };
+        for value in rest.iter().map(|value| value.as_f64()) {
+            if value.is_finite() {
+                self.min = self.min.min(value);
+                self.max = self.max.max(value);
+                self.sum += value;
+                self.sum_of_squares += value * value;
+            } else {
+                self.not_finite += 1;
+            }
         }
     }
 
-    fn folded(&self) -> Range<f64, u64> {
-        Range {
-            min: self.min.iter().copied().fold(f64::INFINITY, f64::min),
-            max: self.max.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-            sum: self.sum.iter().sum(),
-            sum_of_squares: self.sum_of_squares.iter().sum(),
-            not_finite: self.not_finite.iter().sum(),
-        }
+    /// The range of values that are all finite, as they are as a rule; `None` if one is not.
+    fn of_finite<E: Element>(blocks: &[[E; LANES]]) -> Option<Self> {
+        vectorize(
+            #[inline(always)]
+            || {
+                // Several of each, which a processor computes at once.
+                let (mut min, mut max) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+                let (mut sum, mut squares, mut zero) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
+                for block in blocks {
+                    for lane in 0..LANES {
+                        let value = block[lane].as_f64();
+                        min[lane] = if value < min[lane] { value } else { min[lane] };
+                        max[lane] = if value > max[lane] { value } else { max[lane] };
+                        sum[lane] += value;
+                        squares[lane] += value * value;
+                        // NaN for what is not finite.
+                        zero[lane] += value * 0.0;
+                    }
+                }
+                (zero.iter().sum::<f64>() == 0.0).then(|| Self {
+                    min: min.into_iter().fold(f64::INFINITY, f64::min),
+                    max: max.into_iter().fold(f64::NEG_INFINITY, f64::max),
+                    sum: sum.iter().sum(),
+                    sum_of_squares: squares.iter().sum(),
+                    not_finite: 0,
+                })
+            },
+        )
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use downhill_tensor::kernels::vectorize;
 use downhill_tensor::{Element, Gradients, Operation, Parameters, Path, Tensor};
 
 use super::Histogram;
@@ -148,15 +149,22 @@ fn followed<'a, E: Element>(
 
 /// Σ f(xᵢ, yᵢ), with eight sums side by side, which a processor adds at once.
 fn sum<E: Element>(x: &[E], y: &[E], f: impl Fn(f64, f64) -> f64) -> f64 {
-    let mut sums = [0.0; 8];
-    let ((x_blocks, x_rest), (y_blocks, y_rest)) = (x.as_chunks::<8>(), y.as_chunks::<8>());
-    for (x, y) in x_blocks.iter().zip(y_blocks) {
-        for lane in 0..8 {
-            sums[lane] += f(x[lane].as_f64(), y[lane].as_f64());
-        }
-    }
-    let rest: f64 = x_rest.iter().zip(y_rest).map(|(x, y)| f(x.as_f64(), y.as_f64())).sum();
-    sums.iter().sum::<f64>() + rest
+    vectorize(
+        #[inline(always)]
+        || {
+            let mut sums = [0.0; 8];
+            let ((x_blocks, x_rest), (y_blocks, y_rest)) = (x.as_chunks::<8>(), y.as_chunks::<8>());
+            for (x, y) in x_blocks.iter().zip(y_blocks) {
+                for lane in 0..8 {
+                    sums[lane] += f(x[lane].as_f64(), y[lane].as_f64());
+                }
+            }
+            for lane in 0..x_rest.len() {
+                sums[lane] += f(x_rest[lane].as_f64(), y_rest[lane].as_f64());
+            }
+            sums.iter().sum()
+        },
+    )
 }
 
 #[cfg(test)]
