@@ -105,7 +105,7 @@ fn lesson(arguments: Arguments) -> common::Outcome {
     }
     println!("\n1. Forward: from the inputs to the loss\n");
     for line in board.lines() {
-        println!("   {:<28}= {:<40}= {:>9}", line.formula(), line.numbers, number(line.value));
+        println!("   {:<28}= {:<42}= {:>9}", line.formula(), line.numbers, number(line.value));
     }
 
     let engine = Engine::new(&arguments)?;

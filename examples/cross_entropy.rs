@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release --example cross_entropy                                 # the first lesson
 //! cargo run --release --example cross_entropy -- --logits 2,1,0.1 --target 0  # any numbers
+//! cargo run --release --example cross_entropy -- --picture cross_entropy.svg  # all models at once
 //! ```
 //!
 //! Without arguments it works three small examples, taken from an article on cross-entropy in
@@ -11,11 +12,15 @@
 //! to its gradient.
 
 mod common;
+#[path = "cross_entropy/picture.rs"]
+mod picture;
 #[path = "cross_entropy/table.rs"]
 mod table;
 #[path = "cross_entropy/walk_through.rs"]
 mod walk_through;
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -56,11 +61,15 @@ struct Arguments {
     /// What the logits are divided by [default: 1]
     #[arg(long, requires = "logits", allow_hyphen_values = true)]
     temperature: Option<f64>,
+
+    /// Draw the sums of the worked examples for all that a model may say, as SVG
+    #[arg(long, value_name = "FILE", conflicts_with = "logits")]
+    picture: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
     common::run(|arguments: Arguments| match &arguments.logits {
-        None => worked_examples(),
+        None => worked_examples(arguments.picture.as_deref()),
         Some(logits) => walk_through::walk_through(logits, &arguments),
     })
 }
@@ -118,7 +127,12 @@ const EXAMPLES: [Example; 3] = [
 ///
 /// It weighs the surprise at each class, −ln q, by how often p has it. The two do not change
 /// places freely: H(p, q) is not H(q, p).
-fn worked_examples() -> common::Outcome {
+fn worked_examples(picture: Option<&Path>) -> common::Outcome {
+    if let Some(path) = picture {
+        let picture = picture::picture()?;
+        fs::write(path, picture.svg())
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    }
     println!("{INTRODUCTION}");
     for example in &EXAMPLES {
         work(example)?;

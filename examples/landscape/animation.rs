@@ -12,8 +12,9 @@ const REST: usize = 12;
 /// The series' colours in their order, as in every chart.
 const COLORS: [&str; 4] = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"];
 
-/// A contour chart on which each path is drawn faintly, and walked by a dot with a trail. All take
-/// a step at the same time. Who has asked for less motion sees the paths alone.
+/// A contour chart on which each path is drawn in its dashes, and walked by a dot with a trail that
+/// lets them show. All take a step at the same time. Who has asked for less motion sees the paths
+/// alone.
 pub(crate) fn animate(
     title: &str,
     surface: &Field,
@@ -52,7 +53,7 @@ pub(crate) fn animate(
         let (x, y) = places[0];
         write!(
             walks,
-            "<polyline class=\"walk\" points=\"{}\" stroke=\"{color}\" stroke-width=\"36\" \
+            "<polyline class=\"walk\" points=\"{}\" stroke=\"{color}\" stroke-width=\"36\" opacity=\"0.5\" \
              stroke-dasharray=\"{length:.0} {:.0}\" stroke-dashoffset=\"0\">{}</polyline>\n\
              <g class=\"walk\"><circle cx=\"{x:.0}\" cy=\"{y:.0}\" r=\"55\" fill=\"{color}\" \
              stroke=\"#FFFFFF\" stroke-width=\"16\">{}{}</circle></g>\n",

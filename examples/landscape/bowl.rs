@@ -57,6 +57,7 @@ pub(crate) fn explore(model: &Logistic, grid: usize, gallery: &Gallery) -> Outco
 
     let rates = descents_of_rates(model, limit)?;
     report("gradient descent from (-1, 3)", &rates, least);
+    report_divergence(&rates[rates.len() - 1], least);
     let optimizers = descents_of_optimizers(model, limit)?;
     report("ways from (-1, 3)", &optimizers, least);
     println!("   (arrives: from this step on, the loss is less than {ARRIVED} above the least)\n");
@@ -169,6 +170,23 @@ fn report(heading: &str, descents: &[Descent], least: f64) {
         let rises = descent.first_rise().map_or_else(|| "never".into(), step);
         let last = descent.losses[descent.losses.len() - 1];
         println!("   {:<34}{arrives:>10}{last:>12.6}{rises:>18}", descent.name);
+    }
+}
+
+/// In which step a descent whose rate is too large was nearest to the minimum, before it diverged,
+/// and when it was away from it again.
+fn report_divergence(descent: &Descent, least: f64) {
+    let heights = descent.losses.iter().map(|loss| loss - least).enumerate();
+    let Some((nearest, height)) = heights.clone().min_by(|a, b| a.1.total_cmp(&b.1)) else {
+        return;
+    };
+    let away = heights.skip(nearest).find(|(_, height)| *height >= ARRIVED);
+    if let Some((away, _)) = away {
+        println!(
+            "   {} diverges from step {nearest} ({height:.0e} above the least); step {away} is \
+             {ARRIVED} above again",
+            descent.name
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 
 use approx::assert_abs_diff_eq;
 
+use super::landscape::check_picture;
 use super::{between, error, row, run};
 
 /// −Σ front · ln inside
@@ -130,4 +131,14 @@ fn bad_numbers_get_the_one_line_of_the_losses() {
         let line = error("cross_entropy", arguments, 2);
         assert!(line.starts_with("error: ") && line.contains(message), "{arguments}: {line}");
     }
+}
+
+#[test]
+fn the_sums_of_the_worked_examples_are_drawn_if_they_are_wanted() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("sums.svg");
+    run("cross_entropy", &format!("--picture {}", path.display()));
+    check_picture(&path);
+    let line = error("cross_entropy", &format!("--picture {}", directory.path().display()), 1);
+    assert!(line.starts_with("error: cannot write"), "{line}");
 }
