@@ -84,8 +84,11 @@ pub fn heat_map(
     chart.square = rows.len() * 2 > columns.len() && columns.len() * 2 > rows.len();
     table(chart, columns, rows, |row, column| {
         let value = values[row * columns.len() + column];
-        let strength =
-            if value.is_finite() && greatest > 0.0 { value.abs() / greatest } else { 0.0 };
+        // The root, so that one number far above all others does not make them invisible.
+        let strength = match value.is_finite() && greatest > 0.0 {
+            true => (value.abs() / greatest).sqrt(),
+            false => 0.0,
+        };
         Cell { strength, color: usize::from(value < 0.0), text: crate::format::short(value) }
     })
 }
