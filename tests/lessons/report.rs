@@ -120,10 +120,15 @@ fn names_shows_where_guessing_is_hard_and_what_follows_what() {
 
 #[test]
 fn runs_side_by_side_share_their_pictures() {
-    let (headings, _) = page("soft_targets", "--epochs 1");
-    assert_eq!(headings, ["Learning", "Images", "The run"]);
+    let (headings, titles) = page("soft_targets", "--epochs 1");
+    let [first, second] =
+        ["cross-entropy", "squared error"].map(|loss| format!("Trained with {loss}"));
+    assert_eq!(headings, ["Learning", &first, &second, "Images", "The run"]);
+    has(&titles, &["Training loss by epoch", "Test loss by epoch", "Learning rate"]);
+    has(&titles, &["Update-to-weight ratio", "Activations of layers.1"]);
     let (headings, titles) = page("imbalance", "--epochs 2 --runs 2");
-    assert_eq!((headings[0].as_str(), headings[4].as_str()), ("Learning", "Measures of all runs"));
+    assert_eq!((headings[0].as_str(), headings[7].as_str()), ("Learning", "Measures of all runs"));
+    has(&titles, &["Test accuracy by epoch", "Weights of model"]);
     assert_eq!(titles.iter().filter(|title| *title == "Confusion matrix").count(), 3);
     let (headings, titles) = page("gradients", "--epochs 2 --depth 3");
     assert_eq!(
@@ -132,8 +137,10 @@ fn runs_side_by_side_share_their_pictures() {
     );
     let norms = titles.iter().filter(|title| *title == "Gradient norm of each layer");
     assert_eq!(norms.count(), headings.len() - 2);
-    let (_, titles) = page("spirals", "--compare sgd,adam --epochs 2 --points 100");
-    has(&titles, &["Loss by step", "Test accuracy by epoch"]);
+    let (headings, titles) = page("spirals", "--compare sgd,adam --epochs 2 --points 100");
+    assert_eq!(headings, ["Learning", "Figures", "sgd", "adam", "The run"]);
+    has(&titles, &["Loss by step", "Test accuracy by epoch", "Decisions after 2 epochs"]);
+    has(&titles, &["Gradient norm of each layer", "Gradients of layers.2"]);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! Every picture is 400 units wide (but for graphs, which may be wider), so that its text is legible
 //! on a phone; it follows the reader's choice of light or dark. Series are told apart whatever the
-//! reader's colour vision: by their colours, and by their dashes or the shapes of their points. It holds no script and refers to nothing outside of itself.
+//! reader's colour vision: by their colours, and by their dashes or the shapes of their points. A
+//! picture holds no script and refers to nothing outside of itself.
 //! Where a number is NaN or infinite there is a gap.
 //!
 //! ```
