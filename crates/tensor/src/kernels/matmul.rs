@@ -257,9 +257,31 @@ pub fn matmul_onto<E: Kernel>(
 /// If the inner dimensions differ, or `destination` is of another shape or its rows are not
 /// contiguous.
 pub fn matmul_onto_part<E: Kernel>(
+    destination: ArrayViewMut2<'_, E>,
+    left: ArrayView2<'_, E>,
+    right: ArrayView2<'_, E>,
+) {
+    part(destination, left, right, Start::Destination);
+}
+
+/// [`matmul_onto_part`], but in place of what was there.
+///
+/// # Panics
+///
+/// As [`matmul_onto_part`].
+pub fn matmul_into_part<E: Kernel>(
+    destination: ArrayViewMut2<'_, E>,
+    left: ArrayView2<'_, E>,
+    right: ArrayView2<'_, E>,
+) {
+    part(destination, left, right, Start::Zero);
+}
+
+fn part<E: Kernel>(
     mut destination: ArrayViewMut2<'_, E>,
     left: ArrayView2<'_, E>,
     right: ArrayView2<'_, E>,
+    start: Start<E>,
 ) {
     let (shape, strides) = (destination.dim(), destination.strides());
     assert_eq!(shape, (left.nrows(), right.ncols()), "the product needs its own shape");
@@ -274,7 +296,7 @@ pub fn matmul_onto_part<E: Kernel>(
     let stride = strides[0].max(shape.1 as isize);
     // SAFETY: the destination was just found to hold M · N values in such rows, all of them
     // initialised.
-    unsafe { product(left, right, destination.as_mut_ptr(), stride, Start::Destination) }
+    unsafe { product(left, right, destination.as_mut_ptr(), stride, start) }
 }
 
 /// # Safety
@@ -345,6 +367,11 @@ mod tests {
         assert!(difference.iter().all(|x| x.abs() < 1e-12));
         assert!(destination.slice(s![.., ..20]).iter().all(|&x| x == 1.0));
         assert!(destination.slice(s![.., 220..]).iter().all(|&x| x == 1.0));
+
+        matmul_into_part(destination.slice_mut(s![.., 20..220]), x.view(), y.view());
+        let difference = &destination.slice(s![.., 20..220]) - &x.dot(&y);
+        assert!(difference.iter().all(|x| x.abs() < 1e-12));
+        assert!(destination.slice(s![.., ..20]).iter().all(|&x| x == 1.0));
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(crate) use map::{
     Function, apply, map, map_in_place, times_slope, uninitialized, zip, zip_in_place,
 };
 pub(crate) use matmul::{affine, linear};
-pub use matmul::{matmul, matmul_onto, matmul_onto_part};
+pub use matmul::{matmul, matmul_into_part, matmul_onto, matmul_onto_part};
 pub(crate) use normal::{Gelu, GeluSlope, NormalCdf, NormalDensity};
 pub(crate) use reduce::{sum, sum_columns};
 pub(crate) use softmax::{log_softmax, log_sum_exp, maximum, softmax};
@@ -75,6 +75,6 @@ pub fn buffer<E: Element>(len: usize) -> Vec<E> {
 }
 
 /// Keeps the memory of values that are no longer needed for the next [`buffer`].
-pub(crate) fn recycle<E: Element>(values: Vec<E>) {
+pub fn recycle<E: Element>(values: Vec<E>) {
     E::pool().give(values);
 }
