@@ -11,7 +11,7 @@ use downhill::optim::Adam;
 use downhill::prelude::*;
 use timing::models::{convolution_step, transformer_step};
 use timing::{
-    BUDGET, Cases, LARGE_BUDGET, cross_entropy_step, linear_cross_entropy_step, normal,
+    BUDGET, Cases, LARGE_BUDGET, copy_step, cross_entropy_step, linear_cross_entropy_step, normal,
     training_step,
 };
 
@@ -20,6 +20,8 @@ fn main() {
     for (rows, classes) in [(32, 10), (1024, 10), (4096, 1000), (512, 32_000), (128, 128_256)] {
         let name = format!("ce/{rows}x{classes}");
         cases.time(&name, BUDGET, || cross_entropy_step(rows, classes));
+        let name = format!("copy/{rows}x{classes}");
+        cases.time(&name, BUDGET, || copy_step(rows * classes));
     }
     for [rows, inner, classes] in [[1024, 256, 32_000], [2048, 512, 32_000]] {
         let name = format!("flce/{rows}x{inner}x{classes}");

@@ -8,6 +8,7 @@ pub(crate) mod models;
 use std::time::{Duration, Instant};
 
 use downhill::prelude::*;
+use downhill::tensor::kernels::{free_threads, join};
 use rand_distr::StandardNormal;
 
 /// For how long the repetitions of a case of ordinary size go on.
@@ -143,6 +144,24 @@ pub(crate) fn cross_entropy_step(rows: usize, classes: usize) -> impl FnMut() {
     move || {
         let loss = cross_entropy.forward(&logits, &labels).expect("the labels are classes");
         std::hint::black_box(loss.backward());
+    }
+}
+
+/// Copies as many numbers as a cross-entropy reads and writes, with every core: what reading and
+/// writing memory alone takes.
+pub(crate) fn copy_step(count: usize) -> impl FnMut() {
+    fn copy(from: &[f32], to: &mut [f32]) {
+        if free_threads() < 2 {
+            return to.copy_from_slice(from);
+        }
+        let (from, more_from) = from.split_at(from.len() / 2);
+        let (to, more_to) = to.split_at_mut(from.len());
+        join(|| copy(from, to), || copy(more_from, more_to));
+    }
+    let (from, mut to) = (vec![1.0; count], vec![0.0; count]);
+    move || {
+        copy(&from, &mut to);
+        std::hint::black_box(&mut to);
     }
 }
 
