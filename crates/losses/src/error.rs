@@ -90,10 +90,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// The same about a part of the rows, of which `count` go before.
-    pub(crate) fn after_rows(self, count: usize) -> Self {
+    /// The same about some rows, which have these numbers among all.
+    pub(crate) fn of_rows(self, numbers: &[usize]) -> Self {
         match self {
-            Self::AllMasked { row } => Self::AllMasked { row: row + count },
+            Self::AllMasked { row } => Self::AllMasked { row: numbers[row] },
             other => other,
         }
     }

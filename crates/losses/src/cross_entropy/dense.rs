@@ -2,7 +2,7 @@
 
 use downhill_tensor::Element;
 
-use super::lanes::{LANES, Tile, total};
+use super::lanes::{LANES, Tile, each, total};
 use super::logarithm::ln;
 
 /// Targets by probabilities, label smoothing or both. The target of a class is
@@ -174,6 +174,18 @@ impl<E: Element> Counts<E> {
             }
         }
         (self.probability, self.weighted, self.least) = (sum, weighted, least);
+    }
+
+    /// Those of two parts of the classes.
+    #[inline(always)]
+    pub(super) fn plus(&self, other: &Self) -> Self {
+        Self {
+            unmasked: each(|lane| self.unmasked[lane] + other.unmasked[lane]),
+            weight: each(|lane| self.weight[lane] + other.weight[lane]),
+            probability: each(|lane| self.probability[lane] + other.probability[lane]),
+            weighted: each(|lane| self.weighted[lane] + other.weighted[lane]),
+            least: each(|lane| self.least[lane].min(other.least[lane])),
+        }
     }
 
     /// Adds up the lanes, which are parts of one row, in every lane.

@@ -74,33 +74,53 @@ pub(super) fn raise<E: Element>(max: &mut Tile<E>, x: &[Tile<E>]) {
     *max = lanes;
 }
 
-/// Writes e^((x − max) · scale) to `out` and adds it to `sum`.
+/// Writes e^((x − max) · scale) to `out`.
 #[inline(always)]
-pub(super) fn add_exponentials<A: Arithmetic, E: Element>(
-    sum: &mut Tile<E>,
+pub(super) fn exponentials<A: Arithmetic, E: Element>(
     x: &[Tile<E>],
     out: &mut [Tile<E>],
     max: &Tile<E>,
     scale: E,
 ) {
-    let mut lanes = *sum;
-    let mut shift = *max;
-    for shift in &mut shift {
-        // −∞ − (−∞) would be NaN, but where everything is masked the terms are 0.
-        *shift = if *shift == E::neg_infinity() { E::zero() } else { *shift };
-    }
+    let shift = finite(max);
     // What lies as far ahead as this goes is read next: the next panel, or the next row.
     let length = x.len();
     for (tile, out) in out[..length].iter_mut().enumerate() {
         prefetch(x, length + tile);
         let x = &x[tile];
         for lane in 0..LANES {
-            let exponential = ((x[lane] - shift[lane]) * scale).decay::<A>();
-            lanes[lane] += exponential;
-            out[lane] = exponential;
+            out[lane] = ((x[lane] - shift[lane]) * scale).decay::<A>();
         }
     }
-    *sum = lanes;
+}
+
+/// What is subtracted for this maximum: −∞ − (−∞) would be NaN, but where everything is masked the
+/// exponentials are 0.
+#[inline(always)]
+pub(super) fn finite<E: Element>(max: &Tile<E>) -> Tile<E> {
+    each(|lane| if max[lane] == E::neg_infinity() { E::zero() } else { max[lane] })
+}
+
+/// The sum in each lane.
+#[inline(always)]
+pub(super) fn sum<E: Element>(x: &[Tile<E>]) -> Tile<E> {
+    // Several sums, none of which waits for the others.
+    let mut sums = [[E::zero(); LANES]; 4];
+    let (groups, rest) = x.as_chunks::<4>();
+    for group in groups {
+        for (sum, x) in sums.iter_mut().zip(group) {
+            for lane in 0..LANES {
+                sum[lane] += x[lane];
+            }
+        }
+    }
+    let [mut sum, second, third, fourth] = sums;
+    for x in [&second, &third, &fourth].into_iter().chain(rest) {
+        for lane in 0..LANES {
+            sum[lane] += x[lane];
+        }
+    }
+    sum
 }
 
 /// Adds what is less than 1.

@@ -1,9 +1,10 @@
 //! Cross-entropy of a linear layer's logits, which are never held all at once.
 
-use downhill_tensor::kernels::{buffer, matmul_onto, matmul_onto_part};
+use downhill_tensor::kernels::buffer;
 use downhill_tensor::{Element, Operation, Tensor, grad_with, operation};
-use ndarray::{ArrayD, ArrayView2, ArrayViewMut2, Axis, Slice};
+use ndarray::ArrayD;
 
+use super::chunks::{Layer, LayerGradients};
 use super::rows::RowTargets;
 use super::{CrossEntropy, array, sum};
 use crate::checks::{check_class_weights, check_shape};
@@ -11,15 +12,10 @@ use crate::error::Error;
 use crate::reduction::Reduction;
 use crate::targets::Labels;
 
-/// So many bytes of logits are held at a time.
-const CHUNK: usize = 10 << 20;
-/// For so many classes at a time the products are computed: their weights stay in cache.
-const CLASSES: usize = 1 << 10;
-
 impl CrossEntropy {
     /// The loss of the logits hidden · weightᵀ + bias of a last layer, for hidden `[…, D]`, weight
     /// `[C, D]` and bias `[C]`: that of [`forward`](Self::forward) to within rounding, but in
-    /// memory for some rows of logits (10 MiB) instead of all. With a large vocabulary those and
+    /// memory for some rows of logits (13 MiB, or 16 rows if that is more) instead of all. With a large vocabulary those and
     /// their gradient would be most of a language model's memory.
     ///
     /// A chunk of logits is computed, turned into its gradient in place, and multiplied into the
@@ -111,81 +107,38 @@ impl<E: Element> Linear<E> {
         wanted: &[bool],
         upstream: Option<&[E]>,
     ) -> Result<(Vec<E>, Vec<Option<Tensor<E>>>), Error> {
-        let (count, width) = (self.labels.len(), self.inputs[0].shape().last().copied());
-        let width = width.expect("the shapes were checked");
-        let values = self.inputs[0].values();
-        let weight: ArrayView2<'_, E> =
-            self.inputs[1].array().into_dimensionality().expect("the shapes were checked");
+        let (hidden, bias) = (self.inputs[0].values(), self.inputs.get(2).map(Tensor::values));
+        let weight = self.inputs[1].array().into_dimensionality().expect("the shapes were checked");
+        let layer = Layer { hidden: &hidden, weight, bias: bias.as_deref() };
         let classes = weight.nrows();
-        let bias = self.inputs.get(2).map(Tensor::values);
         let class_weights =
             check_class_weights("class_weights", self.options.class_weights.as_deref(), classes)?;
 
-        let mut losses = vec![E::zero(); count];
-        let zeros = |input: &Tensor<E>| {
-            let mut values = buffer(input.len());
-            values.fill(E::zero());
-            values
-        };
-        let mut gradients: Vec<Option<Vec<E>>> = self
-            .inputs
-            .iter()
-            .zip(wanted)
-            .map(|(input, &wanted)| wanted.then(|| zeros(input)))
-            .collect();
-        let step = (CHUNK / (classes.max(1) * size_of::<E>())).clamp(1, count.max(1));
-        let mut logits = buffer(step * classes);
-        for start in (0..count).step_by(step) {
-            let end = count.min(start + step);
-            let logits = &mut logits[..(end - start) * classes];
-            match &bias {
-                Some(bias) => {
-                    logits.chunks_exact_mut(classes).for_each(|row| row.copy_from_slice(bias));
-                }
-                None => logits.fill(E::zero()),
-            }
-            let hidden =
-                ArrayView2::from_shape([end - start, width], &values[start * width..end * width])
-                    .expect("a row of hidden numbers for each label");
-            let part = |start: usize| Slice::from(start..classes.min(start + CLASSES));
-            let mut all = ArrayViewMut2::from_shape([end - start, classes], &mut *logits)
-                .expect("a row of logits for each label");
-            for class in (0..classes).step_by(CLASSES) {
-                let weight = weight.slice_axis(Axis(0), part(class));
-                let part = all.slice_axis_mut(Axis(1), part(class));
-                matmul_onto_part(part, hidden, weight.t());
-            }
-            let targets = RowTargets::Labels(&self.labels[start..end]);
-            let weights = class_weights.as_deref();
-            let mut rows = self.options.rows(&[], classes, targets, weights, self.upstream);
-            rows.row_upstream = upstream.map(|upstream| &upstream[start..end]);
-            rows.run_in_place(&mut losses[start..end], logits)
-                .map_err(|error| error.after_rows(start))?;
-
-            let gradient = ArrayView2::from_shape([end - start, classes], logits)
-                .expect("a row of logits for each label");
-            for class in (0..classes).step_by(CLASSES) {
-                let gradient = gradient.slice_axis(Axis(1), part(class));
-                let weight = weight.slice_axis(Axis(0), part(class));
-                if let Some(out) = &mut gradients[0] {
-                    matmul_onto(&mut out[start * width..end * width], gradient, weight);
-                }
-                if let Some(out) = &mut gradients[1] {
-                    let out = &mut out[class * width..(class + gradient.ncols()) * width];
-                    matmul_onto(out, gradient.t(), hidden);
-                }
-            }
-            if let Some(Some(out)) = gradients.get_mut(2) {
-                for row in gradient.rows() {
-                    out.iter_mut().zip(row).for_each(|(out, &x)| *out += x);
-                }
-            }
+        let mut losses = vec![E::zero(); self.labels.len()];
+        let gradient = |(input, &wanted): (&Tensor<E>, &bool)| wanted.then(|| buffer(input.len()));
+        let mut gradients: Vec<Option<Vec<E>>> =
+            self.inputs.iter().zip(wanted).map(gradient).collect();
+        for gradient in gradients.iter_mut().step_by(2).flatten() {
+            gradient.fill(E::zero());
         }
-        let tensor = |(values, input): (Vec<E>, &Tensor<E>)| array(input.shape(), values).into();
-        let gradients = gradients.into_iter().zip(&self.inputs);
-        let gradients =
-            gradients.map(|(values, input)| values.map(|values| tensor((values, input))));
-        Ok((losses, gradients.collect()))
+        let is_kept = |&row: &usize| {
+            self.upstream > 0.0 && Some(self.labels[row]) != self.options.ignore_index
+        };
+        let kept: Vec<usize> = (0..self.labels.len()).filter(is_kept).collect();
+        let labels: Vec<usize> = kept.iter().map(|&row| self.labels[row]).collect();
+        let upstream: Option<Vec<E>> =
+            upstream.map(|upstream| kept.iter().map(|&row| upstream[row]).collect());
+        let targets = RowTargets::Labels(&labels);
+        let weights = class_weights.as_deref();
+        let mut rows = self.options.rows(&[], classes, targets, weights, self.upstream);
+        rows.row_upstream = upstream.as_deref();
+        let mut wanted = gradients.iter_mut().map(Option::as_deref_mut);
+        let [hidden, weight, bias] = std::array::from_fn(|_| wanted.next().flatten());
+        layer.pass(&rows, &kept, &mut losses, LayerGradients { hidden, weight, bias })?;
+        let tensor = |(values, input): (Option<Vec<E>>, &Tensor<E>)| {
+            values.map(|values| array(input.shape(), values).into())
+        };
+        Ok((losses, gradients.into_iter().zip(&self.inputs).map(tensor).collect()))
     }
 }
 

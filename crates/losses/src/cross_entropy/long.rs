@@ -5,7 +5,7 @@ use downhill_tensor::kernels::Arithmetic;
 
 use super::dense::{Counts, Dense};
 use super::lanes::{
-    LANES, Sums, Tile, add_exponentials, add_lesser, maximum, multiply, raise, total,
+    LANES, Sums, Tile, add_lesser, each, exponentials, maximum, multiply, raise, sum, total,
 };
 use super::rows::{RowTargets, Rows};
 use super::short::rest;
@@ -116,17 +116,19 @@ fn sum_panel<A: Arithmetic, E: Element>(
         raise(&mut max, x);
     }
     let max = maximum(max);
-    let (mut sum, mut lesser) = ([E::zero(); LANES], [E::zero(); LANES]);
+    let (mut all, mut lesser) = ([E::zero(); LANES], [E::zero(); LANES]);
     for (x, out) in x.into_iter().zip(&mut out) {
-        add_exponentials::<A, E>(&mut sum, x, out, &max, scale);
+        exponentials::<A, E>(x, out, &max, scale);
+        let part = sum(&out[..x.len()]);
+        all = each(|lane| all[lane] + part[lane]);
     }
-    let sum = total(sum);
-    if sum[0] < E::one() + E::one() {
+    let all = total(all);
+    if all[0] < E::one() + E::one() {
         for (x, out) in x.into_iter().zip(out) {
             add_lesser(&mut lesser, &out[..x.len()]);
         }
     }
-    Sums { max, rest: rest(&sum, &total(lesser)) }
+    Sums { max, rest: rest(&all, &total(lesser)) }
 }
 
 /// Dense targets by panels.

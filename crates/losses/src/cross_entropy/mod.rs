@@ -1,5 +1,7 @@
 //! Cross-entropy from logits.
 
+mod chunks;
+mod columns;
 mod dense;
 mod derivatives;
 mod lanes;

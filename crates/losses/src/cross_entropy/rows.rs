@@ -1,5 +1,7 @@
 //! Cross-entropy of rows of logits: the loss of each, and the gradient in the same pass.
 
+use std::ops::Range;
+
 use downhill_tensor::Element;
 use downhill_tensor::kernels::{Arithmetic, Vectorized, free_threads, join, vectorize_arithmetic};
 
@@ -55,51 +57,15 @@ impl<E: Element> Rows<'_, E> {
         self.split(0, losses, gradient)
     }
 
-    /// Writes the loss of each row, and the gradient in place of the logits, of which `self` has
-    /// none.
-    pub(crate) fn run_in_place(&self, losses: &mut [E], logits: &mut [E]) -> Result<(), Error> {
-        self.split_in_place(0, losses, logits)
-    }
-
-    fn split_in_place(
-        &self,
-        first: usize,
-        losses: &mut [E],
-        logits: &mut [E],
-    ) -> Result<(), Error> {
-        let middle = losses.len() / 2;
-        if logits.len() < GRAIN || middle == 0 || free_threads() < 2 {
-            let (mut scratch, mut copy) = (Scratch::new(), Vec::new());
-            let rows = logits.chunks_exact_mut(self.classes.max(1)).enumerate();
-            for (loss, (row, logits)) in losses.iter_mut().zip(rows) {
-                copy.clear();
-                copy.extend_from_slice(logits);
-                let rows = &self.row(first + row, &copy);
-                let row_alone = LongRow { rows, gradient: Some(logits), scratch: &mut scratch };
-                *loss = vectorize_arithmetic(row_alone)
-                    .map_err(|error| error.after_rows(first + row))?;
-            }
-            return Ok(());
-        }
-        let (losses, more_losses) = losses.split_at_mut(middle);
-        let (logits, more_logits) = logits.split_at_mut(middle * self.classes);
-        let (left, right) = join(
-            || self.split_in_place(first, losses, logits),
-            || self.split_in_place(first + middle, more_losses, more_logits),
-        );
-        // Of several errors the first, whatever the threads.
-        left.and(right)
-    }
-
-    /// The problem of one row alone, with other logits.
-    fn row<'a>(&'a self, row: usize, logits: &'a [E]) -> Rows<'a, E> {
+    /// The problem of some of the rows alone, with other logits.
+    pub(super) fn some<'a>(&'a self, rows: Range<usize>, logits: &'a [E]) -> Rows<'a, E> {
         let targets = match self.targets {
-            RowTargets::Labels(labels) => RowTargets::Labels(&labels[row..=row]),
-            RowTargets::Probabilities(values) => {
-                RowTargets::Probabilities(&values[row * self.classes..(row + 1) * self.classes])
-            }
+            RowTargets::Labels(labels) => RowTargets::Labels(&labels[rows.clone()]),
+            RowTargets::Probabilities(values) => RowTargets::Probabilities(
+                &values[rows.start * self.classes..rows.end * self.classes],
+            ),
         };
-        let row_upstream = self.row_upstream.map(|values| &values[row..=row]);
+        let row_upstream = self.row_upstream.map(|values| &values[rows]);
         Rows { logits, targets, row_upstream, ..*self }
     }
 
@@ -124,6 +90,32 @@ impl<E: Element> Rows<'_, E> {
             || self.split(first + middle, more_losses, more_gradient),
         );
         left.and(right)
+    }
+
+    /// What follows from the sums of `count` rows from `first`, each in a lane, given the logits at
+    /// their labels. Lanes beyond them may come to anything.
+    #[inline(always)]
+    pub(super) fn outcome_of_rows<A: Arithmetic>(
+        &self,
+        first: usize,
+        count: usize,
+        sums: &Sums<E>,
+        counts: &Counts<E>,
+        at_label: &Tile<E>,
+    ) -> Outcome<E> {
+        let mut label_weight = [E::one(); LANES];
+        if let (RowTargets::Labels(labels), true) = (self.targets, self.weights.is_some()) {
+            for (weight, &label) in label_weight.iter_mut().zip(&labels[first..first + count]) {
+                *weight = self.weight(label);
+            }
+        }
+        let mut upstream = [self.upstream * self.scale; LANES];
+        if self.row_upstream.is_some() {
+            for (lane, upstream) in upstream[..count].iter_mut().enumerate() {
+                *upstream = self.upstream(first + lane);
+            }
+        }
+        self.outcome::<A>(sums, counts, at_label, &label_weight, upstream)
     }
 
     /// What follows from the sums of each lane's row, given the logit at its label, the weight of
@@ -236,7 +228,7 @@ impl<E: Element> Rows<'_, E> {
         // Infinite logits leave no probability to finite ones, and share it equally.
         let relative = |&x: &E| if x == E::infinity() { E::zero() } else { E::neg_infinity() };
         let relative: Vec<E> = logits.iter().map(relative).collect();
-        let rows = Rows { z_loss: E::zero(), ..self.row(row, &relative) };
+        let rows = Rows { z_loss: E::zero(), ..self.some(row..row + 1, &relative) };
         let scratch = &mut Scratch::new();
         let row_alone = LongRow { rows: &rows, gradient: gradient.as_deref_mut(), scratch };
         let loss = vectorize_arithmetic(row_alone);

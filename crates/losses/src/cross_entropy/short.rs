@@ -4,7 +4,7 @@ use downhill_tensor::Element;
 use downhill_tensor::kernels::Arithmetic;
 
 use super::dense::Counts;
-use super::lanes::{LANES, Sums, Tile, add_exponentials, add_lesser, raise};
+use super::lanes::{LANES, Sums, Tile, add_lesser, exponentials, raise, sum};
 use super::rows::{RowTargets, Rows};
 use crate::error::Error;
 
@@ -44,14 +44,7 @@ impl<E: Element> Rows<'_, E> {
         let range = first * classes..(first + count) * classes;
         let Blocks { logits: x, out, probabilities, weights } = blocks;
         read_rows(&self.logits[range.clone()], x);
-        let mut sums = Sums::new();
-        raise(&mut sums.max, x);
-        let mut sum = [E::zero(); LANES];
-        add_exponentials::<A, E>(&mut sum, x, out, &sums.max, self.scale);
-        let mut lesser = [E::zero(); LANES];
-        add_lesser(&mut lesser, out);
-        sums.rest = rest(&sum, &lesser);
-
+        let sums = sum_lanes::<A, E>(x, out, self.scale);
         if let (RowTargets::Probabilities(values), Some(tiles)) =
             (self.targets, &mut *probabilities)
         {
@@ -62,26 +55,15 @@ impl<E: Element> Rows<'_, E> {
         if self.is_dense() {
             counts.add(x, &dense);
         }
-        let (mut at_label, mut label_weight) = (sums.max, [E::one(); LANES]);
+        let mut at_label = sums.max;
         if let RowTargets::Labels(labels) = self.targets {
             let labels = &labels[first..first + count];
             for (at_label, (lane, &label)) in at_label.iter_mut().zip(labels.iter().enumerate()) {
                 // Ignored rows, whose label need not be a class, are seen to in the end.
                 *at_label = x.get(label).map_or(E::zero(), |x| x[lane]);
             }
-            if self.weights.is_some() {
-                for (weight, &label) in label_weight.iter_mut().zip(labels) {
-                    *weight = self.weight(label);
-                }
-            }
         }
-        let mut upstream = [self.upstream * self.scale; LANES];
-        if self.row_upstream.is_some() {
-            for (lane, upstream) in upstream[..count].iter_mut().enumerate() {
-                *upstream = self.upstream(first + lane);
-            }
-        }
-        let rows = self.outcome::<A>(&sums, &counts, &at_label, &label_weight, upstream);
+        let rows = self.outcome_of_rows::<A>(first, count, &sums, &counts, &at_label);
         let (mut loss, mut factor) = (rows.loss, rows.factor);
         if self.is_dense() {
             dense.finish(&mut loss, x, out, &rows, E::one(), self.scale);
@@ -114,6 +96,21 @@ impl<E: Element> Rows<'_, E> {
         }
         Ok(())
     }
+}
+
+/// Writes the exponentials of rows, each in a lane, relative to their largest, and sums them up.
+#[inline(always)]
+pub(super) fn sum_lanes<A: Arithmetic, E: Element>(
+    x: &[Tile<E>],
+    out: &mut [Tile<E>],
+    scale: E,
+) -> Sums<E> {
+    let mut max = [E::neg_infinity(); LANES];
+    raise(&mut max, x);
+    exponentials::<A, E>(x, out, &max, scale);
+    let mut lesser = [E::zero(); LANES];
+    add_lesser(&mut lesser, &out[..x.len()]);
+    Sums { max, rest: rest(&sum(&out[..x.len()]), &lesser) }
 }
 
 /// A sum of exponentials without its largest term, which is 1, where `lesser` is the sum of those

@@ -251,6 +251,51 @@ fn linear_cross_entropy_is_that_of_the_logits() {
 }
 
 #[test]
+fn linear_cross_entropy_shares_between_infinite_logits_and_leaves_out_ignored_rows() {
+    let rng = &mut Xoshiro256PlusPlus::seed_from_u64(6);
+    let hidden = Tensor::parameter(random(&[20, 5], 1.0, rng));
+    let weight = Tensor::parameter(random(&[300, 5], 1.0, rng));
+    let mut bias = vec![0.0; 300];
+    (bias[7], bias[290]) = (f64::INFINITY, f64::INFINITY);
+    let bias = Tensor::parameter(bias);
+    let labels: Vec<usize> = (0..20).map(|row| if row % 3 == 0 { 1 } else { 7 }).collect();
+    for loss in [CrossEntropy::new(), CrossEntropy::new().class_weights(vec![2.0; 300])] {
+        let loss = loss.ignore_index(1);
+        let linear = loss.forward_linear(&hidden, &weight, Some(&bias), &labels).unwrap();
+        let logits = hidden.matmul(&weight.transpose()) + &bias;
+        let composed = loss.forward(&logits, &labels).unwrap();
+        assert_relative_eq!(linear.item(), 2.0_f64.ln(), max_relative = 1e-14);
+        let (linear, composed) = (linear.backward(), composed.backward());
+        for input in [&hidden, &weight, &bias] {
+            let [a, b] = [&linear, &composed].map(|g| g.get(input).unwrap().to_vec());
+            for (a, b) in a.into_iter().zip(b) {
+                assert_relative_eq!(a, b, max_relative = 1e-12, epsilon = 1e-14);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_does_not_change_a_bit_of_linear_cross_entropy() {
+    let rng = &mut Xoshiro256PlusPlus::seed_from_u64(7);
+    let hidden = Tensor::parameter(random(&[150, 70], 1.0, rng));
+    let weight = Tensor::parameter(random(&[30_000, 70], 1.0, rng));
+    let bias = Tensor::parameter(random(&[30_000], 1.0, rng));
+    let labels: Vec<usize> = (0..150).map(|_| rng.random_range(0..30_000)).collect();
+    let loss = CrossEntropy::new().label_smoothing(0.1);
+    let [one, two] = [1, 2].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let value = loss.forward_linear(&hidden, &weight, Some(&bias), &labels).unwrap();
+            let gradients = value.backward();
+            let gradients = [&hidden, &weight, &bias].map(|x| gradients.get(x).unwrap().to_vec());
+            (value.item(), gradients)
+        })
+    });
+    assert!(one == two);
+}
+
+#[test]
 fn linear_cross_entropy_names_the_row_of_all_logits() {
     // 2¹⁸ classes of f64 are held 6 rows at a time.
     let hidden = Tensor::from_shape_vec(&[9, 1], vec![0.0_f64; 9]).unwrap();
