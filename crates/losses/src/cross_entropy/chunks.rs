@@ -20,7 +20,7 @@ use super::rows::{RowTargets, Rows};
 use crate::error::Error;
 
 /// So many bytes are held for a chunk.
-const CHUNK: usize = 13 << 20;
+const CHUNK: usize = 10 << 20;
 /// So many parts of the classes can be worked on at the same time. The gradient of the hidden
 /// numbers is summed up in each.
 const PARTS: usize = 4;
