@@ -11,7 +11,7 @@ use downhill_tensor::Element;
 use downhill_tensor::kernels::{
     buffer, free_threads, join, matmul_into_part, matmul_onto_part, recycle,
 };
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Slice};
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Slice};
 
 use super::columns::{Columns, Panel, Totals, settle};
 use super::dense::Outcome;
@@ -132,9 +132,7 @@ impl<'a, E: Element> Chunk<'a, E> {
         let (mut hidden, mut transposed) =
             (Array2::zeros([count, width]), Array2::zeros([width, padded]));
         for (row, &from) in kept[range.clone()].iter().enumerate() {
-            let values = ArrayView2::from_shape([1, width], &layer.hidden[from * width..][..width]);
-            let values = values.expect("a number for each column").into_shape_with_order(width);
-            let values = values.expect("one row");
+            let values = ArrayView1::from(&layer.hidden[from * width..][..width]);
             hidden.row_mut(row).assign(&values);
             transposed.column_mut(row).assign(&values);
         }

@@ -1,5 +1,5 @@
-//! Matrix products, by the real-valued parts of the `gemm` crate: its complex ones would take
-//! longer to compile than everything else here.
+//! Matrix products: small ones by a kernel of ours, others by the real-valued parts of the `gemm`
+//! crate, whose complex ones would take longer to compile than everything else here.
 
 use gemm_common::Parallelism;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, CowArray, Ix2};
@@ -379,6 +379,24 @@ mod tests {
     fn a_destination_in_columns_is_refused() {
         let (x, mut out) = (Array2::<f64>::ones((3, 3)), Array2::ones((3, 3)));
         matmul_onto_part(out.view_mut().reversed_axes(), x.view(), x.view());
+    }
+
+    #[test]
+    fn a_product_has_the_same_bits_whatever_the_number_of_threads() {
+        let number = |i: usize| (i as f32 * 0.7).sin();
+        // One that is small, and one that is not; both are worth threads, in rows or in columns.
+        for [rows, inner, columns] in [[91, 80, 77], [77, 80, 91], [150, 90, 203], [40, 300, 530]] {
+            assert!(rows * inner * columns >= 2 * WORTH_THREADS);
+            let x = Array2::from_shape_fn((rows, inner), |(i, j)| number(inner * i + j));
+            let y = Array2::from_shape_fn((inner, columns), |(i, j)| number(columns * i + j + 7));
+            let bias: Vec<f32> = (0..columns).map(number).collect();
+            let bits = |threads: usize| -> Vec<u32> {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let values = pool.install(|| affine(x.view(), y.view(), &bias));
+                values.into_iter().map(f32::to_bits).collect()
+            };
+            assert_eq!(bits(1), bits(4), "{rows} × {inner} × {columns}");
+        }
     }
 
     #[test]
