@@ -5,7 +5,7 @@ use ndarray::{ArrayView2, ArrayViewD, Axis, Dimension, indices};
 use super::broadcast::broadcast_shape;
 use crate::element::Element;
 use crate::kernels;
-use crate::operation;
+use crate::operation::{self, is_recorded};
 use crate::tensor::Tensor;
 use crate::values::Values;
 
@@ -43,8 +43,8 @@ impl<E: Element> Tensor<E> {
                 "matmul",
                 [x, y],
                 Values::new(&[x.shape()[0], y.shape()[1]], kernels::linear(matrix(x), matrix(y))),
-                |gradient, _, _, y| gradient.matmul(&y.transpose()),
-                |gradient, _, x, _| x.transpose().matmul(&gradient),
+                |gradient, _, _, y| times_transpose(&gradient, y),
+                |gradient, _, x, _| transpose_times(x, &gradient),
             ),
             (_, 2) => {
                 let mut shape = x.shape().to_vec();
@@ -55,8 +55,8 @@ impl<E: Element> Tensor<E> {
                 "matmul",
                 [x, y],
                 batched(x, y),
-                |gradient, _, _, y| gradient.matmul(&y.transpose()),
-                |gradient, _, x, _| x.transpose().matmul(&gradient),
+                |gradient, _, _, y| times_transpose(&gradient, y),
+                |gradient, _, x, _| transpose_times(x, &gradient),
             ),
         }
     }
@@ -98,8 +98,8 @@ impl<E: Element> Tensor<E> {
             "linear",
             [self, weight, bias],
             Values::new(&shape, value),
-            |gradient, _, [_, weight, _]| gradient.matmul(&weight.transpose()),
-            |gradient, _, [x, _, _]| x.transpose().matmul(&gradient),
+            |gradient, _, [_, weight, _]| times_transpose(&gradient, weight),
+            |gradient, _, [x, _, _]| transpose_times(x, &gradient),
             |gradient, _, _| gradient,
         )
     }
@@ -128,6 +128,30 @@ fn rows<E: Element>(x: &Tensor<E>) -> usize {
 
 fn matrix<E: Element>(x: &Tensor<E>) -> ArrayView2<'_, E> {
     x.storage().matrix().expect("the rank was checked to be 2")
+}
+
+/// x · yᵀ. Where nothing is recorded, the transpose need not become a tensor.
+fn times_transpose<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Tensor<E> {
+    match (x.storage().matrix(), y.storage().matrix()) {
+        (Some(x_matrix), Some(y_matrix)) if !is_recorded(&[x, y]) => {
+            product(x_matrix, y_matrix.reversed_axes())
+        }
+        _ => x.matmul(&y.transpose()),
+    }
+}
+
+/// xᵀ · y, likewise.
+fn transpose_times<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Tensor<E> {
+    match (x.storage().matrix(), y.storage().matrix()) {
+        (Some(x_matrix), Some(y_matrix)) if !is_recorded(&[x, y]) => {
+            product(x_matrix.reversed_axes(), y_matrix)
+        }
+        _ => x.transpose().matmul(y),
+    }
+}
+
+fn product<E: Element>(x: ArrayView2<'_, E>, y: ArrayView2<'_, E>) -> Tensor<E> {
+    Tensor::constant(Values::new(&[x.nrows(), y.ncols()], kernels::linear(x, y)))
 }
 
 /// The products of the matrices along the leading axes, which are broadcast.

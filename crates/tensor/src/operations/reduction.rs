@@ -84,7 +84,7 @@ impl<E: Element> Tensor<E> {
     #[track_caller]
     pub fn sum_axes(&self, axes: impl Into<Axes>) -> Self {
         let reduction = Reduction::new("sum", self.shape(), &axes.into());
-        // Summing leading axes away, as gradients of biases do, needs no rearranging.
+        // Summing leading axes away needs no rearranging.
         let leading = reduction.axes.iter().enumerate().all(|(i, &axis)| i == axis);
         let value = if leading && reduction.axes.len() < self.ndim() {
             let columns = self.shape()[reduction.axes.len()..].iter().product();
@@ -279,6 +279,14 @@ impl<E: Element> Tensor<E> {
     /// The sum over the axes along which `shape` is broadcast to this tensor's shape.
     pub(crate) fn sum_to(&self, shape: &[usize]) -> Self {
         let added = self.ndim() - shape.len();
+        if !shape.is_empty() && shape == &self.shape()[added..] {
+            // As for a bias: there is nothing to be found out about the other axes.
+            let columns = shape.iter().product();
+            let value = Values::new(shape, kernels::sum_columns(&self.values(), columns));
+            return operation::unary("sum", self, value, |gradient, _, x| {
+                gradient.broadcast_to(x.shape())
+            });
+        }
         let stretched = |&axis: &usize| axis < added || shape[axis - added] != self.shape()[axis];
         let axes: Vec<isize> =
             (0..self.ndim()).filter(stretched).map(|axis| axis as isize).collect();
