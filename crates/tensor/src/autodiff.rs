@@ -2,50 +2,40 @@
 //!
 //! An operation's output is younger than its inputs, so visiting tensors from the youngest to the
 //! oldest visits each one after everything that used it. A gradient that is still growing waits
-//! in a map ordered by age; the youngest is taken out, complete, and passed on to its inputs
+//! in a queue ordered by age; the youngest is taken out, complete, and passed on to its inputs
 //! through the operation's vector–Jacobian products. What is left at the end of the line are the
 //! leaves.
 //!
 //! When nothing is recorded the products are plain arithmetic; while recording, the same code
 //! yields gradients that carry a graph of their own, and can be differentiated again.
 
-use std::collections::HashSet;
-use std::collections::btree_map::{BTreeMap, Entry};
+mod waiting;
 
+use std::collections::{BTreeMap, HashSet};
+
+use self::waiting::Waiting;
 use crate::element::Element;
 use crate::gradients::Gradients;
 use crate::operation::Operation;
 use crate::recording::{is_recording, with_recording};
 use crate::tensor::Tensor;
 
-/// The tensors reached so far, by age, each with the sum of the gradients that have reached it.
-type Waiting<'a, E> = BTreeMap<u64, (&'a Tensor<E>, Tensor<E>)>;
-
-fn wait<'a, E: Element>(waiting: &mut Waiting<'a, E>, tensor: &'a Tensor<E>, gradient: Tensor<E>) {
-    match waiting.entry(tensor.id()) {
-        Entry::Occupied(mut entry) => entry.get_mut().1 += gradient,
-        Entry::Vacant(entry) => {
-            entry.insert((tensor, gradient));
-        }
-    }
-}
-
 /// Passes `seeds`, pairs of an output and the gradient with respect to it, down the graph to
 /// every tensor that `follow` accepts, and hands each of these with its complete gradient to
-/// `arrive`, youngest first.
+/// `arrive`, youngest first. What that gives back goes on to the tensor's inputs.
 fn propagate<'a, E: Element>(
     seeds: impl IntoIterator<Item = (&'a Tensor<E>, Tensor<E>)>,
     follow: impl Fn(&Tensor<E>) -> bool,
-    mut arrive: impl FnMut(&Tensor<E>, &Tensor<E>),
+    mut arrive: impl FnMut(&Tensor<E>, Tensor<E>) -> Option<Tensor<E>>,
 ) {
     let mut waiting = Waiting::new();
     for (output, seed) in seeds {
         if follow(output) {
-            wait(&mut waiting, output, seed);
+            waiting.add(output, seed);
         }
     }
-    while let Some((_, (tensor, gradient))) = waiting.pop_last() {
-        arrive(tensor, &gradient);
+    while let Some((tensor, gradient)) = waiting.take() {
+        let Some(gradient) = arrive(tensor, gradient) else { continue };
         let Some(operation) = tensor.operation() else { continue };
         let inputs = operation.inputs();
         let Some(last) = inputs.iter().rposition(&follow) else { continue };
@@ -56,7 +46,7 @@ fn propagate<'a, E: Element>(
                 let gradient = if index == last { gradient.take() } else { gradient.clone() };
                 let gradient = gradient.expect("taken only by the last product");
                 let product = product(operation, index, gradient, tensor);
-                wait(&mut waiting, input, product);
+                waiting.add(input, product);
             }
         }
     }
@@ -112,9 +102,11 @@ impl<E: Element> Tensor<E> {
         let mut gradients = Vec::new();
         with_recording(false, || {
             propagate([(self, seed.clone())], Tensor::requires_gradient, |tensor, gradient| {
-                if tensor.is_parameter() {
-                    gradients.push((tensor.id(), gradient.clone()));
+                if !tensor.is_parameter() {
+                    return Some(gradient);
                 }
+                gradients.push((tensor.id(), gradient));
+                None
             });
         });
         gradients.reverse();
@@ -202,6 +194,7 @@ pub fn grad_with<E: Element>(
                         *slot = Some(gradient.clone());
                     }
                 }
+                Some(gradient)
             },
         );
     });
