@@ -79,32 +79,32 @@ fn add_columns<E: Element>(x: &[E], sums: &mut [E]) {
 fn sum_block<E: Element>(x: &[E], columns: usize, rows: usize) -> [E; LANES] {
     // Odd rows apart from even ones: a sum need not wait for the one before.
     let (mut even, mut odd) = ([E::zero(); LANES], [E::zero(); LANES]);
-    for row in (0..rows).step_by(2) {
-        add_row(&mut even, &x[row * columns..]);
-        if row + 1 < rows {
-            add_row(&mut odd, &x[(row + 1) * columns..]);
+    let block = |row: usize| x[row * columns..].first_chunk::<LANES>();
+    let mut row = 0;
+    // Of the last rows fewer values may be left than are read at once. Before these, in a loop of
+    // their own, the sums stay in registers.
+    while row + 1 < rows
+        && let (Some(first), Some(second)) = (block(row), block(row + 1))
+    {
+        for ((even, odd), (&first, &second)) in
+            even.iter_mut().zip(&mut odd).zip(first.iter().zip(second))
+        {
+            *even += first;
+            *odd += second;
+        }
+        row += 2;
+    }
+    let mut sums = [even, odd];
+    for row in row..rows {
+        for (sum, &x) in sums[row % 2].iter_mut().zip(&x[row * columns..]) {
+            *sum += x;
         }
     }
+    let [mut even, odd] = sums;
     for (sum, odd) in even.iter_mut().zip(odd) {
         *sum += odd;
     }
     even
-}
-
-#[inline(always)]
-fn add_row<E: Element>(sums: &mut [E; LANES], x: &[E]) {
-    match x.first_chunk::<LANES>() {
-        Some(x) => {
-            for (sum, &x) in sums.iter_mut().zip(x) {
-                *sum += x;
-            }
-        }
-        None => {
-            for (sum, &x) in sums.iter_mut().zip(x) {
-                *sum += x;
-            }
-        }
-    }
 }
 
 #[cfg(test)]
