@@ -40,7 +40,7 @@ use crate::values::Values;
 /// assert!(gradients.get(&input).is_none());
 /// ```
 pub struct Tensor<E: Element = f32> {
-    values: Arc<Values<E>>,
+    values: Values<E>,
     /// Position in the order of creation: an operation's output is younger than its inputs, so
     /// descending identities are a topological order. Constants, which no gradient reaches,
     /// have none (0).
@@ -56,7 +56,7 @@ fn next_id() -> u64 {
 
 impl<E: Element> Clone for Tensor<E> {
     fn clone(&self) -> Self {
-        Self { values: Arc::clone(&self.values), id: self.id, operation: self.operation.clone() }
+        Self { values: self.values.clone(), id: self.id, operation: self.operation.clone() }
     }
 }
 
@@ -72,11 +72,11 @@ impl<E: Element> Drop for Tensor<E> {
 
 impl<E: Element> Tensor<E> {
     pub(crate) fn constant(values: impl Into<Values<E>>) -> Self {
-        Self { values: Arc::new(values.into()), id: 0, operation: None }
+        Self { values: values.into(), id: 0, operation: None }
     }
 
     pub(crate) fn recorded(values: Values<E>, operation: impl Operation<E>) -> Self {
-        Self { values: Arc::new(values), id: next_id(), operation: Some(Arc::new(operation)) }
+        Self { values, id: next_id(), operation: Some(Arc::new(operation)) }
     }
 
     /// A leaf that wants a gradient, with an identity of its own.
@@ -84,7 +84,7 @@ impl<E: Element> Tensor<E> {
     /// `value` is anything a tensor can be made from: an `ndarray` array, a number, a tensor
     /// (whose history is left behind).
     pub fn parameter(value: impl Into<Self>) -> Self {
-        Self { values: Arc::clone(&value.into().values), id: next_id(), operation: None }
+        Self { values: value.into().values.clone(), id: next_id(), operation: None }
     }
 
     /// A constant of one number, of shape `[]`.
@@ -194,7 +194,7 @@ impl<E: Element> Tensor<E> {
 
     /// The same values as a constant: gradients stop here. The values are shared, not copied.
     pub fn detach(&self) -> Self {
-        Self { values: Arc::clone(&self.values), id: 0, operation: None }
+        Self { values: self.values.clone(), id: 0, operation: None }
     }
 
     /// Changes the values of a parameter or constant, which keeps its identity: how optimizers
@@ -262,17 +262,17 @@ impl<E: Element> Tensor<E> {
         }
         let mut values = kernels::buffer(self.len());
         change(Some(&self.values()), &mut values);
-        self.values = Arc::new(Values::new(self.shape(), values));
+        self.values = Values::new(self.shape(), values);
     }
 
     /// The values for changing in place, if this handle is the only one to them and they are in
     /// row-major layout.
     pub(crate) fn owned_values(&mut self) -> Option<&mut [E]> {
-        Arc::get_mut(&mut self.values)?.as_mut_slice()
+        self.values.as_mut_slice()
     }
 
     /// The values and their layout, which may be shared.
-    pub(crate) fn storage(&self) -> &Arc<Values<E>> {
+    pub(crate) fn storage(&self) -> &Values<E> {
         &self.values
     }
 

@@ -1,11 +1,10 @@
 //! Where a tensor's numbers are stored, and how they are laid out.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 use std::sync::Arc;
 
-use ndarray::{
-    Array, ArrayView, ArrayView2, ArrayViewD, Dimension, IntoDimension, IxDyn, ShapeBuilder,
-};
+use ndarray::{Array, ArrayView, ArrayView2, ArrayViewD, Dimension, IntoDimension, ShapeBuilder};
 
 use crate::element::Element;
 use crate::kernels;
@@ -15,17 +14,51 @@ use crate::kernels;
 ///
 /// The numbers are owned, or those of another tensor seen with other axes: reshaping and
 /// permuting share them.
-pub struct Values<E: Element> {
+#[derive(Clone)]
+pub struct Values<E: Element>(Arc<Stored<E>>);
+
+struct Stored<E: Element> {
     data: Data<E>,
-    shape: IxDyn,
+    shape: Shape,
     /// Steps along each axis, unless the layout is row-major.
-    strides: Option<IxDyn>,
+    strides: Option<Box<[usize]>>,
 }
 
 enum Data<E: Element> {
     Owned(Vec<E>),
-    /// Always of one that is owned.
-    Shared(Arc<Values<E>>),
+    /// Always of values that own theirs.
+    Shared(Values<E>),
+}
+
+/// The length of each axis.
+enum Shape {
+    /// Up to four, in place.
+    Few(usize, [usize; 4]),
+    Many(Box<[usize]>),
+}
+
+impl From<&[usize]> for Shape {
+    #[inline]
+    fn from(lengths: &[usize]) -> Self {
+        // Read one by one, and not in a loop, they stay in registers until they are stored.
+        let at = |axis: usize| lengths.get(axis).copied().unwrap_or(0);
+        match lengths.len() {
+            rank @ 0..=4 => Self::Few(rank, [at(0), at(1), at(2), at(3)]),
+            _ => Self::Many(lengths.into()),
+        }
+    }
+}
+
+impl Deref for Shape {
+    type Target = [usize];
+
+    #[inline]
+    fn deref(&self) -> &[usize] {
+        match self {
+            Self::Few(rank, lengths) => &lengths[..*rank],
+            Self::Many(lengths) => lengths,
+        }
+    }
 }
 
 impl<E: Element> Values<E> {
@@ -33,48 +66,47 @@ impl<E: Element> Values<E> {
     #[track_caller]
     pub(crate) fn new(shape: &[usize], numbers: Vec<E>) -> Self {
         assert!(numbers.len() == shape.iter().product(), "as many numbers as the shape holds");
-        Self { data: Data::Owned(numbers), shape: shape.into_dimension(), strides: None }
+        Self::store(Data::Owned(numbers), shape, None)
+    }
+
+    fn store(data: Data<E>, shape: &[usize], strides: Option<Box<[usize]>>) -> Self {
+        Self(Arc::new(Stored { data, shape: shape.into(), strides }))
     }
 
     /// The same numbers with other axes, whose steps are `strides`.
-    fn share(self: &Arc<Self>, shape: IxDyn, strides: Option<IxDyn>) -> Self {
-        let owner = match &self.data {
-            Data::Owned(_) => Arc::clone(self),
-            Data::Shared(owner) => Arc::clone(owner),
+    fn share(&self, shape: &[usize], strides: Option<Box<[usize]>>) -> Self {
+        let owner = match &self.0.data {
+            Data::Owned(_) => self,
+            Data::Shared(owner) => owner,
         };
-        Self { data: Data::Shared(owner), shape, strides }
+        Self::store(Data::Shared(owner.clone()), shape, strides)
     }
 
     /// The same numbers in row-major order with another shape, shared if they are laid out so.
-    pub(crate) fn reshaped(self: &Arc<Self>, shape: &[usize]) -> Self {
-        match self.strides {
-            None => self.share(shape.into_dimension(), None),
+    pub(crate) fn reshaped(&self, shape: &[usize]) -> Self {
+        match self.0.strides {
+            None => self.share(shape, None),
             Some(_) => Self::new(shape, self.numbers().into_owned()),
         }
     }
 
     /// The same numbers with the axes in another order.
-    pub(crate) fn permuted(self: &Arc<Self>, order: &[usize]) -> Self {
-        let row_major = self.shape.default_strides();
-        let strides = self.strides.as_ref().unwrap_or(&row_major);
-        let pick = |axes: &IxDyn| {
-            let mut picked = axes.clone();
-            for (slot, &axis) in picked.slice_mut().iter_mut().zip(order) {
-                *slot = axes[axis];
-            }
-            picked
-        };
-        let (shape, strides) = (pick(&self.shape), pick(strides));
-        let strides = if strides == shape.default_strides() { None } else { Some(strides) };
-        self.share(shape, strides)
+    pub(crate) fn permuted(&self, order: &[usize]) -> Self {
+        let row_major = |shape: &[usize]| shape.into_dimension().default_strides();
+        let own = row_major(self.shape());
+        let strides = self.0.strides.as_deref().unwrap_or(own.slice());
+        let pick = |axes: &[usize]| Box::from_iter(order.iter().map(|&axis| axes[axis]));
+        let (shape, strides) = (pick(self.shape()), pick(strides));
+        let is_row_major = *strides == *row_major(&shape).slice();
+        self.share(&shape, (!is_row_major).then_some(strides))
     }
 
     pub(crate) fn shape(&self) -> &[usize] {
-        self.shape.slice()
+        &self.0.shape
     }
 
     fn stored(&self) -> &[E] {
-        match &self.data {
+        match &self.0.data {
             Data::Owned(numbers) => numbers,
             Data::Shared(owner) => owner.stored(),
         }
@@ -82,13 +114,14 @@ impl<E: Element> Values<E> {
 
     /// The numbers in row-major order, if they are laid out so.
     pub(crate) fn as_slice(&self) -> Option<&[E]> {
-        self.strides.is_none().then(|| self.stored())
+        self.0.strides.is_none().then(|| self.stored())
     }
 
-    /// The numbers for changing in place, if they are owned and in row-major order.
+    /// The numbers for changing in place, if they are owned, nothing else holds them, and they
+    /// are in row-major order.
     pub(crate) fn as_mut_slice(&mut self) -> Option<&mut [E]> {
-        match &mut self.data {
-            Data::Owned(numbers) if self.strides.is_none() => Some(numbers),
+        match Arc::get_mut(&mut self.0)? {
+            Stored { data: Data::Owned(numbers), strides: None, .. } => Some(numbers),
             _ => None,
         }
     }
@@ -103,29 +136,29 @@ impl<E: Element> Values<E> {
 
     /// The numbers of two axes, without the detour through a view of any rank.
     pub(crate) fn matrix(&self) -> Option<ArrayView2<'_, E>> {
-        let &[rows, columns] = self.shape.slice() else { return None };
-        let view = match &self.strides {
-            None => ArrayView2::from_shape((rows, columns), self.stored()),
-            Some(strides) => {
-                let strides = (strides[0], strides[1]);
-                ArrayView2::from_shape((rows, columns).strides(strides), self.stored())
+        let &[rows, columns] = self.shape() else { return None };
+        let view = match self.0.strides.as_deref() {
+            Some(&[down, right]) => {
+                ArrayView2::from_shape((rows, columns).strides((down, right)), self.stored())
             }
+            _ => ArrayView2::from_shape((rows, columns), self.stored()),
         };
         Some(view.expect("a shape and its strides cover the numbers"))
     }
 
     pub(crate) fn view(&self) -> ArrayViewD<'_, E> {
-        let view = match &self.strides {
-            None => ArrayView::from_shape(self.shape.clone(), self.stored()),
+        let shape = self.shape().into_dimension();
+        let view = match self.0.strides.as_deref() {
+            None => ArrayView::from_shape(shape, self.stored()),
             Some(strides) => {
-                ArrayView::from_shape(self.shape.clone().strides(strides.clone()), self.stored())
+                ArrayView::from_shape(shape.strides(strides.into_dimension()), self.stored())
             }
         };
         view.expect("a shape and its strides cover the numbers")
     }
 }
 
-impl<E: Element> Drop for Values<E> {
+impl<E: Element> Drop for Stored<E> {
     fn drop(&mut self) {
         if let Data::Owned(numbers) = &mut self.data {
             kernels::recycle(std::mem::take(numbers));
@@ -135,7 +168,7 @@ impl<E: Element> Drop for Values<E> {
 
 impl<E: Element, D: Dimension> From<Array<E, D>> for Values<E> {
     fn from(array: Array<E, D>) -> Self {
-        let shape = array.raw_dim().into_dyn();
+        let shape = array.raw_dim();
         let data = if array.is_standard_layout() {
             match array.into_raw_vec_and_offset() {
                 // An array cut out of a larger one owns more than it shows.
@@ -148,6 +181,29 @@ impl<E: Element, D: Dimension> From<Array<E, D>> for Values<E> {
         } else {
             array.iter().copied().collect()
         };
-        Self { data: Data::Owned(data), shape, strides: None }
+        Self::store(Data::Owned(data), shape.slice(), None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::ArrayD;
+
+    use super::*;
+
+    #[test]
+    fn shapes_of_any_rank_survive_being_reshaped_and_permuted() {
+        for rank in 0..8 {
+            let shape: Vec<usize> = (0..rank).map(|axis| axis % 3 + 1).collect();
+            let reversed: Vec<usize> = (0..rank).rev().collect();
+            let numbers: Vec<f64> = (0..shape.iter().product()).map(|i| i as f64).collect();
+            let array = ArrayD::from_shape_vec(&shape[..], numbers.clone()).unwrap();
+            let values = Values::new(&[numbers.len()], numbers).reshaped(&shape);
+            assert_eq!(values.shape(), shape);
+            assert_eq!(values.view(), array);
+            let permuted = values.permuted(&reversed);
+            assert_eq!(permuted.view(), array.t());
+            assert_eq!(permuted.permuted(&reversed).as_slice(), array.as_slice());
+        }
     }
 }
