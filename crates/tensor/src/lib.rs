@@ -35,8 +35,8 @@
 //!
 //! Shapes that do not fit are mistakes of the program: they panic at the caller's line and name both
 //! shapes. Results do not depend on the number of threads. Kernels that fuse multiplication and
-//! addition where the processor can (products, softmax, log-sum-exp) may differ in the last digits
-//! from one kind of processor to another.
+//! addition where the processor can (products, softmax, log-sum-exp, logarithms, tanh, sigmoids)
+//! may differ in the last digits from one kind of processor to another.
 
 mod autodiff;
 mod element;

@@ -6,18 +6,22 @@
 //! algorithm; the error is below 2⁻³⁴ in `f32` and 2⁻⁶⁴ in `f64`). 2ⁿ is applied as two factors,
 //! each a normal number, so that a subnormal result is rounded once.
 //!
-//! There is no fused multiply–add in `exponential`: every processor yields the same bits. `decay`,
-//! in which cross-entropy and softmax spend their time, uses it where there is one; its results
-//! are not subnormal, so that one factor is enough, and its polynomial for `f32` is a degree
-//! shorter (the error is below 2⁻²⁸).
+//! There is no fused multiply–add in `exponential`: every processor yields the same bits;
+//! `exponential_with` is the same with it where there is one. So is `decay`, in which cross-entropy
+//! and softmax spend their time; its results are not subnormal, so that one factor is enough, and
+//! its polynomial for `f32` is a degree shorter (the error is below 2⁻²⁸).
+//!
+//! eˣ − 1 is (2ⁿ − 1) + 2ⁿ · r + 2ⁿ · (eʳ − 1 − r), in which nothing cancels but the first two
+//! terms, and what their sum and r lose by rounding is added to the third.
 
-use super::Arithmetic;
+use super::{Arithmetic, Separate};
 
-/// Implements `exponential` and `decay` on a float type from its constants.
+/// Implements `exponential`, `exponential_m1` and `decay` on a float type from its constants.
 macro_rules! exponential {
-    ($float:ident, $name:ident, $decay:ident, below: $below:expr, above: $above:expr,
-     normal: $normal:expr, magic: $magic:expr, ln_2: [$high:expr, $low:expr], bias: $bias:expr,
-     mantissa: $mantissa:expr, polynomial: [$leading:expr $(, $coefficient:expr)*],
+    ($float:ident, $name:ident, $with:ident, $m1:ident, $decay:ident, below: $below:expr,
+     above: $above:expr, minus_one: $minus_one:expr, normal: $normal:expr, magic: $magic:expr,
+     ln_2: [$high:expr, $low:expr], bias: $bias:expr, mantissa: $mantissa:expr,
+     polynomial: [$leading:expr $(, $coefficient:expr)*],
      decay: [$decay_leading:expr $(, $decay_coefficient:expr)*]) => {
         #[inline(always)]
         pub(super) fn $decay<A: Arithmetic>(x: $float) -> $float {
@@ -37,16 +41,22 @@ macro_rules! exponential {
 
         #[inline(always)]
         pub(super) fn $name(x: $float) -> $float {
+            $with::<Separate>(x)
+        }
+
+        #[inline(always)]
+        pub(super) fn $with<A: Arithmetic>(x: $float) -> $float {
             // Beyond these bounds the result is 0 or ∞; NaN passes both comparisons.
             let x = if x < $below { $below } else if x > $above { $above } else { x };
             // Adding 1.5 · 2^mantissa rounds to an integer, which then stands in the low bits.
             const MAGIC: $float = $magic;
-            let shifted = x * std::$float::consts::LOG2_E + MAGIC;
+            let shifted = A::multiply_add(x, std::$float::consts::LOG2_E, MAGIC);
             let n = shifted - MAGIC;
-            let r = (x - n * $high) - n * $low;
+            let r = A::multiply_add(n, -$high, x);
+            let r = A::multiply_add(n, -$low, r);
             let q = $leading;
-            $(let q = q * r + $coefficient;)*
-            let power = (q * r * r + r) + 1.0;
+            $(let q = A::multiply_add(q, r, $coefficient);)*
+            let power = A::multiply_add(q * r, r, r) + 1.0;
             // n + 2 · bias is positive; each half, less nothing, is a valid biased exponent.
             let exponent = shifted.to_bits().wrapping_sub(MAGIC.to_bits()).wrapping_add(2 * $bias);
             let half = exponent >> 1;
@@ -54,19 +64,46 @@ macro_rules! exponential {
             let second = <$float>::from_bits(exponent.wrapping_sub(half) << $mantissa);
             power * first * second
         }
+
+        #[inline(always)]
+        pub(super) fn $m1<A: Arithmetic>(x: $float) -> $float {
+            // Beyond these bounds the result is −1 or ∞.
+            let bounded = if x < $minus_one { $minus_one } else if x > $above { $above } else { x };
+            const MAGIC: $float = $magic + $bias as $float;
+            let shifted = A::multiply_add(bounded, std::$float::consts::LOG2_E, MAGIC);
+            let n = shifted - MAGIC;
+            let high = A::multiply_add(n, -$high, bounded);
+            let r = A::multiply_add(n, -$low, high);
+            let lost = A::multiply_add(n, -$low, high - r);
+            let q = $leading;
+            $(let q = A::multiply_add(q, r, $coefficient);)*
+            let rest = A::multiply_add(r * r, q, lost);
+            // The largest power of 2 is half of the one that the largest results need.
+            let twice = if bounded > $above - 1.0 { 1.0 } else { 0.0 };
+            let power = <$float>::from_bits((shifted - twice).to_bits() << $mantissa);
+            let (whole, part) = (power - 1.0, power * r);
+            let sum = whole + part;
+            let lost = part - (sum - whole);
+            let result = sum + A::multiply_add(power, rest, lost);
+            // The sign is that of −0, too.
+            (result * (1.0 + twice)).copysign(x)
+        }
     };
 }
 
 exponential!(
-    f32, exponential_f32, decay_f32, below: -104.0, above: 89.0, normal: -87.336_54,
+    f32, exponential_f32, exponential_with_f32, exponential_m1_f32, decay_f32,
+    below: -104.0, above: 89.0, minus_one: -18.0, normal: -87.336_54,
     magic: 12_582_912.0, ln_2: [355.0 / 512.0, -2.121_944_4e-4], bias: 127, mantissa: 23,
     polynomial: [1.979_034e-4, 1.394_465_9e-3, 8.333_497e-3, 4.166_629_5e-2, 0.166_666_66, 0.5],
     decay: [1.381_459_9e-3, 8.368_717e-3, 4.166_839e-2, 0.166_665_2, 0.499_999_93]
 );
 
 exponential!(
-    f64, exponential_f64, decay_f64, below: -746.0, above: 710.0, normal: -708.396_418_532_264_1,
-    magic: 6_755_399_441_055_744.0, ln_2: [0.693_145_751_953_125, 1.428_606_820_309_417_3e-6], bias: 1023, mantissa: 52,
+    f64, exponential_f64, exponential_with_f64, exponential_m1_f64, decay_f64,
+    below: -746.0, above: 710.0, minus_one: -38.0, normal: -708.396_418_532_264_1,
+    magic: 6_755_399_441_055_744.0, ln_2: [0.693_145_751_953_125, 1.428_606_820_309_417_3e-6],
+    bias: 1023, mantissa: 52,
     polynomial: [
         2.082664103005651e-9, 2.5112036688387777e-8, 2.7557581800632036e-7, 2.755723486238809e-6,
         2.480158692669296e-5, 1.9841269896383307e-4, 1.3888888889115594e-3, 8.333333333317034e-3,
@@ -81,19 +118,9 @@ exponential!(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Fused, Separate};
+    use super::super::Fused;
+    use super::super::elementary::tests::error_in_ulps;
     use super::*;
-
-    /// The distance between a result and the true value, in units of the last place of the
-    /// result's type at the true value.
-    fn error_in_ulps(result: f32, truth: f64) -> f64 {
-        let rounded = truth as f32;
-        if !rounded.is_finite() || rounded == 0.0 {
-            return if result == rounded { 0.0 } else { f64::INFINITY };
-        }
-        let ulp = f64::from(rounded.abs().next_up()) - f64::from(rounded.abs());
-        (f64::from(result) - truth).abs() / ulp
-    }
 
     #[test]
     fn exponential_in_f32_is_within_one_ulp() {

@@ -84,21 +84,26 @@ fn share_from<S: Slices>(worth: usize, len: usize, slices: S, f: &(impl Fn(S) + 
     join(|| share_from(worth, middle, first, f), || share_from(worth, len - middle, second, f));
 }
 
-/// `f` of each value.
-pub(crate) fn map<E: Kernel>(x: &[E], f: impl Fn(E) -> E + Sync) -> Vec<E> {
+/// The value of a function at each x.
+pub(crate) fn map<E: Kernel, F: Function<E>>(x: &[E], function: F) -> Vec<E> {
+    struct Map<'a, E, F>(&'a mut [MaybeUninit<E>], &'a [E], F);
+    impl<E: Kernel, F: Function<E>> Vectorized for Map<'_, E, F> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<A: Arithmetic>(self) {
+            for (out, &x) in self.0.iter_mut().zip(self.1) {
+                out.write(self.2.at::<A>(x));
+            }
+        }
+    }
     let write = |(out, x): (&mut [MaybeUninit<E>], &[E])| {
-        vectorize(
-            #[inline(always)]
-            || {
-                for (out, &x) in out.iter_mut().zip(x) {
-                    out.write(f(x));
-                }
-            },
-        );
+        vectorize_arithmetic(Map(out, x, function));
     };
+    let worth = WORTH_THREADS >> F::COST;
     // SAFETY: the two slices have the same length and are cut alike, so that every value is
     // written.
-    unsafe { uninitialized(x.len(), |out| share(x.len(), (out, x), &write)) }
+    unsafe { uninitialized(x.len(), |out| share_from(worth, x.len(), (out, x), &write)) }
 }
 
 /// Replaces each value by `f` of it.
@@ -150,28 +155,6 @@ pub(crate) fn zip_in_place<E: Kernel>(x: &mut [E], y: &[E], f: impl Fn(E, E) -> 
     share(x.len(), (x, y), &change);
 }
 
-/// The value of a function at each x.
-pub(crate) fn apply<E: Kernel, F: Function<E>>(x: &[E], function: F) -> Vec<E> {
-    struct Apply<'a, E, F>(&'a mut [MaybeUninit<E>], &'a [E], F);
-    impl<E: Kernel, F: Function<E>> Vectorized for Apply<'_, E, F> {
-        type Output = ();
-
-        #[inline(always)]
-        fn run<A: Arithmetic>(self) {
-            for (out, &x) in self.0.iter_mut().zip(self.1) {
-                out.write(self.2.at::<A>(x));
-            }
-        }
-    }
-    let write = |(out, x): (&mut [MaybeUninit<E>], &[E])| {
-        vectorize_arithmetic(Apply(out, x, function));
-    };
-    let worth = WORTH_THREADS >> F::COST;
-    // SAFETY: the two slices have the same length and are cut alike, so that every value is
-    // written.
-    unsafe { uninitialized(x.len(), |out| share_from(worth, x.len(), (out, x), &write)) }
-}
-
 /// Each gradient times the slope at its x.
 pub(crate) fn times_slope<E: Element, F: Function<E>>(gradient: &[E], x: &[E], slope: F) -> Vec<E> {
     assert_eq!(gradient.len(), x.len(), "times_slope takes slices of one length");
@@ -221,7 +204,7 @@ mod tests {
             let (x, gradient) = (numbers(101), numbers(89));
             let cubes: Vec<E> = x.iter().map(|&x| x * x * x).collect();
             let products: Vec<E> = cubes.iter().zip(&gradient).map(|(&y, &g)| g * y).collect();
-            assert_eq!(apply(&x, Cube), cubes, "{len} values");
+            assert_eq!(map(&x, Cube), cubes, "{len} values");
             assert_eq!(times_slope(&gradient, &x, Cube), products, "{len} values");
         }
     }
@@ -240,7 +223,7 @@ mod tests {
             let y: Vec<f32> = (0..len).map(|i| (i % 89) as f32 + 1.0).collect();
             let mapped: Vec<f32> = x.iter().map(|x| x * 2.0 + 1.0).collect();
             let zipped: Vec<f32> = x.iter().zip(&y).map(|(x, y)| x / y).collect();
-            assert_eq!(map(&x, |x| x * 2.0 + 1.0), mapped, "{len} values");
+            assert_eq!(map(&x, |x: f32| x * 2.0 + 1.0), mapped, "{len} values");
             assert_eq!(zip(&x, &y, |x, y| x / y), zipped, "{len} values");
             let mut changed = x.clone();
             map_in_place(&mut changed, |x| x * 2.0 + 1.0);

@@ -9,12 +9,15 @@
 use crate::element::Element;
 
 mod dispatch;
+mod elementary;
 mod exponential;
+mod logarithm;
 mod map;
 mod matmul;
 mod normal;
 mod pool;
 mod reduce;
+mod sigmoid;
 mod small;
 mod softmax;
 mod threads;
@@ -22,9 +25,11 @@ mod threads;
 pub use dispatch::{
     Arithmetic, Fused, Separate, Vectorized, prefetch, vectorize, vectorize_arithmetic,
 };
-pub(crate) use map::{
-    Function, apply, map, map_in_place, times_slope, uninitialized, zip, zip_in_place,
+pub use elementary::Elementary;
+pub(crate) use elementary::{
+    ExponentialM1, HyperbolicTangent, LogSigmoid, Logarithm, Logarithm1p, Sigmoid, Softplus,
 };
+pub(crate) use map::{Function, map, map_in_place, times_slope, uninitialized, zip, zip_in_place};
 pub(crate) use matmul::{affine, linear};
 pub use matmul::{matmul, matmul_into_part, matmul_onto, matmul_onto_part};
 pub(crate) use normal::{Gelu, GeluSlope, NormalCdf, NormalDensity};
@@ -34,7 +39,7 @@ pub use threads::{free_threads, join};
 
 /// What the kernels need of an element beyond arithmetic. Public only for being a supertrait of
 /// the sealed [`Element`]; it cannot be named from outside.
-pub trait Kernel: Copy + Send + Sync + Sized + 'static {
+pub trait Kernel: Elementary + Copy + Send + Sync + Sized + 'static {
     /// eˣ, to within 1 unit in the last place over the whole range, subnormal results included,
     /// in a form that vectorises.
     fn exponential(self) -> Self;

@@ -104,7 +104,7 @@ fn polynomial<A: Arithmetic, const N: usize>(coefficients: [f32; N], x: f32) -> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Fused, Separate, apply};
+    use super::super::{Fused, Separate, map};
     use super::*;
 
     fn the_relative_errors_in_f32_stay_below_those_documented<A: Arithmetic>() {
@@ -128,14 +128,14 @@ mod tests {
     #[test]
     fn limits_are_those_of_the_functions() {
         let limits = [f32::NEG_INFINITY, -20.0, -0.0, 0.0, 20.0, f32::INFINITY];
-        assert_eq!(apply(&limits, NormalCdf), [0.0, 0.0, 0.5, 0.5, 1.0, 1.0]);
+        assert_eq!(map(&limits, NormalCdf), [0.0, 0.0, 0.5, 0.5, 1.0, 1.0]);
         let limits = [-20.0, -0.0, 0.0, 20.0];
-        assert_eq!(apply(&limits, Gelu), [0.0, 0.0, 0.0, 20.0_f32]);
-        assert_eq!(apply(&limits, GeluSlope), [0.0, 0.5, 0.5, 1.0_f32]);
+        assert_eq!(map(&limits, Gelu), [0.0, 0.0, 0.0, 20.0_f32]);
+        assert_eq!(map(&limits, GeluSlope), [0.0, 0.5, 0.5, 1.0_f32]);
         for x in [f32::NAN, -f32::NAN] {
-            assert!(apply(&[x], NormalCdf)[0].is_nan());
-            assert!(apply(&[x], Gelu)[0].is_nan());
-            assert!(apply(&[x], GeluSlope)[0].is_nan());
+            assert!(map(&[x], NormalCdf)[0].is_nan());
+            assert!(map(&[x], Gelu)[0].is_nan());
+            assert!(map(&[x], GeluSlope)[0].is_nan());
         }
     }
 }

@@ -176,7 +176,7 @@ impl<E: Element> Neg for &Tensor<E> {
     type Output = Tensor<E>;
 
     fn neg(self) -> Tensor<E> {
-        let value = Values::new(self.shape(), kernels::map(&self.values(), |x| -x));
+        let value = Values::new(self.shape(), kernels::map(&self.values(), |x: E| -x));
         operation::unary("neg", self, value, |gradient, _, _| -gradient)
     }
 }
@@ -206,7 +206,7 @@ impl<E: Element> Tensor<E> {
     pub fn powi(&self, n: i32) -> Self {
         self.elementwise(
             "powi",
-            move |x| x.powi(n),
+            move |x: E| x.powi(n),
             move |gradient, _, x| match n {
                 0 => gradient * E::zero(),
                 _ => gradient * x.powi(n - 1) * E::from_f64(f64::from(n)),
@@ -225,7 +225,7 @@ impl<E: Element> Tensor<E> {
     pub fn powf(&self, p: E) -> Self {
         self.elementwise(
             "powf",
-            move |x| x.powf(p),
+            move |x: E| x.powf(p),
             move |gradient, _, x| match p.is_zero() {
                 true => gradient * E::zero(),
                 false => gradient * x.powf(p - E::one()) * p,

@@ -50,10 +50,10 @@ pub(crate) fn zip<E: Element>(
     let shape = expect_broadcast(name, x.shape(), y.shape());
     match (x.storage().as_slice(), y.storage().as_slice()) {
         (Some(xs), Some(&[y])) if x.shape() == shape => {
-            Values::new(&shape, kernels::map(xs, |x| f(x, y)))
+            Values::new(&shape, kernels::map(xs, |x: E| f(x, y)))
         }
         (Some(&[x]), Some(ys)) if y.shape() == shape => {
-            Values::new(&shape, kernels::map(ys, |y| f(x, y)))
+            Values::new(&shape, kernels::map(ys, |y: E| f(x, y)))
         }
         _ => {
             let (xs, ys) = (x.array(), y.array());

@@ -3,7 +3,10 @@
 //! Each line of the table is a function, its value and its vector–Jacobian product.
 
 use crate::element::Element;
-use crate::kernels::{self, Function, Gelu, GeluSlope, NormalCdf, NormalDensity};
+use crate::kernels::{
+    self, ExponentialM1, Function, Gelu, GeluSlope, HyperbolicTangent, LogSigmoid, Logarithm,
+    Logarithm1p, NormalCdf, NormalDensity, Separate, Sigmoid, Softplus,
+};
 use crate::operation::{self, is_recorded};
 use crate::tensor::Tensor;
 use crate::values::Values;
@@ -13,21 +16,10 @@ impl<E: Element> Tensor<E> {
     pub(super) fn elementwise(
         &self,
         name: &'static str,
-        f: impl Fn(E) -> E + Sync,
-        vjp: impl Fn(Self, &Self, &Self) -> Self + Send + Sync + 'static,
-    ) -> Self {
-        let value = Values::new(self.shape(), kernels::map(&self.values(), f));
-        operation::unary(name, self, value, vjp)
-    }
-
-    /// The operation `name` for a function that is a kernel of its own.
-    fn function(
-        &self,
-        name: &'static str,
         f: impl Function<E>,
         vjp: impl Fn(Self, &Self, &Self) -> Self + Send + Sync + 'static,
     ) -> Self {
-        let value = Values::new(self.shape(), kernels::apply(&self.values(), f));
+        let value = Values::new(self.shape(), kernels::map(&self.values(), f));
         operation::unary(name, self, value, vjp)
     }
 
@@ -80,7 +72,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([0.0, f32::NEG_INFINITY]).exp().to_vec(), [1.0, 0.0]);
     /// ```
-    exp: |x| x.exponential(), |gradient, y, _| gradient * y;
+    exp: |x: E| x.exponential(), |gradient, y, _| gradient * y;
 
     /// The natural logarithm: −∞ of 0, NaN of negative numbers.
     ///
@@ -88,7 +80,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([1.0, 0.0]).ln().to_vec(), [0.0, f32::NEG_INFINITY]);
     /// ```
-    ln: |x| x.ln(), |gradient, _, x| gradient / x;
+    ln: Logarithm, |gradient, _, x| gradient / x;
 
     /// ln(1 + x), exact for small x.
     ///
@@ -96,7 +88,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::scalar(1e-20_f64).ln_1p().item(), 1e-20);
     /// ```
-    ln_1p: |x| x.ln_1p(), |gradient, _, x| gradient / (x + E::one());
+    ln_1p: Logarithm1p, |gradient, _, x| gradient / (x + E::one());
 
     /// eˣ − 1, exact for small x.
     ///
@@ -104,7 +96,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::scalar(1e-20_f64).exp_m1().item(), 1e-20);
     /// ```
-    exp_m1: |x| x.exp_m1(), |gradient, y, _| gradient * (y + E::one());
+    exp_m1: ExponentialM1, |gradient, y, _| gradient * (y + E::one());
 
     /// The square root: NaN of negative numbers. The derivative at 0 is ∞.
     ///
@@ -112,7 +104,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([4.0, 9.0]).sqrt().to_vec(), [2.0, 3.0]);
     /// ```
-    sqrt: |x| x.sqrt(), |gradient, y, _| gradient / (y + y);
+    sqrt: |x: E| x.sqrt(), |gradient, y, _| gradient / (y + y);
 
     /// x².
     ///
@@ -120,7 +112,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([-2.0, 3.0]).square().to_vec(), [4.0, 9.0]);
     /// ```
-    square: |x| x * x, |gradient, _, x| gradient * (x + x);
+    square: |x: E| x * x, |gradient, _, x| gradient * (x + x);
 
     /// 1 / x.
     ///
@@ -128,7 +120,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([-2.0, 4.0]).reciprocal().to_vec(), [-0.5, 0.25]);
     /// ```
-    reciprocal: |x| x.recip(), |gradient, y, _| -(gradient * y * y);
+    reciprocal: |x: E| x.recip(), |gradient, y, _| -(gradient * y * y);
 
     /// |x|. The derivative at 0 is taken to be 0.
     ///
@@ -136,7 +128,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([-2.0, 3.0]).abs().to_vec(), [2.0, 3.0]);
     /// ```
-    abs: |x| x.abs(), |gradient, _, x| gradient.piecewise(x, |gradient, x| {
+    abs: |x: E| x.abs(), |gradient, _, x| gradient.piecewise(x, |gradient, x| {
         if x > E::zero() { gradient } else if x < E::zero() { -gradient } else { x }
     });
 
@@ -146,7 +138,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::scalar(0.0).sin().item(), 0.0);
     /// ```
-    sin: |x| x.sin(), |gradient, _, x| gradient * x.cos();
+    sin: |x: E| x.sin(), |gradient, _, x| gradient * x.cos();
 
     /// The cosine.
     ///
@@ -154,7 +146,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::scalar(0.0).cos().item(), 1.0);
     /// ```
-    cos: |x| x.cos(), |gradient, _, x| -(gradient * x.sin());
+    cos: |x: E| x.cos(), |gradient, _, x| -(gradient * x.sin());
 
     /// The hyperbolic tangent; its derivative is 1 − tanh².
     ///
@@ -162,7 +154,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([0.0, f32::INFINITY]).tanh().to_vec(), [0.0, 1.0]);
     /// ```
-    tanh: |x| x.tanh(), |gradient, y, _| {
+    tanh: HyperbolicTangent, |gradient, y, _| {
         gradient.times_slope(y, |y: E| E::one() - y * y, |y| -y.square() + E::one())
     };
 
@@ -172,7 +164,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([0.0, -1e4]).sigmoid().to_vec(), [0.5, 0.0]);
     /// ```
-    sigmoid: sigmoid, |gradient, y, _| {
+    sigmoid: Sigmoid, |gradient, y, _| {
         gradient.times_slope(y, |y: E| y * (E::one() - y), |y| y * (-y + E::one()))
     };
 
@@ -182,7 +174,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::scalar(-1e4).log_sigmoid().item(), -1e4);
     /// ```
-    log_sigmoid: |x| -softplus(-x), |gradient, _, x| gradient * (-x).sigmoid();
+    log_sigmoid: LogSigmoid, |gradient, _, x| gradient * (-x).sigmoid();
 
     /// ln(1 + eˣ), without overflow; its derivative is σ(x).
     ///
@@ -190,7 +182,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([1e4, f32::NEG_INFINITY]).softplus().to_vec(), [1e4, 0.0]);
     /// ```
-    softplus: softplus, |gradient, _, x| gradient * x.sigmoid();
+    softplus: Softplus, |gradient, _, x| gradient * x.sigmoid();
 
     /// max(x, 0), the rectified linear unit. The derivative at 0 is taken to be 0.
     ///
@@ -198,7 +190,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([-2.0, 3.0]).relu().to_vec(), [0.0, 3.0]);
     /// ```
-    relu: |x| if x <= E::zero() { E::zero() } else { x }, |gradient, y, _| {
+    relu: |x: E| if x <= E::zero() { E::zero() } else { x }, |gradient, y, _| {
         gradient.piecewise(y, |gradient, y| if y <= E::zero() { E::zero() } else { gradient })
     };
 }
@@ -213,7 +205,11 @@ impl<E: Element> Tensor<E> {
     /// ```
     pub fn leaky_relu(&self, slope: E) -> Self {
         let f = move |factor: E, x: E| if x > E::zero() { factor } else { factor * slope };
-        self.elementwise("leaky_relu", |x| f(x, x), move |gradient, _, x| gradient.piecewise(x, f))
+        self.elementwise(
+            "leaky_relu",
+            |x: E| f(x, x),
+            move |gradient, _, x| gradient.piecewise(x, f),
+        )
     }
 
     /// x limited to `min ..= max`. The derivative is 1 from `min` to `max`, both included, and 0
@@ -233,7 +229,7 @@ impl<E: Element> Tensor<E> {
         assert!(min <= max, "clamp: {min} to {max} is not a range");
         self.elementwise(
             "clamp",
-            move |x| {
+            move |x: E| {
                 if x < min {
                     min
                 } else if x > max {
@@ -261,14 +257,14 @@ impl<E: Element> Tensor<E> {
     /// assert_eq!(Tensor::from([0.0, f32::INFINITY]).normal_cdf().to_vec(), [0.5, 1.0]);
     /// ```
     pub fn normal_cdf(&self) -> Self {
-        self.function("normal_cdf", NormalCdf, |gradient, _, x| {
+        self.elementwise("normal_cdf", NormalCdf, |gradient, _, x| {
             gradient.times_slope(x, NormalDensity, Self::normal_density)
         })
     }
 
     /// φ(x); its derivative is −x · φ(x).
     fn normal_density(&self) -> Self {
-        self.function("normal_density", NormalDensity, |gradient, y, x| -(gradient * y * x))
+        self.elementwise("normal_density", NormalDensity, |gradient, y, x| -(gradient * y * x))
     }
 
     /// x · Φ(x), the Gaussian error linear unit (Hendrycks & Gimpel, 2016); its derivative is
@@ -280,14 +276,14 @@ impl<E: Element> Tensor<E> {
     /// assert!((Tensor::scalar(1.0_f64).gelu().item() - 0.841_344_746).abs() < 1e-9);
     /// ```
     pub fn gelu(&self) -> Self {
-        self.function("gelu", Gelu, |gradient, _, x| {
+        self.elementwise("gelu", Gelu, |gradient, _, x| {
             gradient.times_slope(x, GeluSlope, Self::gelu_slope)
         })
     }
 
     /// Φ(x) + x · φ(x); its derivative is (2 − x²) · φ(x).
     fn gelu_slope(&self) -> Self {
-        self.function("gelu_slope", GeluSlope, |gradient, _, x| {
+        self.elementwise("gelu_slope", GeluSlope, |gradient, _, x| {
             gradient * (-x.square() + E::from_f64(2.0)) * x.normal_density()
         })
     }
@@ -335,7 +331,7 @@ impl<E: Element> Tensor<E> {
     pub fn x_ln_y(&self, y: &Self) -> Self {
         let value = super::broadcast::zip("x_ln_y", self, y, |x, y| match x.is_zero() {
             true if !y.is_nan() => E::zero(),
-            _ => x * y.ln(),
+            _ => x * y.logarithm::<Separate>(),
         });
         operation::binary(
             "x_ln_y",
@@ -359,19 +355,6 @@ impl<E: Element> Tensor<E> {
             |gradient, quotient, _, y| -(gradient * quotient.quotient_or_zero(y)),
         )
     }
-}
-
-#[inline(always)]
-fn sigmoid<E: Element>(x: E) -> E {
-    let small = (-x.abs()).exponential();
-    let denominator = E::one() + small;
-    if x < E::zero() { small / denominator } else { denominator.recip() }
-}
-
-#[inline(always)]
-fn softplus<E: Element>(x: E) -> E {
-    let positive = if x < E::zero() { E::zero() } else { x };
-    positive + (-x.abs()).exponential().ln_1p()
 }
 
 #[cfg(test)]
