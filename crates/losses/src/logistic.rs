@@ -1,10 +1,9 @@
 //! The fused operation behind binary cross-entropy and binary focal loss.
 
-use downhill_tensor::kernels::{self, vectorize};
+use downhill_tensor::kernels::{self, Separate, vectorize};
 use downhill_tensor::{Element, Operation, Tensor, operation};
 
 use crate::cross_entropy::array;
-use crate::cross_entropy::logarithm::ln_1p;
 
 /// Logits x, and the weights a and b of either class.
 struct Logistic<E: Element> {
@@ -51,7 +50,7 @@ impl<E: Element> Parts<E> {
     fn new(x: E, gamma: E) -> Self {
         let (zero, one) = (E::zero(), E::one());
         let small = (-x.abs()).exponential();
-        let log = E::from_f64(ln_1p(small.as_f64()));
+        let log = small.logarithm_1p::<Separate>();
         let (larger, lesser) = (one / (one + small), small / (one + small));
         let is_negative = x < zero;
         // p = σ(x), q = σ(−x), and −ln of them; NaN in each of NaN.

@@ -1,9 +1,9 @@
 //! The loops of cross-entropy over targets that reach every class.
 
 use downhill_tensor::Element;
+use downhill_tensor::kernels::Separate;
 
 use super::lanes::{LANES, Tile, each, total};
-use super::logarithm::ln;
 
 /// Targets by probabilities, label smoothing or both. The target of a class is
 /// weight · (`certainty` · probability + smoothing), the smoothing being 0 where the logit is −∞.
@@ -118,7 +118,7 @@ impl<E: Element> Dense<'_, E> {
                 let target = weights.at(tile, lane) * (certain + smoothing);
                 let mut log_ratio = rows.log_sum[lane] - (x[lane] - rows.max[lane]) * scale;
                 if self.is_divergence {
-                    log_ratio += E::from_f64(ln(target.as_f64()));
+                    log_ratio += target.logarithm::<Separate>();
                 }
                 // 0 · ∞ is 0 here: what is impossible and not wanted costs nothing.
                 lanes[lane] += if target == E::zero() { E::zero() } else { target * log_ratio };

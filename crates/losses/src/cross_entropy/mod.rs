@@ -6,7 +6,6 @@ mod dense;
 mod derivatives;
 mod lanes;
 mod linear;
-pub(crate) mod logarithm;
 mod long;
 pub(crate) mod rows;
 mod short;

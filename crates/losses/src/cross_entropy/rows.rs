@@ -7,7 +7,6 @@ use downhill_tensor::kernels::{Arithmetic, Vectorized, free_threads, join, vecto
 
 use super::dense::{Counts, Dense, Outcome};
 use super::lanes::{LANES, Sums, Tile, each};
-use super::logarithm::ln_1p;
 use super::long::Scratch;
 use super::short::Blocks;
 use crate::checks::not_a_distribution;
@@ -138,7 +137,7 @@ impl<E: Element> Rows<'_, E> {
         let by_label = matches!(self.targets, RowTargets::Labels(_));
 
         let total = each(|lane| one + sums.rest[lane]);
-        let log_sum = each(|lane| E::from_f64(ln_1p(sums.rest[lane].as_f64())));
+        let log_sum = each(|lane| sums.rest[lane].logarithm_1p::<A>());
         let row_weight = if by_label { *label_weight } else { counts.weighted };
         let target = if by_label { each(|lane| certainty * row_weight[lane]) } else { zeros };
         let (mut loss, mut others, mut smoothing) = (zeros, zeros, zeros);
