@@ -34,6 +34,7 @@ pub(crate) use matmul::{affine, linear};
 pub use matmul::{matmul, matmul_into_part, matmul_onto, matmul_onto_part};
 pub(crate) use normal::{Gelu, GeluSlope, NormalCdf, NormalDensity};
 pub(crate) use reduce::{sum, sum_columns};
+pub(crate) use sigmoid::{Gate, GateSlope};
 pub(crate) use softmax::{log_softmax, log_sum_exp, maximum, softmax};
 pub use threads::{free_threads, join};
 

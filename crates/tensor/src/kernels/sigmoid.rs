@@ -1,14 +1,14 @@
-//! tanh x, σ(x) = 1 / (1 + e⁻ˣ) and ln(1 + eˣ) in a form that vectorises.
+//! tanh x, σ(x) = 1 / (1 + e⁻ˣ), ln(1 + eˣ) and x · σ(a · x + b · x³) in a form that vectorises.
 //!
-//! All three come from an exponential that is not above 1, so that nothing overflows. The
+//! All come from an exponential that is not above 1, so that nothing overflows. The
 //! hyperbolic tangent of z = |x|, which gets the sign of x, is
 //!
 //! - up to z = 0.6, z + z³ · p(z²), where p is the polynomial with the least relative error in
 //!   tanh z (Remez's algorithm; the error is below 2⁻²⁸ in `f32` and 2⁻⁶² in `f64`);
 //! - beyond, 1 − 2t / (1 + t) with t = e^(−2z).
 
-use super::Arithmetic;
 use super::exponential::{decay_f32, decay_f64};
+use super::{Arithmetic, Function};
 use crate::element::Element;
 
 /// Implements `hyperbolic_tangent` on a float type from its constants.
@@ -56,15 +56,21 @@ hyperbolic_tangent!(
     ]
 );
 
-/// σ(x), from e^(−|x|): the lesser of σ(x) and σ(−x) is q = e^(−|x|) / (1 + e^(−|x|)), and what is
-/// asked for e^(−|x|) · (1 − q) or 1 − q. The quotient itself would have an error of 2.4 units in
-/// the last place.
+/// σ(x).
 #[inline(always)]
 pub(super) fn sigmoid<A: Arithmetic, E: Element>(x: E) -> E {
+    sigmoids::<A, E>(x).0
+}
+
+/// σ(x) and σ(−x), from e^(−|x|): the lesser is q = e^(−|x|) / (1 + e^(−|x|)) and the larger
+/// 1 − q. The lesser is computed as e^(−|x|) · (1 − q): the quotient itself would have an error of
+/// 2.4 units in the last place.
+#[inline(always)]
+fn sigmoids<A: Arithmetic, E: Element>(x: E) -> (E, E) {
     let small = (-x.abs()).exponential_with::<A>();
     let q = small / (E::one() + small);
-    let numerator = if x < E::zero() { small } else { E::one() };
-    A::multiply_add(-numerator, q, numerator)
+    let (lesser, larger) = (A::multiply_add(-small, q, small), E::one() - q);
+    if x < E::zero() { (lesser, larger) } else { (larger, lesser) }
 }
 
 /// ln(1 + eˣ), from e^(−|x|).
@@ -72,4 +78,90 @@ pub(super) fn sigmoid<A: Arithmetic, E: Element>(x: E) -> E {
 pub(super) fn softplus<A: Arithmetic, E: Element>(x: E) -> E {
     let positive = if x < E::zero() { E::zero() } else { x };
     positive + (-x.abs()).exponential_with::<A>().logarithm_1p::<A>()
+}
+
+/// x · σ(linear · x + cubic · x³), a gate that opens with x.
+#[derive(Clone, Copy)]
+pub(crate) struct Gate<E> {
+    pub(crate) linear: E,
+    pub(crate) cubic: E,
+}
+
+/// The derivative of a gate.
+#[derive(Clone, Copy)]
+pub(crate) struct GateSlope<E>(pub(crate) Gate<E>);
+
+impl<E: Element> Gate<E> {
+    /// x, cut to where the gate is not yet as shut or open as it can be, and σ and 1 − σ.
+    #[inline(always)]
+    fn at_cut<A: Arithmetic>(self, x: E) -> (E, (E, E)) {
+        let far = E::from_f64(1000.0);
+        // NaN passes both comparisons.
+        let x = if x > far { far } else { x };
+        let x = if x < -far { -far } else { x };
+        (x, sigmoids::<A, E>(x * A::multiply_add(self.cubic, x * x, self.linear)))
+    }
+}
+
+impl<E: Element> Function<E> for Gate<E> {
+    const COST: u32 = 2;
+
+    #[inline(always)]
+    fn at<A: Arithmetic>(self, x: E) -> E {
+        let (_, (open, _)) = self.at_cut::<A>(x);
+        x * open
+    }
+}
+
+impl<E: Element> Function<E> for GateSlope<E> {
+    const COST: u32 = 2;
+
+    /// σ · (1 + x · (1 − σ) · (linear + 3 · cubic · x²))
+    #[inline(always)]
+    fn at<A: Arithmetic>(self, x: E) -> E {
+        let (x, (open, shut)) = self.0.at_cut::<A>(x);
+        let three = E::from_f64(3.0);
+        let slope = A::multiply_add(three * self.0.cubic, x * x, self.0.linear);
+        open * A::multiply_add(x * shut, slope, E::one())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::map;
+    use super::*;
+
+    fn gates_and_slopes_are_those_of_the_formula<E: Element>(tolerance: f64) {
+        for (linear, cubic) in [(1.0, 0.0), (1.6, 0.07)] {
+            let gate = Gate { linear: E::from_f64(linear), cubic: E::from_f64(cubic) };
+            let x: Vec<E> = (-2000..2000).map(|step| E::from_f64(f64::from(step) * 7e-3)).collect();
+            for ((&x, y), slope) in x.iter().zip(map(&x, gate)).zip(map(&x, GateSlope(gate))) {
+                let x = x.as_f64();
+                let inner = linear * x + cubic * x.powi(3);
+                let (open, shut) = (1.0 / (1.0 + (-inner).exp()), 1.0 / (1.0 + inner.exp()));
+                let truth = open * (1.0 + x * shut * (linear + 3.0 * cubic * x * x));
+                approx::assert_abs_diff_eq!(y.as_f64(), x * open, epsilon = tolerance * x.abs());
+                approx::assert_abs_diff_eq!(slope.as_f64(), truth, epsilon = tolerance * 4.0);
+            }
+        }
+    }
+
+    #[test]
+    fn gates_and_slopes_are_those_of_the_formula_in_either_precision() {
+        gates_and_slopes_are_those_of_the_formula::<f32>(6e-7);
+        gates_and_slopes_are_those_of_the_formula::<f64>(1e-15);
+    }
+
+    #[test]
+    fn a_gate_is_shut_or_open_far_out() {
+        for cubic in [0.0, 0.07] {
+            let gate = Gate { linear: 1.0_f32, cubic };
+            assert_eq!(map(&[-1e30, -1e4, 1e4, 1e30], gate), [0.0, 0.0, 1e4, 1e30]);
+            let far = [f32::NEG_INFINITY, -1e30, -1e4, 1e4, 1e30, f32::INFINITY];
+            assert_eq!(map(&far, GateSlope(gate)), [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
+            assert!(
+                map(&[f32::NAN], gate)[0].is_nan() && map(&[f32::NAN], GateSlope(gate))[0].is_nan()
+            );
+        }
+    }
 }

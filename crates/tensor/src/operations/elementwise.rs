@@ -4,8 +4,8 @@
 
 use crate::element::Element;
 use crate::kernels::{
-    self, ExponentialM1, Function, Gelu, GeluSlope, HyperbolicTangent, LogSigmoid, Logarithm,
-    Logarithm1p, NormalCdf, NormalDensity, Separate, Sigmoid, Softplus,
+    self, ExponentialM1, Function, Gate, GateSlope, Gelu, GeluSlope, HyperbolicTangent, LogSigmoid,
+    Logarithm, Logarithm1p, NormalCdf, NormalDensity, Separate, Sigmoid, Softplus,
 };
 use crate::operation::{self, is_recorded};
 use crate::tensor::Tensor;
@@ -297,9 +297,9 @@ impl<E: Element> Tensor<E> {
     /// assert!((Tensor::scalar(1.0_f64).gelu_tanh().item() - 0.841_191_990).abs() < 1e-9);
     /// ```
     pub fn gelu_tanh(&self) -> Self {
-        let inner = (self.square() * E::from_f64(0.044_715) + E::one()) * self;
-        let cdf = ((inner * (E::FRAC_2_PI().sqrt())).tanh() + E::one()) * E::from_f64(0.5);
-        self * cdf
+        // ½ (1 + tanh u) is σ(2u).
+        let linear = E::from_f64(2.0) * E::FRAC_2_PI().sqrt();
+        self.gate("gelu_tanh", Gate { linear, cubic: linear * E::from_f64(0.044_715) })
     }
 
     /// x · σ(x), the sigmoid linear unit, also called swish (Elfwing, Uchibe & Doya, 2017).
@@ -310,7 +310,20 @@ impl<E: Element> Tensor<E> {
     /// assert_eq!(Tensor::from([0.0, -1e4]).silu().to_vec(), [0.0, 0.0]);
     /// ```
     pub fn silu(&self) -> Self {
-        self * self.sigmoid()
+        self.gate("silu", Gate { linear: E::one(), cubic: E::zero() })
+    }
+
+    /// x · σ(linear · x + cubic · x³); its derivative is σ · (1 + x · (1 − σ) · (linear +
+    /// 3 · cubic · x²)).
+    fn gate(&self, name: &'static str, gate: Gate<E>) -> Self {
+        self.elementwise(name, gate, move |gradient, _, x| {
+            gradient.times_slope(x, GateSlope(gate), |x| {
+                let square = x.square();
+                let open = ((&square * gate.cubic + gate.linear) * x).sigmoid();
+                let slope = square * (E::from_f64(3.0) * gate.cubic) + gate.linear;
+                ((-&open + E::one()) * x * slope + E::one()) * open
+            })
+        })
     }
 
     /// x · ln y, elementwise with broadcasting, and 0 wherever x is 0 (the limit, as in entropy;
