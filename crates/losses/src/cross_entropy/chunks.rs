@@ -20,7 +20,7 @@ use super::rows::{RowTargets, Rows};
 use crate::error::Error;
 
 /// So many bytes are held for a chunk.
-const CHUNK: usize = 10 << 20;
+const CHUNK: usize = 13 << 20;
 /// So many parts of the classes can be worked on at the same time. The gradient of the hidden
 /// numbers is summed up in each.
 const PARTS: usize = 4;
@@ -28,6 +28,9 @@ const PARTS: usize = 4;
 const CACHE: usize = 1 << 20;
 /// Products are quick for multiples of so many classes.
 const GRAIN: usize = 48;
+/// So many columns of the gradient of the hidden numbers are computed at a time: the weights in
+/// them are gone through again for every few rows, and then come from a nearer cache.
+const COLUMNS: usize = 128;
 
 /// A linear layer whose cross-entropy is wanted.
 #[derive(Clone, Copy)]
@@ -309,9 +312,7 @@ impl<'a, E: Element> Part<'a, E> {
                 logits[..blocks].fill([*bias; LANES]);
             }
         }
-        let shape = [range.len(), self.stride * LANES];
-        let view = ArrayViewMut2::from_shape(shape, logits.as_flattened_mut());
-        let mut view = view.expect("a number for each class and row");
+        let mut view = matrix([range.len(), self.stride * LANES], logits.as_flattened_mut());
         let view = view.slice_axis_mut(Axis(1), Slice::from(..blocks * LANES));
         let weight = layer.weight.slice_axis(Axis(0), Slice::from(classes.clone()));
         let transposed = chunk.transposed.view();
@@ -350,12 +351,16 @@ impl<'a, E: Element> Part<'a, E> {
         let gradient = gradient.slice_axis(Axis(1), Slice::from(..count));
         if let Some(out) = &mut self.weight {
             let out = &mut out[range.start * width..range.end * width];
+            let out = matrix([range.len(), width], out);
             product(out, gradient, chunk.hidden.view(), chunk.range.start > 0);
         }
         if !self.hidden.is_empty() {
             let weight = layer.weight.slice_axis(Axis(0), Slice::from(classes));
-            let out = &mut self.hidden[..count * width];
-            product(out, gradient.t(), weight, range.start > 0);
+            let mut out = matrix([count, width], &mut self.hidden[..count * width]);
+            let out = out.axis_chunks_iter_mut(Axis(1), COLUMNS);
+            for (out, weight) in out.zip(weight.axis_chunks_iter(Axis(1), COLUMNS)) {
+                product(out, gradient.t(), weight, range.start > 0);
+            }
         }
         if let Some(out) = &mut self.bias {
             let rows = logits.as_flattened().chunks_exact(stride * LANES);
@@ -371,15 +376,17 @@ impl<'a, E: Element> Part<'a, E> {
     }
 }
 
+fn matrix<E>(shape: [usize; 2], values: &mut [E]) -> ArrayViewMut2<'_, E> {
+    ArrayViewMut2::from_shape(shape, values).expect("as many numbers as the shape has")
+}
+
 /// Writes the product of two matrices, or adds it to what is there.
 fn product<E: Element>(
-    out: &mut [E],
+    out: ArrayViewMut2<'_, E>,
     left: ArrayView2<'_, E>,
     right: ArrayView2<'_, E>,
     is_added: bool,
 ) {
-    let out = ArrayViewMut2::from_shape([left.nrows(), right.ncols()], out);
-    let out = out.expect("as many numbers as the product has");
     match is_added {
         true => matmul_onto_part(out, left, right),
         false => matmul_into_part(out, left, right),

@@ -15,7 +15,7 @@ use crate::targets::Labels;
 impl CrossEntropy {
     /// The loss of the logits hidden · weightᵀ + bias of a last layer, for hidden `[…, D]`, weight
     /// `[C, D]` and bias `[C]`: that of [`forward`](Self::forward) to within rounding, but in
-    /// memory for some rows of logits (10 MiB, or 16 rows if that is more) instead of all. With a
+    /// memory for some rows of logits (13 MiB, or 16 rows if that is more) instead of all. With a
     /// large vocabulary those and their gradient would be most of a language model's memory.
     ///
     /// A chunk of logits is computed, turned into its gradient in place, and multiplied into the
