@@ -41,6 +41,9 @@ unsafe impl<E: Send + Sync> Send for Product<E> {}
 
 /// Up to so many multiplications a product is [`Small`].
 const SMALL: usize = 1 << 20;
+/// And whatever their number if its destination has no more rows and columns than this: `gemm`
+/// would add up in another order than in a larger product, of which this might be a part.
+const FEW: usize = 64;
 /// A part with fewer multiplications than this is not worth another thread.
 const WORTH_THREADS: usize = 1 << 18;
 
@@ -49,12 +52,14 @@ impl<E: Kernel> Product<E> {
     ///
     /// The strides must stay inside the arrays the pointers point into.
     unsafe fn run(self) {
-        if self.multiplications() <= SMALL {
+        if self.multiplications() <= SMALL || self.rows.max(self.columns) <= FEW {
             // SAFETY: the caller vouches for the pointers and strides, and a part is inside.
-            self.in_parts(&|part| E::small(unsafe { Small::new(part) }));
+            let run = |part| E::small(unsafe { Small::new(part) });
+            self.in_parts(&run, |_, _| true);
         } else {
             // SAFETY: likewise.
-            self.in_parts(&|part| unsafe { part.run_alone() });
+            let run = |part: Self| unsafe { part.run_alone() };
+            self.in_parts(&run, |whole, part| whole.way() == part.way());
         }
     }
 
@@ -63,13 +68,22 @@ impl<E: Kernel> Product<E> {
     }
 
     /// Runs the product in as many parts as there are free threads. A part is some of the rows or
-    /// columns, so that each number is the same sum whatever the parts.
-    fn in_parts(self, run: &(impl Fn(Self) + Sync)) {
+    /// columns, in which each number `is_same` as in the whole, to the last bit.
+    fn in_parts(self, run: &(impl Fn(Self) + Sync), is_same: fn(&Self, &Self) -> bool) {
         if self.multiplications() < 2 * WORTH_THREADS || free_threads() < 2 {
             return run(self);
         }
-        let (first, second) = self.halves();
-        join(move || first.in_parts(run), move || second.in_parts(run));
+        let by_longer = self.rows >= self.columns;
+        let cuts = [self.halves(by_longer), self.halves(!by_longer)];
+        let cut = cuts.into_iter().find(|(a, b)| is_same(&self, a) && is_same(&self, b));
+        let Some((first, second)) = cut else { return run(self) };
+        join(move || first.in_parts(run, is_same), move || second.in_parts(run, is_same));
+    }
+
+    /// In which order `gemm` adds up depends, the layout apart, on these.
+    fn way(&self) -> [bool; 4] {
+        let (rows, columns) = (self.rows, self.columns);
+        [rows * columns <= 256, rows.max(columns) <= FEW, rows <= 1, columns <= 1]
     }
 
     /// # Safety
@@ -90,11 +104,11 @@ impl<E: Kernel> Product<E> {
         unsafe { E::gemm(self) }
     }
 
-    /// Two parts along the longer axis of the destination.
-    fn halves(self) -> (Self, Self) {
+    /// Two parts along an axis of the destination.
+    fn halves(self, by_rows: bool) -> (Self, Self) {
         // In full registers of every instruction set.
         let middle = |length: usize| (length / 2).next_multiple_of(16).min(length);
-        if self.rows >= self.columns {
+        if by_rows {
             let rows = middle(self.rows);
             let (left, destination) =
                 (rows as isize * self.left_strides[0], rows as isize * self.destination_stride);
@@ -385,17 +399,23 @@ mod tests {
     fn a_product_has_the_same_bits_whatever_the_number_of_threads() {
         let number = |i: usize| (i as f32 * 0.7).sin();
         // One that is small, and one that is not; both are worth threads, in rows or in columns.
-        for [rows, inner, columns] in [[91, 80, 77], [77, 80, 91], [150, 90, 203], [40, 300, 530]] {
+        let small = [[91, 80, 77], [77, 80, 91], [50, 2000, 60]];
+        // Of the last ones halves would be added up in another order, if they were cut.
+        let large = [[150, 90, 203], [40, 300, 530], [64, 784, 128], [17, 2000, 66]];
+        let narrow = [[300, 2000, 2], [100, 20_000, 1], [1, 20_000, 100], [20, 3000, 20]];
+        for [rows, inner, columns] in [&small[..], &large, &narrow].concat() {
             assert!(rows * inner * columns >= 2 * WORTH_THREADS);
             let x = Array2::from_shape_fn((rows, inner), |(i, j)| number(inner * i + j));
             let y = Array2::from_shape_fn((inner, columns), |(i, j)| number(columns * i + j + 7));
             let bias: Vec<f32> = (0..columns).map(number).collect();
-            let bits = |threads: usize| -> Vec<u32> {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                let values = pool.install(|| affine(x.view(), y.view(), &bias));
-                values.into_iter().map(f32::to_bits).collect()
-            };
-            assert_eq!(bits(1), bits(4), "{rows} × {inner} × {columns}");
+            for right in [y.view(), y.t().as_standard_layout().view().reversed_axes()] {
+                let bits = |threads: usize| -> Vec<u32> {
+                    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+                    let affine = || affine(x.view(), right, &bias);
+                    pool.build().unwrap().install(affine).into_iter().map(f32::to_bits).collect()
+                };
+                assert_eq!(bits(1), bits(4), "{rows} × {inner} × {columns}");
+            }
         }
     }
 
