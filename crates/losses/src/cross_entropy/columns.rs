@@ -105,7 +105,9 @@ impl<E: Element> Vectorized for Finish<'_, E> {
                     let count = logits.len() / stride;
                     for class in 0..count {
                         // The next panel, once over all blocks.
-                        prefetch(logits, logits.len() + block * count + class);
+                        prefetch(
+                            logits.as_ptr().wrapping_add(logits.len() + block * count + class),
+                        );
                         let x = &mut logits[class * stride + block];
                         for lane in 0..LANES {
                             let shifted = (x[lane] - shift[lane]) * rows.scale;
@@ -115,7 +117,7 @@ impl<E: Element> Vectorized for Finish<'_, E> {
                     continue;
                 }
                 let (x, out, dense) = panel.read(rows, logits, stride, block);
-                exponentials::<A, E>(x, out, &outcome.max, rows.scale);
+                exponentials::<A, E>(x, out, &outcome.max, rows.scale, |_| ());
                 let loss = &mut self.losses[block];
                 dense.finish(loss, x, out, outcome, E::one(), rows.scale);
                 keep(is_given, x, out);

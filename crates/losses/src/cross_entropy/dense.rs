@@ -54,6 +54,22 @@ pub(super) struct Outcome<E> {
     pub(super) at_label: Tile<E>,
 }
 
+impl<E: Element> Outcome<E> {
+    /// That of the row in one lane, in every lane.
+    #[inline(always)]
+    pub(super) fn in_every_lane(&self, lane: usize) -> Self {
+        Self {
+            loss: [self.loss[lane]; LANES],
+            max: [self.max[lane]; LANES],
+            log_sum: [self.log_sum[lane]; LANES],
+            factor: [self.factor[lane]; LANES],
+            upstream: [self.upstream[lane]; LANES],
+            smoothing: [self.smoothing[lane]; LANES],
+            at_label: [self.at_label[lane]; LANES],
+        }
+    }
+}
+
 /// A number for each class: a slice, or one number for all, for which loops are compiled apart.
 trait PerClass<E>: Copy {
     fn at(self, tile: usize, lane: usize) -> E;
@@ -198,5 +214,15 @@ impl<E: Element> Counts<E> {
             weighted: total(self.weighted),
             least: [self.least.into_iter().fold(E::zero(), E::min); LANES],
         }
+    }
+
+    /// Makes those of a row, which are the same in every lane, those of one lane.
+    #[inline(always)]
+    pub(super) fn put(&mut self, lane: usize, row: &Self) {
+        self.unmasked[lane] = row.unmasked[lane];
+        self.weight[lane] = row.weight[lane];
+        self.probability[lane] = row.probability[lane];
+        self.weighted[lane] = row.weighted[lane];
+        self.least[lane] = row.least[lane];
     }
 }

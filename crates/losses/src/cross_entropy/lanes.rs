@@ -5,8 +5,10 @@
 //! row; with many, the lanes share one row, lane l having the classes l, l + LANES, …, and their
 //! sums are added up.
 
+use std::hint::black_box;
+
 use downhill_tensor::Element;
-use downhill_tensor::kernels::{Arithmetic, prefetch};
+use downhill_tensor::kernels::Arithmetic;
 
 pub(super) const LANES: usize = 16;
 
@@ -62,36 +64,52 @@ impl<E: Element> Sums<E> {
     }
 }
 
-/// Raises `max` to the largest logit in each lane. NaN is passed over.
+/// The largest logit in each lane, −∞ of none. NaN is passed over.
 #[inline(always)]
-pub(super) fn raise<E: Element>(max: &mut Tile<E>, x: &[Tile<E>]) {
-    let mut lanes = *max;
-    for x in x {
-        for lane in 0..LANES {
-            lanes[lane] = larger(lanes[lane], x[lane]);
+pub(super) fn maximum<E: Element>(x: &[Tile<E>]) -> Tile<E> {
+    // Four parts, none of which waits for the others.
+    let mut parts = [[E::neg_infinity(); LANES]; 4];
+    let (groups, rest) = x.as_chunks::<4>();
+    for group in groups {
+        for (part, x) in parts.iter_mut().zip(group) {
+            *part = each(|lane| larger(part[lane], x[lane]));
         }
     }
-    *max = lanes;
+    let [first, ..] = &mut parts;
+    for x in rest {
+        *first = each(|lane| larger(first[lane], x[lane]));
+    }
+    let [first, second, third, fourth] = settled(parts);
+    each(|lane| larger(larger(first[lane], second[lane]), larger(third[lane], fourth[lane])))
 }
 
-/// Writes e^((x − max) · scale) to `out`.
+/// The same. What is done with lanes after a loop could make the compiler hold them two by two in
+/// the loop; so they take a detour through memory.
+#[inline(always)]
+fn settled<T>(lanes: T) -> T {
+    black_box(lanes)
+}
+
+/// Writes e^((x − max) · scale) to `out`. The sum in each lane. Before each tile, `prefetch` is
+/// called with its index.
 #[inline(always)]
 pub(super) fn exponentials<A: Arithmetic, E: Element>(
     x: &[Tile<E>],
     out: &mut [Tile<E>],
     max: &Tile<E>,
     scale: E,
-) {
+    prefetch: impl Fn(usize),
+) -> Tile<E> {
     let shift = finite(max);
-    // What lies as far ahead as this goes is read next: the next panel, or the next row.
-    let length = x.len();
-    for (tile, out) in out[..length].iter_mut().enumerate() {
-        prefetch(x, length + tile);
-        let x = &x[tile];
-        for lane in 0..LANES {
-            out[lane] = ((x[lane] - shift[lane]) * scale).decay::<A>();
-        }
+    let mut sum = [E::zero(); LANES];
+    for (tile, (x, out)) in x.iter().zip(out).enumerate() {
+        prefetch(tile);
+        // Complete before it is written, so that the compiler need not ask whether `x` is `out`.
+        let exponential = each(|lane| ((x[lane] - shift[lane]) * scale).decay::<A>());
+        sum = each(|lane| sum[lane] + exponential[lane]);
+        *out = exponential;
     }
+    settled(sum)
 }
 
 /// What is subtracted for this maximum: −∞ − (−∞) would be NaN, but where everything is masked the
@@ -99,28 +117,6 @@ pub(super) fn exponentials<A: Arithmetic, E: Element>(
 #[inline(always)]
 pub(super) fn finite<E: Element>(max: &Tile<E>) -> Tile<E> {
     each(|lane| if max[lane] == E::neg_infinity() { E::zero() } else { max[lane] })
-}
-
-/// The sum in each lane.
-#[inline(always)]
-pub(super) fn sum<E: Element>(x: &[Tile<E>]) -> Tile<E> {
-    // Several sums, none of which waits for the others.
-    let mut sums = [[E::zero(); LANES]; 4];
-    let (groups, rest) = x.as_chunks::<4>();
-    for group in groups {
-        for (sum, x) in sums.iter_mut().zip(group) {
-            for lane in 0..LANES {
-                sum[lane] += x[lane];
-            }
-        }
-    }
-    let [mut sum, second, third, fourth] = sums;
-    for x in [&second, &third, &fourth].into_iter().chain(rest) {
-        for lane in 0..LANES {
-            sum[lane] += x[lane];
-        }
-    }
-    sum
 }
 
 /// Adds what is less than 1.
@@ -135,34 +131,49 @@ pub(super) fn add_lesser<E: Element>(sum: &mut Tile<E>, x: &[Tile<E>]) {
     *sum = lanes;
 }
 
-/// Multiplies by one factor.
+/// Multiplies by one factor. Before each of the first `early` tiles, `prefetch` is called with its
+/// index.
 #[inline(always)]
-pub(super) fn multiply<E: Element>(x: &mut [Tile<E>], factor: E) {
-    for x in x.as_flattened_mut() {
+pub(super) fn multiply<E: Element>(x: &mut [E], factor: E, early: usize, prefetch: impl Fn(usize)) {
+    let (tiles, rest) = x.as_chunks_mut::<LANES>();
+    let (first, others) = tiles.split_at_mut(early.min(tiles.len()));
+    for (index, tile) in first.iter_mut().enumerate() {
+        prefetch(index);
+        *tile = each(|lane| tile[lane] * factor);
+    }
+    for x in others.as_flattened_mut() {
+        *x *= factor;
+    }
+    for x in rest {
         *x *= factor;
     }
 }
 
 /// The larger of two; `max` if `x` is NaN.
 #[inline(always)]
-fn larger<E: Element>(max: E, x: E) -> E {
+pub(super) fn larger<E: Element>(max: E, x: E) -> E {
     if x > max { x } else { max }
 }
 
 /// The largest of the lanes, passing over NaN, in every lane.
 #[inline(always)]
-pub(super) fn maximum<E: Element>(lanes: Tile<E>) -> Tile<E> {
-    [lanes.into_iter().fold(E::neg_infinity(), larger); LANES]
+pub(super) fn largest<E: Element>(lanes: Tile<E>) -> Tile<E> {
+    across(lanes, larger)
 }
 
 /// The sum over the lanes, in every lane.
 #[inline(always)]
-pub(super) fn total<E: Element>(mut lanes: Tile<E>) -> Tile<E> {
+pub(super) fn total<E: Element>(lanes: Tile<E>) -> Tile<E> {
+    across(lanes, |sum, x| sum + x)
+}
+
+/// All lanes put together by `f`, in every lane.
+#[inline(always)]
+fn across<E: Element>(mut lanes: Tile<E>, f: impl Fn(E, E) -> E) -> Tile<E> {
     let mut width = LANES / 2;
     while width > 0 {
         for lane in 0..width {
-            let other = lanes[lane + width];
-            lanes[lane] += other;
+            lanes[lane] = f(lanes[lane], lanes[lane + width]);
         }
         width /= 2;
     }

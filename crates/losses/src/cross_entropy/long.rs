@@ -1,225 +1,286 @@
 //! Rows of many classes, along which the lanes run.
 
-use downhill_tensor::Element;
-use downhill_tensor::kernels::Arithmetic;
+use std::ops::Range;
 
-use super::dense::{Counts, Dense};
+use downhill_tensor::Element;
+use downhill_tensor::kernels::{Arithmetic, prefetch};
+
+use super::dense::{Counts, Dense, Outcome};
 use super::lanes::{
-    LANES, Sums, Tile, add_lesser, each, exponentials, maximum, multiply, raise, sum, total,
+    LANES, Sums, Tile, add_lesser, each, exponentials, larger, largest, maximum, multiply, total,
 };
 use super::rows::{RowTargets, Rows};
-use super::short::rest;
+use super::short::without_largest;
 use crate::error::Error;
 
-/// A row is gone through in panels of this many tiles, which stay in the first-level cache.
-const PANEL: usize = 128;
+/// A row is gone through in panels of so many bytes, which stay in the first-level cache.
+const PANEL: usize = 8 << 10;
+/// So many bytes of rows at a time, if that is more than one row, stay there, too.
+const BLOCK: usize = 2 * PANEL;
+/// So many tiles ahead of those at hand, logits and gradient are called into cache, the next row's
+/// after the end of one. Multiples of a page's 64 would all fall on the same places in cache.
+const LOGITS_AHEAD: usize = 144;
+const GRADIENT_AHEAD: usize = 80;
+/// And while a row is finished, which needs nothing from memory, this part of the gradient of the
+/// next block.
+const EARLY_PERCENT: usize = 40;
 
 /// Buffers that rows share.
 pub(super) struct Scratch<E> {
     /// The exponentials of a panel, when no gradient is wanted.
-    panel: Vec<Tile<E>>,
-    /// The largest logit of each panel.
-    maxima: Vec<E>,
+    panel: Vec<E>,
+    /// Of each panel of some rows, the largest logit, and then how its exponential compares with
+    /// that of the row's largest.
+    ratios: Vec<E>,
+    /// The sums of the exponentials of each panel of a row, as in [`Sums`].
+    rests: Vec<E>,
 }
 
 impl<E: Element> Scratch<E> {
     #[inline(always)]
     pub(super) fn new() -> Self {
-        Self { panel: vec![[E::zero(); LANES]; PANEL], maxima: Vec::new() }
+        Self { panel: vec![E::zero(); panel_length::<E>()], ratios: Vec::new(), rests: Vec::new() }
     }
 }
 
+const fn panel_length<E>() -> usize {
+    PANEL / size_of::<E>()
+}
+
+/// How many rows are seen to at a time.
+pub(super) fn rows_of_block<E>(classes: usize) -> usize {
+    (BLOCK / size_of::<E>() / classes).clamp(1, LANES)
+}
+
 impl<E: Element> Rows<'_, E> {
-    /// The loss of one row.
+    /// As many rows from `first` as `losses` has, at most [`LANES`].
     #[inline(always)]
-    pub(super) fn long_row<A: Arithmetic>(
+    pub(super) fn long_rows<A: Arithmetic>(
+        &self,
+        first: usize,
+        losses: &mut [E],
+        mut gradient: Option<&mut [E]>,
+        scratch: &mut Scratch<E>,
+    ) -> Result<(), Error> {
+        let (count, classes) = (losses.len(), self.classes);
+        let panels = classes.div_ceil(panel_length::<E>());
+        scratch.ratios.clear();
+        let (mut sums, mut counts) = (Sums::new(), Counts::zero());
+        let mut at_label = [E::zero(); LANES];
+        for (lane, at_label) in at_label[..count].iter_mut().enumerate() {
+            let row = first + lane;
+            let gradient = row_of(&mut gradient, lane, classes);
+            let (max, rest, row_counts) = self.sum_row::<A>(row, gradient, scratch);
+            (sums.max[lane], sums.rest[lane]) = (max, rest);
+            if self.is_dense() {
+                counts.put(lane, &row_counts);
+            }
+            if let RowTargets::Labels(labels) = self.targets {
+                // Ignored rows, whose label need not be a class, are seen to in the end.
+                let logits = &self.logits[row * classes..][..classes];
+                *at_label = logits.get(labels[row]).copied().unwrap_or(E::zero());
+            }
+        }
+        let outcome = self.outcome_of_rows::<A>(first, count, &sums, &counts, &at_label);
+        for (lane, loss) in losses.iter_mut().enumerate() {
+            let row = first + lane;
+            let mut gradient = row_of(&mut gradient, lane, classes);
+            if self.is_unusual(row, &sums, &counts, lane)? {
+                *loss = self.unusual_row(row, gradient);
+                continue;
+            }
+            *loss = outcome.loss[lane];
+            let ratios = &scratch.ratios[lane * panels..][..panels];
+            if self.is_dense() {
+                let outcome = outcome.in_every_lane(lane);
+                let gradient = gradient.as_deref_mut();
+                *loss += self.finish_row(row, gradient, &outcome, ratios, &mut scratch.panel);
+            } else if let Some(gradient) = &mut gradient {
+                for (gradient, &ratio) in gradient.chunks_mut(panel_length::<E>()).zip(ratios) {
+                    let next = gradient.as_ptr().wrapping_add(count * classes).cast::<Tile<E>>();
+                    let early = gradient.len() / LANES * EARLY_PERCENT / 100;
+                    multiply(gradient, outcome.factor[lane] * ratio, early, |tile| {
+                        prefetch(next.wrapping_add(tile));
+                    });
+                }
+            }
+            if let (RowTargets::Labels(labels), Some(gradient)) = (self.targets, gradient) {
+                gradient[labels[row]] = outcome.at_label[lane];
+            }
+        }
+        Ok(())
+    }
+
+    /// The largest logit of a row, the sum of its exponentials as in [`Sums`], and the counts of
+    /// dense targets. Writes the exponentials, relative to the largest of their panel.
+    #[inline(always)]
+    fn sum_row<A: Arithmetic>(
         &self,
         row: usize,
         mut gradient: Option<&mut [E]>,
         scratch: &mut Scratch<E>,
-    ) -> Result<E, Error> {
-        let range = row * self.classes..(row + 1) * self.classes;
-        let logits = &self.logits[range.clone()];
-        let x = Panels::new(logits, E::neg_infinity());
+    ) -> (E, E, Counts<E>) {
+        let Scratch { panel: no_gradient, ratios, rests } = scratch;
+        let (first, mut counts) = (ratios.len(), Counts::zero());
+        rests.clear();
+        let mut start = 0;
+        while start < self.classes {
+            let end = self.classes.min(start + panel_length::<E>());
+            let logits = &self.logits[row * self.classes..][start..end];
+            let x = Tiles::new(logits, E::neg_infinity());
+            let out = match &mut gradient {
+                Some(gradient) => &mut gradient[start..end],
+                None => &mut no_gradient[..end - start],
+            };
+            let (max, rest) = sum_panel::<A, E>(&x, out, self.scale);
+            ratios.push(max);
+            rests.push(rest);
+            if self.is_dense() {
+                let targets = self.targets_of_panel(row, start..end);
+                for (x, targets) in x.parts().into_iter().zip(targets.parts(self)) {
+                    counts.add(x, &targets);
+                }
+            }
+            start = end;
+        }
+        if self.is_dense() {
+            counts = counts.over_lanes();
+        }
+        let ratios = &mut ratios[first..];
+        let max = ratios.iter().copied().fold(E::neg_infinity(), larger);
+        let top = ratios.iter().position(|&x| x == max).unwrap_or(0);
+        let shift = if max == E::neg_infinity() { E::zero() } else { max };
+        for ratio in &mut *ratios {
+            *ratio = ((*ratio - shift) * self.scale).decay::<A>();
+        }
+        let mut all = rests[top];
+        for (panel, (&rest, &ratio)) in rests.iter().zip(&*ratios).enumerate() {
+            all += if panel == top { E::zero() } else { (E::one() + rest) * ratio };
+        }
+        (max, all, counts)
+    }
+
+    /// The loss of a row's dense targets. Makes the exponentials, relative to the largest logit
+    /// of their panel, the gradient.
+    #[inline(always)]
+    fn finish_row(
+        &self,
+        row: usize,
+        mut gradient: Option<&mut [E]>,
+        outcome: &Outcome<E>,
+        ratios: &[E],
+        no_gradient: &mut [E],
+    ) -> E {
+        let mut loss = E::zero();
+        for (panel, &ratio) in ratios.iter().enumerate() {
+            let start = panel * panel_length::<E>();
+            let end = self.classes.min(start + panel_length::<E>());
+            let logits = &self.logits[row * self.classes..][start..end];
+            let (x, targets) =
+                (Tiles::new(logits, E::neg_infinity()), self.targets_of_panel(row, start..end));
+            let out = match &mut gradient {
+                Some(gradient) => &mut gradient[start..end],
+                None => &mut no_gradient[..end - start],
+            };
+            let mut rest = Tiles::new(out, E::zero()).rest;
+            let mut part = [E::zero(); LANES];
+            let (whole, out_rest) = out.as_chunks_mut();
+            let out = [whole, std::slice::from_mut(&mut rest)];
+            for ((x, out), targets) in x.parts().into_iter().zip(out).zip(targets.parts(self)) {
+                targets.finish(&mut part, x, out, outcome, ratio, self.scale);
+            }
+            out_rest.copy_from_slice(&rest[..out_rest.len()]);
+            loss += total(part)[0];
+        }
+        loss
+    }
+
+    #[inline(always)]
+    fn targets_of_panel(&self, row: usize, classes: Range<usize>) -> Targets<'_, E> {
         let probabilities = match self.targets {
-            RowTargets::Probabilities(values) => Some(Panels::new(&values[range], E::zero())),
+            RowTargets::Probabilities(values) => {
+                let values = &values[row * self.classes..][classes.clone()];
+                Some(Tiles::new(values, E::zero()))
+            }
             RowTargets::Labels(_) => None,
         };
-        let weights = self.weights.map(|weights| Panels::new(weights, E::zero()));
-        let dense = Split { probabilities: probabilities.as_ref(), weights: weights.as_ref() };
-        let Scratch { panel, maxima } = scratch;
-        let has_gradient = gradient.is_some();
-        let mut out = PanelsMut::new(gradient.as_deref_mut(), panel);
-
-        let mut tail = [E::zero(); LANES];
-        let mut counts = Counts::zero();
-        let mut sums = Sums::new();
-        maxima.clear();
-        for panel in 0..x.len() {
-            let x = x.get(panel, &mut tail);
-            let part = sum_panel::<A, E>(x, out.get(panel), self.scale);
-            maxima.push(part.max[0]);
-            sums = sums.plus::<A>(&part, self.scale);
-            if self.is_dense() {
-                let [mut p, mut w] = [[E::zero(); LANES]; 2];
-                for (half, x) in x.into_iter().enumerate() {
-                    counts.add(x, &dense.get(self, panel, half, [&mut p, &mut w]));
-                }
-            }
-        }
-        let counts = counts.over_lanes();
-        if self.is_unusual(row, &sums, &counts, 0)? {
-            return Ok(self.unusual_row(row, gradient));
-        }
-        let (mut at_label, mut label_weight) = (E::zero(), E::one());
-        if let RowTargets::Labels(labels) = self.targets {
-            (at_label, label_weight) = (logits[labels[row]], self.weight(labels[row]));
-        }
-        let upstream = [self.upstream(row); LANES];
-        let outcome =
-            self.outcome::<A>(&sums, &counts, &[at_label; LANES], &[label_weight; LANES], upstream);
-        let mut loss = outcome.loss[0];
-        if has_gradient || self.is_dense() {
-            for (panel, &max) in maxima.iter().enumerate() {
-                let ratio = ((max - sums.max[0]) * self.scale).decay::<A>();
-                let x = x.get(panel, &mut tail);
-                for (half, (x, out)) in x.into_iter().zip(out.get(panel)).enumerate() {
-                    if self.is_dense() {
-                        let mut part = [E::zero(); LANES];
-                        let [mut p, mut w] = [[E::zero(); LANES]; 2];
-                        let dense = dense.get(self, panel, half, [&mut p, &mut w]);
-                        dense.finish(&mut part, x, out, &outcome, ratio, self.scale);
-                        loss += total(part)[0];
-                    } else {
-                        multiply(&mut out[..x.len()], outcome.factor[0] * ratio);
-                    }
-                }
-            }
-        }
-        out.finish();
-        if let (RowTargets::Labels(labels), Some(gradient)) = (self.targets, gradient) {
-            gradient[labels[row]] = outcome.at_label[0];
-        }
-        Ok(loss)
+        let weights = match self.weights {
+            Some(weights) => Some(Tiles::new(&weights[classes], E::zero())),
+            None => None,
+        };
+        Targets { probabilities, weights }
     }
 }
 
-/// Writes the exponentials of a panel, relative to its largest, and sums them up in every lane.
+/// Writes the exponentials of a panel, relative to its largest. The largest, and the sum of the
+/// others.
 #[inline(always)]
-fn sum_panel<A: Arithmetic, E: Element>(
-    x: [&[Tile<E>]; 2],
-    mut out: [&mut [Tile<E>]; 2],
-    scale: E,
-) -> Sums<E> {
-    let mut max = [E::neg_infinity(); LANES];
-    for x in x {
-        raise(&mut max, x);
+fn sum_panel<A: Arithmetic, E: Element>(x: &Tiles<'_, E>, out: &mut [E], scale: E) -> (E, E) {
+    let max = maximum(x.whole);
+    let max = largest(each(|lane| larger(max[lane], x.rest[lane])));
+    let (whole, out_rest) = out.as_chunks_mut();
+    let written = whole.as_ptr();
+    let mut all = exponentials::<A, E>(x.whole, whole, &max, scale, |tile| {
+        prefetch(x.whole.as_ptr().wrapping_add(tile + LOGITS_AHEAD));
+        prefetch(written.wrapping_add(tile + GRADIENT_AHEAD));
+    });
+    let mut rest = [[E::zero(); LANES]];
+    if !out_rest.is_empty() {
+        let more = exponentials::<A, E>(&[x.rest], &mut rest, &max, scale, |_| ());
+        all = each(|lane| all[lane] + more[lane]);
+        out_rest.copy_from_slice(&rest[0][..out_rest.len()]);
     }
-    let max = maximum(max);
-    let (mut all, mut lesser) = ([E::zero(); LANES], [E::zero(); LANES]);
-    for (x, out) in x.into_iter().zip(&mut out) {
-        exponentials::<A, E>(x, out, &max, scale);
-        let part = sum(&out[..x.len()]);
-        all = each(|lane| all[lane] + part[lane]);
-    }
-    let all = total(all);
+    let (all, mut lesser) = (total(all), [E::zero(); LANES]);
     if all[0] < E::one() + E::one() {
-        for (x, out) in x.into_iter().zip(out) {
-            add_lesser(&mut lesser, &out[..x.len()]);
-        }
+        add_lesser(&mut lesser, whole);
+        add_lesser(&mut lesser, &rest);
     }
-    Sums { max, rest: rest(&all, &total(lesser)) }
+    (max[0], without_largest(&all, &total(lesser))[0])
 }
 
-/// Dense targets by panels.
-struct Split<'a, E> {
-    probabilities: Option<&'a Panels<'a, E>>,
-    weights: Option<&'a Panels<'a, E>>,
+/// Values in tiles.
+struct Tiles<'t, E> {
+    whole: &'t [Tile<E>],
+    /// What does not fill one, padded.
+    rest: Tile<E>,
+    has_rest: bool,
 }
 
-impl<'a, E: Element> Split<'a, E> {
+impl<'t, E: Element> Tiles<'t, E> {
     #[inline(always)]
-    fn get<'t>(
-        &self,
-        rows: &Rows<'_, E>,
-        panel: usize,
-        half: usize,
-        [p, w]: [&'t mut Tile<E>; 2],
-    ) -> Dense<'t, E>
-    where
-        'a: 't,
-    {
-        rows.dense(
-            self.probabilities.map(|values| values.get(panel, p)[half]),
-            self.weights.map(|weights| weights.get(panel, w)[half]),
-        )
+    fn new(values: &'t [E], padding: E) -> Self {
+        let (whole, values) = values.as_chunks();
+        let mut rest = [padding; LANES];
+        rest[..values.len()].copy_from_slice(values);
+        Self { whole, rest, has_rest: !values.is_empty() }
+    }
+
+    #[inline(always)]
+    fn parts(&self) -> [&[Tile<E>]; 2] {
+        [self.whole, &std::slice::from_ref(&self.rest)[..usize::from(self.has_rest)]]
     }
 }
 
-/// A row in panels of two halves. The second half is empty but in the last panel, where it is a
-/// tile, padded, of what does not fill one.
-struct Panels<'a, E> {
-    tiles: &'a [Tile<E>],
-    rest: &'a [E],
-    padding: E,
+/// The dense targets of a panel.
+struct Targets<'t, E> {
+    probabilities: Option<Tiles<'t, E>>,
+    weights: Option<Tiles<'t, E>>,
 }
 
-impl<'a, E: Element> Panels<'a, E> {
+impl<E: Element> Targets<'_, E> {
+    /// Those of the whole tiles, and of the rest.
     #[inline(always)]
-    fn new(row: &'a [E], padding: E) -> Self {
-        let (tiles, rest) = row.as_chunks();
-        Self { tiles, rest, padding }
-    }
-
-    #[inline(always)]
-    fn len(&self) -> usize {
-        self.tiles.len().div_ceil(PANEL).max(1)
-    }
-
-    /// A panel, whose second half is written to `tail`: not before it is its turn, when the end of
-    /// the row is in cache.
-    #[inline(always)]
-    fn get<'t>(&self, panel: usize, tail: &'t mut Tile<E>) -> [&'t [Tile<E>]; 2]
-    where
-        'a: 't,
-    {
-        let (start, end) = (panel * PANEL, (panel + 1) * PANEL);
-        let has_tail = end >= self.tiles.len() && !self.rest.is_empty();
-        if has_tail {
-            *tail = [self.padding; LANES];
-            tail[..self.rest.len()].copy_from_slice(self.rest);
-        }
-        let end = end.min(self.tiles.len());
-        [&self.tiles[start..end], &std::slice::from_ref(tail)[..usize::from(has_tail)]]
+    fn parts<'t>(&'t self, rows: &Rows<'_, E>) -> [Dense<'t, E>; 2] {
+        let [probabilities, weights] =
+            [&self.probabilities, &self.weights].map(|tiles| tiles.as_ref().map(Tiles::parts));
+        let part = |part: usize| {
+            rows.dense(probabilities.map(|tiles| tiles[part]), weights.map(|tiles| tiles[part]))
+        };
+        [part(0), part(1)]
     }
 }
 
-/// The gradient of a row in panels, or one panel for all where there is none.
-struct PanelsMut<'a, E> {
-    tiles: &'a mut [Tile<E>],
-    tail: Tile<E>,
-    rest: &'a mut [E],
-    is_gradient: bool,
-}
-
-impl<'a, E: Element> PanelsMut<'a, E> {
-    #[inline(always)]
-    fn new(row: Option<&'a mut [E]>, scratch: &'a mut [Tile<E>]) -> Self {
-        let is_gradient = row.is_some();
-        let (tiles, rest) = row.map_or((scratch, &mut [][..]), |row| row.as_chunks_mut());
-        Self { tiles, tail: [E::zero(); LANES], rest, is_gradient }
-    }
-
-    #[inline(always)]
-    fn get(&mut self, panel: usize) -> [&mut [Tile<E>]; 2] {
-        let start = if self.is_gradient { panel * PANEL } else { 0 };
-        let end = self.tiles.len().min(start + PANEL);
-        [&mut self.tiles[start..end], std::slice::from_mut(&mut self.tail)]
-    }
-
-    /// Writes the tail back.
-    #[inline(always)]
-    fn finish(self) {
-        self.rest.copy_from_slice(&self.tail[..self.rest.len()]);
-    }
+#[inline(always)]
+fn row_of<'a, E>(rows: &'a mut Option<&mut [E]>, row: usize, length: usize) -> Option<&'a mut [E]> {
+    rows.as_deref_mut().map(|rows| &mut rows[row * length..][..length])
 }

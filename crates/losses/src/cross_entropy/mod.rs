@@ -192,7 +192,7 @@ impl CrossEntropy {
             (None, None) => unreachable!("one of the two was just made"),
         };
         let upstream = self.upstream(targets, count);
-        let mut losses = vec![E::zero(); count];
+        let mut losses = kernels::buffer::<E>(count);
         // That of unreduced losses is left to the backward pass, which knows their upstream
         // gradients.
         let is_reduced = self.reduction != Reduction::None;
@@ -202,11 +202,16 @@ impl CrossEntropy {
             let logits = logits.values();
             let rows = self.rows(&logits, classes, targets, weights.as_deref(), upstream);
             rows.run(&mut losses, gradient.as_deref_mut())?;
-        } else if let Some(gradient) = &mut gradient {
-            gradient.fill(E::zero());
+        } else {
+            losses.fill(E::zero());
+            gradient.iter_mut().for_each(|gradient| gradient.fill(E::zero()));
         }
         let value = match is_reduced {
-            true => ArrayD::from_elem(vec![], E::from_f64(sum(&losses) * upstream)),
+            true => {
+                let sum = sum(&losses);
+                kernels::recycle(losses);
+                ArrayD::from_elem(vec![], E::from_f64(sum * upstream))
+            }
             false => {
                 let factor = E::from_f64(self.factor);
                 losses.iter_mut().for_each(|loss| *loss *= factor);

@@ -7,7 +7,7 @@ use downhill_tensor::kernels::{Arithmetic, Vectorized, free_threads, join, vecto
 
 use super::dense::{Counts, Dense, Outcome};
 use super::lanes::{LANES, Sums, Tile, each};
-use super::long::Scratch;
+use super::long::{Scratch, rows_of_block};
 use super::short::Blocks;
 use crate::checks::not_a_distribution;
 use crate::error::Error;
@@ -15,7 +15,8 @@ use crate::error::Error;
 /// Up to this many classes the lanes run across rows, beyond it along a row.
 const FEW: usize = 32;
 
-/// Fewer logits than this are not worth another thread.
+/// Fewer logits than this are not worth another thread. Of few classes, whose rows must be turned
+/// into lanes and back, a quarter of them takes as long.
 const GRAIN: usize = 1 << 15;
 
 /// What is to be computed.
@@ -78,7 +79,8 @@ impl<E: Element> Rows<'_, E> {
         let count = losses.len();
         // Lanes that run across rows are then full on either side.
         let middle = if self.classes > FEW { count / 2 } else { (count / 2) / LANES * LANES };
-        if count * self.classes < GRAIN || middle == 0 || free_threads() < 2 {
+        let grain = if self.classes > FEW { GRAIN } else { GRAIN / 4 };
+        if count * self.classes < grain || middle == 0 || free_threads() < 2 {
             return vectorize_arithmetic(Serial { rows: self, first, losses, gradient });
         }
         let (losses, more_losses) = losses.split_at_mut(middle);
@@ -228,10 +230,10 @@ impl<E: Element> Rows<'_, E> {
         let relative = |&x: &E| if x == E::infinity() { E::zero() } else { E::neg_infinity() };
         let relative: Vec<E> = logits.iter().map(relative).collect();
         let rows = Rows { z_loss: E::zero(), ..self.some(row..row + 1, &relative) };
-        let scratch = &mut Scratch::new();
-        let row_alone = LongRow { rows: &rows, gradient: gradient.as_deref_mut(), scratch };
-        let loss = vectorize_arithmetic(row_alone);
-        let mut loss = loss.expect("a row with a logit of 0 and the targets of one in order");
+        let mut loss = E::zero();
+        let losses = std::slice::from_mut(&mut loss);
+        rows.split(0, losses, gradient.as_deref_mut())
+            .expect("a row with a logit of 0 and the targets of one in order");
         if self.z_loss > E::zero() {
             loss = E::infinity();
             for (gradient, x) in gradient.into_iter().flatten().zip(logits) {
@@ -305,35 +307,19 @@ impl<E: Element> Vectorized for Serial<'_, E> {
         let Self { rows, first, losses, mut gradient } = self;
         let mut long = (rows.classes > FEW).then(Scratch::new);
         let mut short = long.is_none().then(|| Blocks::new(rows));
-        let step = if long.is_some() { 1 } else { LANES };
+        let step = if long.is_some() { rows_of_block::<E>(rows.classes) } else { LANES };
         for (block, losses) in losses.chunks_mut(step).enumerate() {
             let (row, length) = (first + block * step, losses.len() * rows.classes);
             let gradient = gradient
                 .as_deref_mut()
                 .map(|gradient| &mut gradient[block * step * rows.classes..][..length]);
             if let Some(scratch) = &mut long {
-                losses[0] = rows.long_row::<A>(row, gradient, scratch)?;
+                rows.long_rows::<A>(row, losses, gradient, scratch)?;
             } else if let Some(blocks) = &mut short {
                 rows.short_rows::<A>(row, losses, gradient, blocks)?;
             }
         }
         Ok(())
-    }
-}
-
-/// One row of many classes.
-struct LongRow<'a, E> {
-    rows: &'a Rows<'a, E>,
-    gradient: Option<&'a mut [E]>,
-    scratch: &'a mut Scratch<E>,
-}
-
-impl<E: Element> Vectorized for LongRow<'_, E> {
-    type Output = Result<E, Error>;
-
-    #[inline(always)]
-    fn run<A: Arithmetic>(self) -> Result<E, Error> {
-        self.rows.long_row::<A>(0, self.gradient, self.scratch)
     }
 }
 

@@ -4,7 +4,7 @@ use downhill_tensor::Element;
 use downhill_tensor::kernels::Arithmetic;
 
 use super::dense::Counts;
-use super::lanes::{LANES, Sums, Tile, add_lesser, exponentials, raise, sum};
+use super::lanes::{LANES, Sums, Tile, add_lesser, exponentials, maximum};
 use super::rows::{RowTargets, Rows};
 use crate::error::Error;
 
@@ -105,18 +105,17 @@ pub(super) fn sum_lanes<A: Arithmetic, E: Element>(
     out: &mut [Tile<E>],
     scale: E,
 ) -> Sums<E> {
-    let mut max = [E::neg_infinity(); LANES];
-    raise(&mut max, x);
-    exponentials::<A, E>(x, out, &max, scale);
+    let max = maximum(x);
+    let sum = exponentials::<A, E>(x, out, &max, scale, |_| ());
     let mut lesser = [E::zero(); LANES];
     add_lesser(&mut lesser, &out[..x.len()]);
-    Sums { max, rest: rest(&sum(&out[..x.len()]), &lesser) }
+    Sums { max, rest: without_largest(&sum, &lesser) }
 }
 
 /// A sum of exponentials without its largest term, which is 1, where `lesser` is the sum of those
 /// that are less.
 #[inline(always)]
-pub(super) fn rest<E: Element>(sum: &Tile<E>, lesser: &Tile<E>) -> Tile<E> {
+pub(super) fn without_largest<E: Element>(sum: &Tile<E>, lesser: &Tile<E>) -> Tile<E> {
     let two = E::one() + E::one();
     let mut rest = *sum;
     for lane in 0..LANES {

@@ -6,6 +6,10 @@ use pulp::{Arch, NullaryFnOnce, Scalar, Simd, WithSimd};
 
 use crate::element::Element;
 
+/// In bytes.
+#[cfg(target_arch = "x86_64")]
+const CACHE_LINE: usize = 64;
+
 /// How x · y + z is computed: what the processor is good at.
 pub trait Arithmetic: Copy + 'static {
     /// x · y + z
@@ -105,19 +109,19 @@ pub(super) fn dispatch<O: WithSimd>(operation: O) -> O::Output {
     }
 }
 
-/// Has the processor begin to load what lies at `values[index]`, which may be beyond the end, into
-/// its cache. No more than a hint.
+/// Has the processor begin to load the value at an address, which may be any, into its cache. No
+/// more than a hint.
 #[inline(always)]
-pub fn prefetch<T>(values: &[T], index: usize) {
+pub fn prefetch<T>(address: *const T) {
     #[cfg(target_arch = "x86_64")]
-    {
+    for offset in (0..size_of::<T>()).step_by(CACHE_LINE) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let address = values.as_ptr().wrapping_add(index).cast();
+        let address = address.wrapping_byte_add(offset).cast();
         // SAFETY: prefetching reads nothing, and ignores addresses that are not mapped.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (values, index);
+    let _ = address;
 }
 
 /// A kernel whose arithmetic is chosen.
