@@ -1,5 +1,5 @@
-//! How time grows with size: of cross-entropy with the number of logits, and of a training step
-//! with the batch.
+//! How time grows with size: of cross-entropy with the number of logits, of copying as many, and
+//! of a training step with the batch.
 //!
 //! ```text
 //! cargo bench --bench growth                  # all
@@ -11,16 +11,18 @@ mod timing;
 use std::time::Duration;
 
 use downhill::prelude::*;
-use timing::{Cases, cross_entropy_step, time, training_step};
+use timing::{Cases, copy_step, cross_entropy_step, time, training_step};
 
 fn main() {
     let cases = Cases::from_command_line();
+    let sizes = [4, 5, 6, 7, 8].map(|exponent| 10_usize.pow(exponent));
     for classes in [10, 1000] {
-        let sizes = [4, 5, 6, 7, 8].map(|exponent| 10_usize.pow(exponent));
         series(&cases, &format!("ce/C={classes}"), "logits", &sizes, |logits| {
             cross_entropy_step(logits / classes, classes)
         });
     }
+    // What memory alone makes of the growth, once caches are full.
+    series(&cases, "copy", "numbers", &sizes, copy_step);
     let steps: [(&str, &[usize]); 2] = [("digits", &[64, 32, 10]), ("mnist-s", &[784, 128, 10])];
     for (name, layers) in steps {
         let batches = [1, 4, 16, 64, 256, 1024, 4096];
