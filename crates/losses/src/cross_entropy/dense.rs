@@ -3,7 +3,7 @@
 use downhill_tensor::Element;
 use downhill_tensor::kernels::Separate;
 
-use super::lanes::{LANES, Tile, each, total};
+use super::lanes::{LANES, Tile, each, settled, total};
 
 /// Targets by probabilities, label smoothing or both. The target of a class is
 /// weight · (`certainty` · probability + smoothing), the smoothing being 0 where the logit is −∞.
@@ -72,13 +72,13 @@ impl<E: Element> Outcome<E> {
 
 /// A number for each class: a slice, or one number for all, for which loops are compiled apart.
 trait PerClass<E>: Copy {
-    fn at(self, tile: usize, lane: usize) -> E;
+    fn at(self, tile: usize) -> Tile<E>;
 }
 
 impl<E: Element> PerClass<E> for &[Tile<E>] {
     #[inline(always)]
-    fn at(self, tile: usize, lane: usize) -> E {
-        self[tile][lane]
+    fn at(self, tile: usize) -> Tile<E> {
+        self[tile]
     }
 }
 
@@ -87,8 +87,8 @@ struct All<E>(E);
 
 impl<E: Element> PerClass<E> for All<E> {
     #[inline(always)]
-    fn at(self, _: usize, _: usize) -> E {
-        self.0
+    fn at(self, _: usize) -> Tile<E> {
+        [self.0; LANES]
     }
 }
 
@@ -125,24 +125,34 @@ impl<E: Element> Dense<'_, E> {
         weights: impl PerClass<E>,
         (loss, x, out, rows, ratio, scale): Finish<'_, E>,
     ) {
+        let factor = each(|lane| rows.factor[lane] * ratio);
         let mut lanes = *loss;
+        // Each line is a loop of its own over the lanes: all in one would not always vectorise.
         for (tile, (x, out)) in x.iter().zip(out).enumerate() {
-            for lane in 0..LANES {
-                let masked = x[lane] == E::neg_infinity();
-                let smoothing = if masked { E::zero() } else { rows.smoothing[lane] };
-                let certain = self.certainty * probabilities.at(tile, lane);
-                let target = weights.at(tile, lane) * (certain + smoothing);
-                let mut log_ratio = rows.log_sum[lane] - (x[lane] - rows.max[lane]) * scale;
-                if self.is_divergence {
-                    log_ratio += target.logarithm::<Separate>();
-                }
-                // 0 · ∞ is 0 here: what is impossible and not wanted costs nothing.
-                lanes[lane] += if target == E::zero() { E::zero() } else { target * log_ratio };
-                out[lane] = out[lane] * (rows.factor[lane] * ratio) - rows.upstream[lane] * target;
+            let (p, weight) = (probabilities.at(tile), weights.at(tile));
+            let smoothing = unmasked(x, &rows.smoothing);
+            let target = each(|lane| weight[lane] * (self.certainty * p[lane] + smoothing[lane]));
+            let shifted = each(|lane| (x[lane] - rows.max[lane]) * scale);
+            let mut log_ratio = each(|lane| rows.log_sum[lane] - shifted[lane]);
+            if self.is_divergence {
+                log_ratio = each(|lane| log_ratio[lane] + target[lane].logarithm::<Separate>());
             }
+            // 0 · ∞ is 0 here: what is impossible and not wanted costs nothing.
+            let zero = E::zero();
+            let part = each(|lane| target[lane] * log_ratio[lane]);
+            let part = each(|lane| if target[lane] == zero { zero } else { part[lane] });
+            lanes = each(|lane| lanes[lane] + part[lane]);
+            *out = each(|lane| out[lane] * factor[lane] - rows.upstream[lane] * target[lane]);
         }
+        let lanes = settled(lanes);
         *loss = lanes;
     }
+}
+
+/// The values where the logit is not −∞, and 0 elsewhere.
+#[inline(always)]
+fn unmasked<E: Element>(x: &Tile<E>, values: &Tile<E>) -> Tile<E> {
+    each(|lane| if x[lane] == E::neg_infinity() { E::zero() } else { values[lane] })
 }
 
 impl<E: Element> Counts<E> {
@@ -170,26 +180,23 @@ impl<E: Element> Counts<E> {
     fn add_unmasked(&mut self, x: &[Tile<E>], weights: impl PerClass<E>) {
         let (mut count, mut weight) = (self.unmasked, self.weight);
         for (tile, x) in x.iter().enumerate() {
-            for lane in 0..LANES {
-                let masked = x[lane] == E::neg_infinity();
-                count[lane] += if masked { E::zero() } else { E::one() };
-                weight[lane] += if masked { E::zero() } else { weights.at(tile, lane) };
-            }
+            let (ones, weights) = (unmasked(x, &[E::one(); LANES]), unmasked(x, &weights.at(tile)));
+            count = each(|lane| count[lane] + ones[lane]);
+            weight = each(|lane| weight[lane] + weights[lane]);
         }
-        (self.unmasked, self.weight) = (count, weight);
+        [self.unmasked, self.weight] = settled([count, weight]);
     }
 
     #[inline(always)]
     fn add_probabilities(&mut self, values: &[Tile<E>], weights: impl PerClass<E>) {
         let (mut sum, mut weighted, mut least) = (self.probability, self.weighted, self.least);
         for (tile, p) in values.iter().enumerate() {
-            for lane in 0..LANES {
-                sum[lane] += p[lane];
-                weighted[lane] += p[lane] * weights.at(tile, lane);
-                least[lane] = if p[lane] < least[lane] { p[lane] } else { least[lane] };
-            }
+            let weight = weights.at(tile);
+            sum = each(|lane| sum[lane] + p[lane]);
+            weighted = each(|lane| weighted[lane] + p[lane] * weight[lane]);
+            least = each(|lane| if p[lane] < least[lane] { p[lane] } else { least[lane] });
         }
-        (self.probability, self.weighted, self.least) = (sum, weighted, least);
+        [self.probability, self.weighted, self.least] = settled([sum, weighted, least]);
     }
 
     /// Those of two parts of the classes.

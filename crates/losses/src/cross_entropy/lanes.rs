@@ -86,7 +86,7 @@ pub(super) fn maximum<E: Element>(x: &[Tile<E>]) -> Tile<E> {
 /// The same. What is done with lanes after a loop could make the compiler hold them two by two in
 /// the loop; so they take a detour through memory.
 #[inline(always)]
-fn settled<T>(lanes: T) -> T {
+pub(super) fn settled<T>(lanes: T) -> T {
     black_box(lanes)
 }
 
