@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use downhill_tensor::kernels::vectorize;
 use downhill_tensor::{Element, Tensor};
 use ndarray::{Array, Dimension};
 
@@ -80,9 +81,11 @@ impl<'a> Labels<'a> {
             return Err(Error::Shape { what: "labels", found, expected: expected.to_vec() });
         }
         let wrong = |&label: &usize| label >= classes && Some(label) != ignored;
-        match self.labels.iter().position(wrong) {
-            Some(position) => Err(Error::Label { position, label: self.labels[position], classes }),
-            None => Ok(self.labels),
+        // To look at all of them takes less time than to stop at the first wrong one.
+        let any = vectorize(|| self.labels.iter().fold(false, |any, label| any | wrong(label)));
+        if any && let Some(position) = self.labels.iter().position(wrong) {
+            return Err(Error::Label { position, label: self.labels[position], classes });
         }
+        Ok(self.labels)
     }
 }

@@ -276,13 +276,24 @@ impl CrossEntropy {
     }
 }
 
-/// The sum of all losses in pairs, in an order that depends on their number alone.
+/// The sum of all losses: of blocks in lanes, and of their sums in pairs, in an order that depends
+/// on their number alone.
 pub(crate) fn sum<E: Element>(losses: &[E]) -> f64 {
-    if losses.len() <= 128 {
-        return losses.iter().map(|loss| loss.as_f64()).sum();
+    if losses.len() > 1024 {
+        let (left, right) = losses.split_at(losses.len() / 2);
+        return sum(left) + sum(right);
     }
-    let (left, right) = losses.split_at(losses.len() / 2);
-    sum(left) + sum(right)
+    let mut lanes = [0.0; 8];
+    let (chunks, rest) = losses.as_chunks::<8>();
+    for chunk in chunks {
+        for (lane, loss) in lanes.iter_mut().zip(chunk) {
+            *lane += loss.as_f64();
+        }
+    }
+    for (lane, loss) in lanes.iter_mut().zip(rest) {
+        *lane += loss.as_f64();
+    }
+    lanes.iter().sum()
 }
 
 /// The array of `shape` with `values` in row-major order.

@@ -28,36 +28,51 @@ fn keep_larger<E: Element>(max: E, x: E) -> E {
     if x > max || x.is_nan() { x } else { max }
 }
 
-/// Σ e^(x − shift) over a row, none of which is above `shift`; each term goes to `out` as well, if
-/// that is not empty.
+/// Writes e^(x − max) of a row, none of which is above `max`, to `out`. Their sum.
 #[inline(always)]
-fn sum_of_exponentials<A: Arithmetic, E: Element>(row: &[E], shift: E, out: &mut [E]) -> E {
+fn exponentials<A: Arithmetic, E: Element>(row: &[E], max: E, out: &mut [E]) -> E {
     let mut lanes = [E::zero(); LANES];
-    let (chunks, rest) = row.as_chunks::<LANES>();
-    // The rest is filled up with what adds nothing, so that a short row takes one pass, too.
+    let (chunks, mut last) = padded(row);
+    let (outs, out_rest) = out.as_chunks_mut::<LANES>();
+    for (chunk, out) in chunks.iter().zip(outs) {
+        for ((lane, &x), out) in lanes.iter_mut().zip(chunk).zip(out) {
+            *out = (x - max).decay::<A>();
+            *lane += *out;
+        }
+    }
+    for (lane, x) in lanes.iter_mut().zip(&mut last) {
+        *x = (*x - max).decay::<A>();
+        *lane += *x;
+    }
+    out_rest.copy_from_slice(&last[..out_rest.len()]);
+    lanes.into_iter().sum()
+}
+
+/// ln Σ e^(x − max) over a row, whose largest value is `max`. That term, which is 1, is kept apart:
+/// the logarithm keeps its digits where the others are small.
+#[inline(always)]
+fn log_sum<A: Arithmetic, E: Element>(row: &[E], max: E) -> E {
+    let (mut largest, mut others) = ([E::zero(); LANES], [E::zero(); LANES]);
+    let (chunks, last) = padded(row);
+    for chunk in chunks.iter().chain([&last]) {
+        for ((largest, other), &x) in largest.iter_mut().zip(&mut others).zip(chunk) {
+            let exponential = (x - max).decay::<A>();
+            *largest += if x == max { E::one() } else { E::zero() };
+            *other += if x == max { E::zero() } else { exponential };
+        }
+    }
+    let more = largest.into_iter().sum::<E>() - E::one();
+    (more + others.into_iter().sum()).logarithm_1p::<A>()
+}
+
+/// A row in chunks, of which the last is filled up with what adds nothing, so that a short row
+/// takes one pass, too.
+#[inline(always)]
+fn padded<E: Element>(row: &[E]) -> (&[[E; LANES]], [E; LANES]) {
+    let (chunks, rest) = row.as_chunks();
     let mut last = [E::neg_infinity(); LANES];
     last[..rest.len()].copy_from_slice(rest);
-    if out.is_empty() {
-        for chunk in chunks.iter().chain([&last]) {
-            for (lane, &x) in lanes.iter_mut().zip(chunk) {
-                *lane += (x - shift).decay::<A>();
-            }
-        }
-    } else {
-        let (outs, out_rest) = out.as_chunks_mut::<LANES>();
-        for (chunk, out) in chunks.iter().zip(outs) {
-            for ((lane, &x), out) in lanes.iter_mut().zip(chunk).zip(out) {
-                *out = (x - shift).decay::<A>();
-                *lane += *out;
-            }
-        }
-        for (lane, x) in lanes.iter_mut().zip(&mut last) {
-            *x = (*x - shift).decay::<A>();
-            *lane += *x;
-        }
-        out_rest.copy_from_slice(&last[..rest.len()]);
-    }
-    lanes.into_iter().sum()
+    (chunks, last)
 }
 
 /// ln Σ eˣ over a row, shifted by its maximum: −∞ where every value is −∞ or there is none, +∞
@@ -71,7 +86,7 @@ pub(crate) fn log_sum_exp<E: Element>(row: &[E]) -> E {
         fn run<A: Arithmetic>(self) -> E {
             let max = maximum(self.0);
             match max.is_finite() {
-                true => max + sum_of_exponentials::<A, E>(self.0, max, &mut []).ln(),
+                true => max + log_sum::<A, E>(self.0, max),
                 false => max,
             }
         }
@@ -89,7 +104,7 @@ pub(crate) fn softmax<E: Element>(row: &[E], out: &mut [E]) {
         fn run<A: Arithmetic>(self) {
             let Self(row, out) = self;
             let max = maximum(row);
-            let scale = sum_of_exponentials::<A, E>(row, max, out).recip();
+            let scale = exponentials::<A, E>(row, max, out).recip();
             for out in out {
                 *out *= scale;
             }
@@ -108,11 +123,31 @@ pub(crate) fn log_softmax<E: Element>(row: &[E], out: &mut [E]) {
         fn run<A: Arithmetic>(self) {
             let Self(row, out) = self;
             let max = maximum(row);
-            let log_sum = sum_of_exponentials::<A, E>(row, max, &mut []).ln();
+            let log_sum = if max.is_finite() { log_sum::<A, E>(row, max) } else { E::nan() };
             for (out, &x) in out.iter_mut().zip(row) {
                 *out = (x - max) - log_sum;
             }
         }
     }
     vectorize_arithmetic(LogSoftmax(row, out));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logarithms_keep_their_digits_where_one_value_is_far_above_the_others() {
+        for len in [2, 15, 16, 17, 100] {
+            let mut row = vec![-12.0_f32; len];
+            row[len / 2] = 0.0;
+            let truth = ((len - 1) as f64 * (-12.0_f64).exp()).ln_1p();
+            approx::assert_relative_eq!(f64::from(log_sum_exp(&row)), truth, max_relative = 3e-7);
+            let mut out = vec![0.0; len];
+            log_softmax(&row, &mut out);
+            approx::assert_relative_eq!(f64::from(-out[len / 2]), truth, max_relative = 3e-7);
+        }
+        // Of several that are the largest, one is kept apart.
+        approx::assert_relative_eq!(log_sum_exp(&[3.0_f64; 40]), 3.0 + 40.0_f64.ln());
+    }
 }
