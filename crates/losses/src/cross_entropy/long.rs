@@ -20,10 +20,10 @@ const BLOCK: usize = 2 * PANEL;
 /// So many tiles ahead of those at hand, logits and gradient are called into cache, the next row's
 /// after the end of one. Multiples of a page's 64 would all fall on the same places in cache.
 const LOGITS_AHEAD: usize = 144;
-const GRADIENT_AHEAD: usize = 80;
+const GRADIENT_AHEAD: usize = 96;
 /// And while a row is finished, which needs nothing from memory, this part of the gradient of the
 /// next block.
-const EARLY_PERCENT: usize = 40;
+const EARLY_PERCENT: usize = 25;
 
 /// Buffers that rows share.
 pub(super) struct Scratch<E> {
@@ -126,8 +126,8 @@ impl<E: Element> Rows<'_, E> {
         let mut start = 0;
         while start < self.classes {
             let end = self.classes.min(start + panel_length::<E>());
-            let logits = &self.logits[row * self.classes..][start..end];
-            let x = Tiles::new(logits, E::neg_infinity());
+            let logits = &self.logits[row * self.classes..][..self.classes];
+            let x = Tiles::new(logits, start..end, E::neg_infinity());
             let out = match &mut gradient {
                 Some(gradient) => &mut gradient[start..end],
                 None => &mut no_gradient[..end - start],
@@ -175,21 +175,22 @@ impl<E: Element> Rows<'_, E> {
         for (panel, &ratio) in ratios.iter().enumerate() {
             let start = panel * panel_length::<E>();
             let end = self.classes.min(start + panel_length::<E>());
-            let logits = &self.logits[row * self.classes..][start..end];
-            let (x, targets) =
-                (Tiles::new(logits, E::neg_infinity()), self.targets_of_panel(row, start..end));
+            let logits = &self.logits[row * self.classes..][..self.classes];
+            let x = Tiles::new(logits, start..end, E::neg_infinity());
+            let targets = self.targets_of_panel(row, start..end);
             let out = match &mut gradient {
                 Some(gradient) => &mut gradient[start..end],
                 None => &mut no_gradient[..end - start],
             };
-            let mut rest = Tiles::new(out, E::zero()).rest;
-            let mut part = [E::zero(); LANES];
             let (whole, out_rest) = out.as_chunks_mut();
+            let (mut rest, mut part) = ([E::zero(); LANES], [E::zero(); LANES]);
+            let rest_from = LANES - out_rest.len();
+            rest[rest_from..].copy_from_slice(out_rest);
             let out = [whole, std::slice::from_mut(&mut rest)];
             for ((x, out), targets) in x.parts().into_iter().zip(out).zip(targets.parts(self)) {
                 targets.finish(&mut part, x, out, outcome, ratio, self.scale);
             }
-            out_rest.copy_from_slice(&rest[..out_rest.len()]);
+            out_rest.copy_from_slice(&rest[rest_from..]);
             loss += total(part)[0];
         }
         loss
@@ -199,13 +200,13 @@ impl<E: Element> Rows<'_, E> {
     fn targets_of_panel(&self, row: usize, classes: Range<usize>) -> Targets<'_, E> {
         let probabilities = match self.targets {
             RowTargets::Probabilities(values) => {
-                let values = &values[row * self.classes..][classes.clone()];
-                Some(Tiles::new(values, E::zero()))
+                let values = &values[row * self.classes..][..self.classes];
+                Some(Tiles::new(values, classes.clone(), E::zero()))
             }
             RowTargets::Labels(_) => None,
         };
         let weights = match self.weights {
-            Some(weights) => Some(Tiles::new(&weights[classes], E::zero())),
+            Some(weights) => Some(Tiles::new(weights, classes, E::zero())),
             None => None,
         };
         Targets { probabilities, weights }
@@ -228,7 +229,7 @@ fn sum_panel<A: Arithmetic, E: Element>(x: &Tiles<'_, E>, out: &mut [E], scale: 
     if !out_rest.is_empty() {
         let more = exponentials::<A, E>(&[x.rest], &mut rest, &max, scale, |_| ());
         all = each(|lane| all[lane] + more[lane]);
-        out_rest.copy_from_slice(&rest[0][..out_rest.len()]);
+        out_rest.copy_from_slice(&rest[0][LANES - out_rest.len()..]);
     }
     let (all, mut lesser) = (total(all), [E::zero(); LANES]);
     if all[0] < E::one() + E::one() {
@@ -238,21 +239,26 @@ fn sum_panel<A: Arithmetic, E: Element>(x: &Tiles<'_, E>, out: &mut [E], scale: 
     (max[0], without_largest(&all, &total(lesser))[0])
 }
 
-/// Values in tiles.
+/// Some values of a row in tiles.
 struct Tiles<'t, E> {
     whole: &'t [Tile<E>],
-    /// What does not fill one, padded.
+    /// What does not fill one, in the last lanes.
     rest: Tile<E>,
     has_rest: bool,
 }
 
 impl<'t, E: Element> Tiles<'t, E> {
     #[inline(always)]
-    fn new(values: &'t [E], padding: E) -> Self {
-        let (whole, values) = values.as_chunks();
-        let mut rest = [padding; LANES];
-        rest[..values.len()].copy_from_slice(values);
-        Self { whole, rest, has_rest: !values.is_empty() }
+    fn new(row: &'t [E], range: Range<usize>, padding: E) -> Self {
+        let before = &row[..range.end];
+        let (whole, rest) = before[range.start..].as_chunks();
+        // Read with what comes before it. Put together in memory, it would have to wait there for
+        // all that is still being written.
+        let last: &Tile<E> = before.last_chunk().expect("rows of more classes than a tile has");
+        let rest_from = LANES - rest.len();
+        let has_rest = !rest.is_empty();
+        let rest = each(|lane| if lane < rest_from { padding } else { last[lane] });
+        Self { whole, rest, has_rest }
     }
 
     #[inline(always)]
