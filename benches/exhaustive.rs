@@ -61,14 +61,14 @@ macro_rules! functions {
 fn main() -> ExitCode {
     let functions = functions! {
         "exponential" 1.0 false: f32::exponential, f64::exp;
-        "exponential_with" 1.0 false: f32::exponential_with::<A>, f64::exp;
+        "exponential_with" 2.0 false: f32::exponential_with::<A>, f64::exp;
         "exponential_m1" 2.0 false: f32::exponential_m1::<A>, f64::exp_m1;
         "logarithm" 2.0 false: f32::logarithm::<A>, f64::ln;
         "logarithm_1p" 2.0 false: f32::logarithm_1p::<A>, f64::ln_1p;
         "hyperbolic_tangent" 2.0 false: f32::hyperbolic_tangent::<A>, f64::tanh;
         "sigmoid" 2.0 false: f32::sigmoid::<A>, |x| 1.0 / (1.0 + (-x).exp());
         "softplus" 2.0 false: f32::softplus::<A>, |x| x.max(0.0) + (-x.abs()).exp().ln_1p();
-        "decay" 1.0 true: |x: f32| (-x.abs()).decay::<A>(), |x| (-x.abs()).exp();
+        "decay" 1.1 true: |x: f32| (-x.abs()).decay::<A>(), |x| (-x.abs()).exp();
     };
     let cases = Cases::from_command_line();
     let mut all_are_within = true;

@@ -50,9 +50,9 @@ pub trait Kernel: Elementary + Copy + Send + Sync + Sized + 'static {
     /// of 5e-7 in `f32`, in a form that vectorises.
     fn normal<A: Arithmetic>(self) -> (Self, Self);
 
-    /// eˣ of what is not above 0, to within 1 unit in the last place, or 0 where that is less
-    /// than the smallest normal number. 1 of 0, NaN of NaN. It takes fewer operations than
-    /// [`exponential`](Self::exponential), fewest where multiply–add is [`Fused`].
+    /// eˣ of what is not above 0, to within 1.1 units in the last place in `f32` and 2 in `f64`, or
+    /// 0 where that is less than the smallest normal number. 1 of 0, NaN of NaN. It takes fewer
+    /// operations than [`exponential`](Self::exponential), fewest where multiply–add is [`Fused`].
     fn decay<A: Arithmetic>(self) -> Self;
 
     /// Where large buffers of this type wait to be used again.
