@@ -18,11 +18,12 @@ const PANEL: usize = 8 << 10;
 /// So many bytes of rows at a time, if that is more than one row, stay there, too.
 const BLOCK: usize = 2 * PANEL;
 /// So many tiles ahead of those at hand, logits and gradient are called into cache, the next row's
-/// after the end of one. Multiples of a page's 64 would all fall on the same places in cache.
+/// after the end of one. These were the quickest of some that `cargo bench --bench cases -- ce/`
+/// was run with.
 const LOGITS_AHEAD: usize = 144;
 const GRADIENT_AHEAD: usize = 96;
-/// And while a row is finished, which needs nothing from memory, this part of the gradient of the
-/// next block.
+/// And while a row is finished, which is in cache already, this part of the gradient of the next
+/// block.
 const EARLY_PERCENT: usize = 25;
 
 /// Buffers that rows share.
