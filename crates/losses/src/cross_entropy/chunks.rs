@@ -8,9 +8,7 @@
 use std::ops::Range;
 
 use downhill_tensor::Element;
-use downhill_tensor::kernels::{
-    buffer, free_threads, join, matmul_into_part, matmul_onto_part, recycle,
-};
+use downhill_tensor::kernels::{buffer, free_threads, join, matmul_part, recycle};
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Slice};
 
 use super::columns::{Columns, Panel, Totals, settle};
@@ -25,12 +23,11 @@ const CHUNK: usize = 13 << 20;
 /// numbers is summed up in each.
 const PARTS: usize = 4;
 /// So many bytes of logits, weights and their gradient stay in the second-level cache.
-const CACHE: usize = 1 << 20;
+const CACHE: usize = 700 << 10;
 /// Products are quick for multiples of so many classes.
 const GRAIN: usize = 48;
-/// So many columns of the gradient of the hidden numbers are computed at a time: the weights in
-/// them are gone through again for every few rows, and then come from a nearer cache.
-const COLUMNS: usize = 128;
+/// So many columns of a right operand are gone through together.
+const PANEL: usize = 64;
 
 /// A linear layer whose cross-entropy is wanted.
 #[derive(Clone, Copy)]
@@ -112,10 +109,10 @@ struct Chunk<'a, E> {
     range: Range<usize>,
     /// Of these rows alone, without their logits.
     rows: Rows<'a, E>,
-    /// `[rows, width]`
-    hidden: Array2<E>,
-    /// `[width, rows]`, with rows of 0 that fill the last block.
-    transposed: Array2<E>,
+    /// `[rows, width]`, as [`panels`].
+    hidden: Vec<Array2<E>>,
+    /// `[width, rows]`, as panels, with rows of 0 that fill the last block.
+    transposed: Vec<Array2<E>>,
     losses: Vec<E>,
     /// Of each block, once the sums of the rows are known.
     outcomes: Vec<Outcome<E>>,
@@ -142,8 +139,8 @@ impl<'a, E: Element> Chunk<'a, E> {
         Self {
             rows: rows.some(range.clone(), &[]),
             range,
-            hidden,
-            transposed,
+            hidden: panels(&hidden),
+            transposed: panels(&transposed),
             losses: vec![E::zero(); count],
             outcomes: Vec::new(),
             is_given: vec![[false; LANES]; padded / LANES],
@@ -198,7 +195,7 @@ impl<'a, E: Element> Chunk<'a, E> {
             }
         }
         let Some(gradient) = gradient else { return };
-        let width = self.hidden.ncols();
+        let width = self.transposed[0].nrows();
         for (row, &to) in kept[self.range.clone()].iter().enumerate() {
             let gradient = &mut gradient[to * width..][..width];
             for part in parts {
@@ -305,7 +302,9 @@ impl<'a, E: Element> Part<'a, E> {
     /// Computes the logits of some classes of this part, and what they add to the sums.
     fn begin(&mut self, layer: &Layer<'_, E>, chunk: &Chunk<'_, E>, range: Range<usize>) {
         let classes = self.classes.start + range.start..self.classes.start + range.end;
-        let logits = &mut self.logits[range.start * self.stride..range.end * self.stride];
+        let (logits, next) =
+            self.logits[range.start * self.stride..].split_at_mut(range.len() * self.stride);
+        let next = &next[..next.len().min(logits.len())];
         let blocks = chunk.is_given.len();
         if let Some(bias) = layer.bias {
             for (bias, logits) in bias[classes.clone()].iter().zip(logits.chunks_mut(self.stride)) {
@@ -315,11 +314,7 @@ impl<'a, E: Element> Part<'a, E> {
         let mut view = matrix([range.len(), self.stride * LANES], logits.as_flattened_mut());
         let view = view.slice_axis_mut(Axis(1), Slice::from(..blocks * LANES));
         let weight = layer.weight.slice_axis(Axis(0), Slice::from(classes.clone()));
-        let transposed = chunk.transposed.view();
-        match layer.bias {
-            Some(_) => matmul_onto_part(view, weight, transposed),
-            None => matmul_into_part(view, weight, transposed),
-        }
+        multiply(view, weight, &chunk.transposed, layer.bias.is_some(), next.as_flattened());
         let (rows, first) = (&chunk.rows, classes.start);
         let columns = Columns { rows, first, logits, stride: self.stride, panel: &mut self.panel };
         columns.add_to(&mut self.totals[..blocks]);
@@ -349,18 +344,18 @@ impl<'a, E: Element> Part<'a, E> {
         let gradient = ArrayView2::from_shape(shape, logits.as_flattened());
         let gradient = gradient.expect("a number for each class and row");
         let gradient = gradient.slice_axis(Axis(1), Slice::from(..count));
+        let weight = layer.weight.slice_axis(Axis(0), Slice::from(classes));
+        let mut next: &[E] = &[];
         if let Some(out) = &mut self.weight {
-            let out = &mut out[range.start * width..range.end * width];
+            let (out, more) = out[range.start * width..].split_at_mut(range.len() * width);
+            next = &more[..more.len().min(out.len())];
             let out = matrix([range.len(), width], out);
-            product(out, gradient, chunk.hidden.view(), chunk.range.start > 0);
+            let is_added = chunk.range.start > 0;
+            multiply(out, gradient, &chunk.hidden, is_added, weight.to_slice().unwrap_or(&[]));
         }
         if !self.hidden.is_empty() {
-            let weight = layer.weight.slice_axis(Axis(0), Slice::from(classes));
-            let mut out = matrix([count, width], &mut self.hidden[..count * width]);
-            let out = out.axis_chunks_iter_mut(Axis(1), COLUMNS);
-            for (out, weight) in out.zip(weight.axis_chunks_iter(Axis(1), COLUMNS)) {
-                product(out, gradient.t(), weight, range.start > 0);
-            }
+            let out = matrix([count, width], &mut self.hidden[..count * width]);
+            matmul_part(out, gradient.t(), weight, range.start > 0, next);
         }
         if let Some(out) = &mut self.bias {
             let rows = logits.as_flattened().chunks_exact(stride * LANES);
@@ -380,15 +375,23 @@ fn matrix<E>(shape: [usize; 2], values: &mut [E]) -> ArrayViewMut2<'_, E> {
     ArrayViewMut2::from_shape(shape, values).expect("as many numbers as the shape has")
 }
 
-/// Writes the product of two matrices, or adds it to what is there.
-fn product<E: Element>(
-    out: ArrayViewMut2<'_, E>,
+/// The columns of a matrix, [`PANEL`] at a time: products with it need not copy them.
+fn panels<E: Element>(matrix: &Array2<E>) -> Vec<Array2<E>> {
+    let panels = matrix.axis_chunks_iter(Axis(1), PANEL);
+    panels.map(|panel| panel.as_standard_layout().into_owned()).collect()
+}
+
+/// Writes the product with a matrix in panels, or adds it to what is there, while `ahead` is called
+/// into the cache.
+fn multiply<E: Element>(
+    mut out: ArrayViewMut2<'_, E>,
     left: ArrayView2<'_, E>,
-    right: ArrayView2<'_, E>,
+    right: &[Array2<E>],
     is_added: bool,
+    ahead: &[E],
 ) {
-    match is_added {
-        true => matmul_onto_part(out, left, right),
-        false => matmul_into_part(out, left, right),
+    let mut ahead = ahead.chunks(ahead.len().div_ceil(right.len()).max(1));
+    for (out, right) in out.axis_chunks_iter_mut(Axis(1), PANEL).zip(right) {
+        matmul_part(out, left, right.view(), is_added, ahead.next().unwrap_or(&[]));
     }
 }

@@ -7,8 +7,7 @@ use pulp::{Arch, NullaryFnOnce, Scalar, Simd, WithSimd};
 use crate::element::Element;
 
 /// In bytes.
-#[cfg(target_arch = "x86_64")]
-const CACHE_LINE: usize = 64;
+pub(super) const CACHE_LINE: usize = 64;
 
 /// How x · y + z is computed: what the processor is good at.
 pub trait Arithmetic: Copy + 'static {
@@ -113,15 +112,35 @@ pub(super) fn dispatch<O: WithSimd>(operation: O) -> O::Output {
 /// more than a hint.
 #[inline(always)]
 pub fn prefetch<T>(address: *const T) {
-    #[cfg(target_arch = "x86_64")]
     for offset in (0..size_of::<T>()).step_by(CACHE_LINE) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let address = address.wrapping_byte_add(offset).cast();
+        prefetch_line(address.wrapping_byte_add(offset), Cache::First);
+    }
+}
+
+/// How near to the processor.
+#[derive(Clone, Copy)]
+pub(super) enum Cache {
+    First,
+    Second,
+}
+
+/// [`prefetch`] of the cache line that has the address.
+#[inline(always)]
+pub(super) fn prefetch_line<T>(address: *const T, cache: Cache) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
+        let address = address.cast();
         // SAFETY: prefetching reads nothing, and ignores addresses that are not mapped.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address) };
+        unsafe {
+            match cache {
+                Cache::First => _mm_prefetch::<_MM_HINT_T0>(address),
+                Cache::Second => _mm_prefetch::<_MM_HINT_T1>(address),
+            }
+        }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
+    let _ = (address, cache);
 }
 
 /// A kernel whose arithmetic is chosen.

@@ -1,12 +1,12 @@
-//! Matrix products: small ones by a kernel of ours, others by the real-valued parts of the `gemm`
-//! crate, whose complex ones would take longer to compile than everything else here.
+//! Matrix products: those of matrices in cache by a kernel of ours, others by the real-valued parts
+//! of the `gemm` crate, whose complex ones would take longer to compile than everything else here.
 
 use gemm_common::Parallelism;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, CowArray, Ix2};
 
 use super::dispatch::dispatch;
 use super::pool::Pool;
-use super::small::Small;
+use super::tiles::Tiled;
 use super::{Arithmetic, Kernel, exponential, free_threads, join, normal};
 
 /// The operands of destination = start + left · right.
@@ -23,6 +23,8 @@ pub struct Product<E> {
     pub(super) left_strides: [isize; 2],
     pub(super) right: *const E,
     pub(super) right_strides: [isize; 2],
+    /// If the product is to be computed in tiles whatever its size.
+    pub(super) ahead: Option<Bytes>,
 }
 
 /// What the products are added to.
@@ -35,11 +37,26 @@ pub(super) enum Start<E> {
     Row(*const E),
 }
 
+/// Memory that will be needed next, to be called into the cache.
+#[derive(Clone, Copy)]
+pub(super) struct Bytes {
+    pub(super) start: *const u8,
+    pub(super) len: usize,
+}
+
+impl Bytes {
+    fn halves(self) -> (Self, Self) {
+        let middle = self.len / 2;
+        let second = Self { start: self.start.wrapping_add(middle), len: self.len - middle };
+        (Self { len: middle, ..self }, second)
+    }
+}
+
 // SAFETY: the pointers are those of slices of numbers, of which the destination is borrowed
 // exclusively for as long as the product is computed.
 unsafe impl<E: Send + Sync> Send for Product<E> {}
 
-/// Up to so many multiplications a product is [`Small`].
+/// Up to so many multiplications a product is computed in tiles.
 const SMALL: usize = 1 << 20;
 /// And whatever their number if its destination has no more rows and columns than this: `gemm`
 /// would add up in another order than in a larger product, of which this might be a part.
@@ -52,9 +69,12 @@ impl<E: Kernel> Product<E> {
     ///
     /// The strides must stay inside the arrays the pointers point into.
     unsafe fn run(self) {
-        if self.multiplications() <= SMALL || self.rows.max(self.columns) <= FEW {
+        if self.ahead.is_some()
+            || self.multiplications() <= SMALL
+            || self.rows.max(self.columns) <= FEW
+        {
             // SAFETY: the caller vouches for the pointers and strides, and a part is inside.
-            let run = |part| E::small(unsafe { Small::new(part) });
+            let run = |part| E::tiled(unsafe { Tiled::new(part) });
             self.in_parts(&run, |_, _| true);
         } else {
             // SAFETY: likewise.
@@ -63,7 +83,7 @@ impl<E: Kernel> Product<E> {
         }
     }
 
-    fn multiplications(&self) -> usize {
+    pub(super) fn multiplications(&self) -> usize {
         self.rows * self.columns * self.inner
     }
 
@@ -108,6 +128,8 @@ impl<E: Kernel> Product<E> {
     fn halves(self, by_rows: bool) -> (Self, Self) {
         // In full registers of every instruction set.
         let middle = |length: usize| (length / 2).next_multiple_of(16).min(length);
+        let (ahead, more_ahead) = self.ahead.map(Bytes::halves).unzip();
+        let first = Self { ahead, ..self };
         if by_rows {
             let rows = middle(self.rows);
             let (left, destination) =
@@ -116,9 +138,10 @@ impl<E: Kernel> Product<E> {
                 rows: self.rows - rows,
                 left: self.left.wrapping_offset(left),
                 destination: self.destination.wrapping_offset(destination),
+                ahead: more_ahead,
                 ..self
             };
-            (Self { rows, ..self }, second)
+            (Self { rows, ..first }, second)
         } else {
             let columns = middle(self.columns);
             let start = match self.start {
@@ -130,9 +153,10 @@ impl<E: Kernel> Product<E> {
                 right: self.right.wrapping_offset(columns as isize * self.right_strides[1]),
                 destination: self.destination.wrapping_add(columns),
                 start,
+                ahead: more_ahead,
                 ..self
             };
-            (Self { columns, ..self }, second)
+            (Self { columns, ..first }, second)
         }
     }
 }
@@ -160,7 +184,7 @@ macro_rules! kernel {
                 &POOL
             }
 
-            fn small(product: Small<Self>) {
+            fn tiled(product: Tiled<Self>) {
                 dispatch(product);
             }
 
@@ -243,7 +267,7 @@ fn product_from<E: Kernel>(
     // SAFETY: `product` writes every value (with no terms the sums are those they start from).
     unsafe {
         super::uninitialized(rows * columns, |out| {
-            product(left, right, out.as_mut_ptr().cast(), columns as isize, start);
+            product(left, right, out.as_mut_ptr().cast(), columns as isize, start, None);
         })
     }
 }
@@ -261,34 +285,40 @@ pub fn matmul_onto<E: Kernel>(
 ) {
     let shape = (left.nrows(), right.ncols());
     let destination = ArrayViewMut2::from_shape(shape, destination);
-    matmul_onto_part(destination.expect("the product needs its own shape"), left, right);
+    let destination = destination.expect("the product needs its own shape");
+    part(destination, left, right, Start::Destination, None);
 }
 
-/// [`matmul_onto`] some rows or columns of a larger matrix.
+/// Writes the product of `left` `[M, K]` and `right` `[K, N]`, each in any layout, to some rows or
+/// columns of a larger matrix, or adds it to what is there.
+///
+/// It is meant for matrices that are in the second-level cache. `ahead`, which may be empty, is
+/// called there while the product is computed: so the operands of the next product do not have to
+/// be waited for.
 ///
 /// # Panics
 ///
 /// If the inner dimensions differ, or `destination` is of another shape or its rows are not
 /// contiguous.
-pub fn matmul_onto_part<E: Kernel>(
+///
+/// ```
+/// use downhill_tensor::kernels::matmul_part;
+/// use ndarray::{Array2, array, s};
+///
+/// let (x, y) = (array![[1.0, 2.0]], array![[3.0, 4.0], [5.0, 6.0]]);
+/// let mut sums = Array2::ones((1, 3));
+/// matmul_part(sums.slice_mut(s![.., 1..]), x.view(), y.view(), true, &[]);
+/// assert_eq!(sums, array![[1.0, 14.0, 17.0]]);
+/// ```
+pub fn matmul_part<E: Kernel>(
     destination: ArrayViewMut2<'_, E>,
     left: ArrayView2<'_, E>,
     right: ArrayView2<'_, E>,
+    is_added: bool,
+    ahead: &[E],
 ) {
-    part(destination, left, right, Start::Destination);
-}
-
-/// [`matmul_onto_part`], but in place of what was there.
-///
-/// # Panics
-///
-/// As [`matmul_onto_part`].
-pub fn matmul_into_part<E: Kernel>(
-    destination: ArrayViewMut2<'_, E>,
-    left: ArrayView2<'_, E>,
-    right: ArrayView2<'_, E>,
-) {
-    part(destination, left, right, Start::Zero);
+    let start = if is_added { Start::Destination } else { Start::Zero };
+    part(destination, left, right, start, Some(ahead));
 }
 
 fn part<E: Kernel>(
@@ -296,6 +326,7 @@ fn part<E: Kernel>(
     left: ArrayView2<'_, E>,
     right: ArrayView2<'_, E>,
     start: Start<E>,
+    ahead: Option<&[E]>,
 ) {
     let (shape, strides) = (destination.dim(), destination.strides());
     assert_eq!(shape, (left.nrows(), right.ncols()), "the product needs its own shape");
@@ -310,7 +341,7 @@ fn part<E: Kernel>(
     let stride = strides[0].max(shape.1 as isize);
     // SAFETY: the destination was just found to hold M · N values in such rows, all of them
     // initialised.
-    unsafe { product(left, right, destination.as_mut_ptr(), stride, start) }
+    unsafe { product(left, right, destination.as_mut_ptr(), stride, start, ahead) }
 }
 
 /// # Safety
@@ -323,6 +354,7 @@ unsafe fn product<E: Kernel>(
     destination: *mut E,
     destination_stride: isize,
     start: Start<E>,
+    ahead: Option<&[E]>,
 ) {
     let ((rows, inner), (right_rows, columns)) = (left.dim(), right.dim());
     assert_eq!(inner, right_rows, "the inner dimensions must agree");
@@ -343,6 +375,8 @@ unsafe fn product<E: Kernel>(
             left_strides: strides(&left),
             right: right.as_ptr(),
             right_strides: strides(&right),
+            ahead: ahead
+                .map(|ahead| Bytes { start: ahead.as_ptr().cast(), len: size_of_val(ahead) }),
         };
         product.run();
     }
@@ -375,14 +409,14 @@ mod tests {
         let x = Array2::from_shape_fn((150, 90), |(i, j)| rng(90 * i + j));
         let y = Array2::from_shape_fn((90, 200), |(i, j)| rng(200 * i + j + 7));
         let mut destination = Array2::ones((150, 230));
-        matmul_onto_part(destination.slice_mut(s![.., 20..220]), x.view(), y.view());
+        matmul_part(destination.slice_mut(s![.., 20..220]), x.view(), y.view(), true, &[]);
         let expected = x.dot(&y) + 1.0;
         let difference = &destination.slice(s![.., 20..220]) - &expected;
         assert!(difference.iter().all(|x| x.abs() < 1e-12));
         assert!(destination.slice(s![.., ..20]).iter().all(|&x| x == 1.0));
         assert!(destination.slice(s![.., 220..]).iter().all(|&x| x == 1.0));
 
-        matmul_into_part(destination.slice_mut(s![.., 20..220]), x.view(), y.view());
+        matmul_part(destination.slice_mut(s![.., 20..220]), x.view(), y.view(), false, &[]);
         let difference = &destination.slice(s![.., 20..220]) - &x.dot(&y);
         assert!(difference.iter().all(|x| x.abs() < 1e-12));
         assert!(destination.slice(s![.., ..20]).iter().all(|&x| x == 1.0));
@@ -392,7 +426,7 @@ mod tests {
     #[should_panic(expected = "the rows of the destination must be contiguous")]
     fn a_destination_in_columns_is_refused() {
         let (x, mut out) = (Array2::<f64>::ones((3, 3)), Array2::ones((3, 3)));
-        matmul_onto_part(out.view_mut().reversed_axes(), x.view(), x.view());
+        matmul_part(out.view_mut().reversed_axes(), x.view(), x.view(), true, &[]);
     }
 
     #[test]

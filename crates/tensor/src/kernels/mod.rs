@@ -15,12 +15,13 @@ mod logarithm;
 mod map;
 mod matmul;
 mod normal;
+mod panels;
 mod pool;
 mod reduce;
 mod sigmoid;
-mod small;
 mod softmax;
 mod threads;
+mod tiles;
 
 pub use dispatch::{
     Arithmetic, Fused, Separate, Vectorized, prefetch, vectorize, vectorize_arithmetic,
@@ -31,7 +32,7 @@ pub(crate) use elementary::{
 };
 pub(crate) use map::{Function, map, map_in_place, times_slope, uninitialized, zip, zip_in_place};
 pub(crate) use matmul::{affine, linear};
-pub use matmul::{matmul, matmul_into_part, matmul_onto, matmul_onto_part};
+pub use matmul::{matmul, matmul_onto, matmul_part};
 pub(crate) use normal::{Gelu, GeluSlope, NormalCdf, NormalDensity};
 pub(crate) use reduce::{sum, sum_columns};
 pub(crate) use sigmoid::{Gate, GateSlope};
@@ -59,9 +60,9 @@ pub trait Kernel: Elementary + Copy + Send + Sync + Sized + 'static {
     #[doc(hidden)]
     fn pool() -> &'static pool::Pool<Self>;
 
-    /// A product of small matrices.
+    /// A product of matrices in cache.
     #[doc(hidden)]
-    fn small(product: small::Small<Self>);
+    fn tiled(product: tiles::Tiled<Self>);
 
     /// A product of matrices of any size.
     ///

@@ -1,12 +1,14 @@
-//! Products of matrices so small that a general product spends its time on preparations.
+//! Products of matrices that are in cache, or on their way to it.
 //!
-//! The destination is computed in tiles of some rows and one or two vectors of columns. The sums of
-//! a tile stay in registers while the inner dimension is gone through once, and each is added up in
-//! the order of that dimension, whatever the tile.
+//! The destination is computed in tiles of some rows and some vectors of columns, whose sums stay in
+//! registers while the inner dimension is gone through, or a part of it as [`panels`](super::panels)
+//! cut it. Each sum is added up in the order of that dimension, whatever the tile.
 
 use pulp::{MemMask, NullaryFnOnce, Simd, WithSimd};
 
+use super::dispatch::{Cache, prefetch_line};
 use super::matmul::{Product, Start};
+use super::panels::Panel;
 use crate::element::Element;
 
 /// What a product needs of vectors of one element type under one instruction set.
@@ -73,7 +75,7 @@ macro_rules! vectors {
             }
         }
 
-        impl WithSimd for Small<$float> {
+        impl WithSimd for Tiled<$float> {
             type Output = ();
 
             #[inline(always)]
@@ -87,8 +89,8 @@ macro_rules! vectors {
 
             #[inline(always)]
             fn call(self) {
-                // SAFETY: whoever makes a `Small` vouches for its product.
-                unsafe { self.0.run_in_tiles(self.1) }
+                // SAFETY: whoever makes a `Tiled` vouches for its product.
+                unsafe { self.0.run_in_panels(self.1) }
             }
         }
     };
@@ -115,11 +117,11 @@ vectors!(
 );
 
 /// A product whose pointers and strides are known to stay inside its arrays.
-pub struct Small<E>(Product<E>);
+pub struct Tiled<E>(Product<E>);
 
 struct Run<E, S>(Product<E>, S);
 
-impl<E> Small<E> {
+impl<E> Tiled<E> {
     /// # Safety
     ///
     /// The strides must stay inside the arrays that the product's pointers point into.
@@ -128,125 +130,42 @@ impl<E> Small<E> {
     }
 }
 
-/// Columns of the right operand, in rows that fill vectors. What a row holds beyond the columns is
-/// of no account.
-#[derive(Clone, Copy)]
-struct Panel<E> {
-    /// The first column, and how many there are.
-    column: usize,
-    width: usize,
-    /// Where the first rows are, how many those are, and how far one is from the next.
-    rows: (*const E, usize, usize),
-    /// The others, copied.
-    copied: (*const E, usize),
+/// What is called into the cache while a product is computed.
+pub(super) struct Ahead {
+    pub(super) next: *const u8,
+    /// So many bytes further with each step of the inner dimension.
+    pub(super) stride: usize,
 }
 
 impl<E: Element> Product<E> {
-    /// # Safety
+    /// Computes `R` rows of a panel's columns, and calls on with what comes `ahead` if it is
+    /// `AHEAD`.
     ///
-    /// The strides must stay inside the arrays the pointers point into.
-    #[inline(always)]
-    unsafe fn run_in_tiles<S: Vectors<E>>(self, simd: S) {
-        // Besides the sums, registers hold columns of the right operand and a number of the left.
-        let tall = S::REGISTER_COUNT >= 32;
-        let mut copy = Vec::new();
-        let mut column = 0;
-        while column < self.columns {
-            let width = (self.columns - column).min(2 * S::LANES);
-            let filled = width.next_multiple_of(S::LANES);
-            let in_place = self.rows_in_place(column, filled);
-            copy.resize((self.inner - in_place) * filled, E::zero());
-            // SAFETY: there are `width` columns from `column` on; so many rows can be read in
-            // place, and the others from the copy.
-            unsafe {
-                self.copy_rows(&mut copy, in_place, [column, width, filled]);
-                let rows = (self.right.add(column), in_place, self.right_strides[0] as usize);
-                let panel = Panel { column, width, rows, copied: (copy.as_ptr(), filled) };
-                match (tall, filled > S::LANES) {
-                    (true, true) => self.rows::<S, 8, 2>(simd, panel),
-                    (true, false) => self.rows::<S, 8, 1>(simd, panel),
-                    (false, true) => self.rows::<S, 6, 2>(simd, panel),
-                    (false, false) => self.rows::<S, 6, 1>(simd, panel),
-                }
-            }
-            column += width;
-        }
-    }
-
-    /// How many rows of the right operand have `filled` values from `column` on, where those that
-    /// are not the row's are the next one's.
-    fn rows_in_place(&self, column: usize, filled: usize) -> usize {
-        let beyond = (column + filled).saturating_sub(self.columns);
-        match self.right_strides {
-            [_, 1] if beyond == 0 => self.inner,
-            [stride, 1] if stride as usize == self.columns => {
-                self.inner.saturating_sub(beyond.div_ceil(self.columns))
-            }
-            _ => 0,
-        }
-    }
-
-    /// Copies rows of the right operand, from `first` on, into rows of `filled` values.
-    ///
-    /// # Safety
-    ///
-    /// There must be `width` columns from `column` on.
-    #[inline(always)]
-    unsafe fn copy_rows(&self, copy: &mut [E], first: usize, [column, width, filled]: [usize; 3]) {
-        let [row_stride, column_stride] = self.right_strides;
-        for (row, copy) in (first..self.inner).zip(copy.chunks_exact_mut(filled)) {
-            let start = row as isize * row_stride + column as isize * column_stride;
-            for (lane, value) in copy[..width].iter_mut().enumerate() {
-                // SAFETY: the row and the column are inside the matrix.
-                *value = unsafe { *self.right.offset(start + lane as isize * column_stride) };
-            }
-        }
-    }
-
-    /// Computes all rows of the panel's columns, `R` at a time.
-    ///
-    /// # Safety
-    ///
-    /// The panel must have `C` vectors in each row.
-    #[inline(always)]
-    unsafe fn rows<S: Vectors<E>, const R: usize, const C: usize>(self, simd: S, panel: Panel<E>) {
-        let mut row = 0;
-        // SAFETY: no tile goes beyond the last row.
-        unsafe {
-            while row + R <= self.rows {
-                self.tile::<S, R, C>(simd, row, panel);
-                row += R;
-            }
-            if row + 4 <= self.rows {
-                self.tile::<S, 4, C>(simd, row, panel);
-                row += 4;
-            }
-            if row + 2 <= self.rows {
-                self.tile::<S, 2, C>(simd, row, panel);
-                row += 2;
-            }
-            if row < self.rows {
-                self.tile::<S, 1, C>(simd, row, panel);
-            }
-        }
-    }
-
     /// # Safety
     ///
     /// There must be `R` rows from `row` on, and `C` vectors in each row of the panel.
     #[expect(clippy::needless_range_loop, reason = "arrays of registers, with constant indices")]
     #[inline(always)]
-    unsafe fn tile<S: Vectors<E>, const R: usize, const C: usize>(
+    pub(super) unsafe fn tile<S: Vectors<E>, const R: usize, const C: usize, const AHEAD: bool>(
         self,
         simd: S,
         row: usize,
         panel: Panel<E>,
+        ahead: &mut Ahead,
     ) {
         // SAFETY: the rows and columns are those that the caller vouches for.
         unsafe {
-            let mut sums = self.sums::<S, R, C>(simd, row, panel);
             let out = self.destination.wrapping_offset(row as isize * self.destination_stride);
             let out = out.wrapping_add(panel.column);
+            if matches!(self.start, Start::Destination) {
+                for r in 0..R {
+                    let out = out.wrapping_offset(r as isize * self.destination_stride);
+                    for c in 0..C {
+                        prefetch_line(out.wrapping_add(c * S::LANES), Cache::First);
+                    }
+                }
+            }
+            let mut sums = self.sums::<S, R, C, AHEAD>(simd, row, panel, ahead);
             let start = match self.start {
                 Start::Zero => None,
                 Start::Destination => Some((out.cast_const(), self.destination_stride)),
@@ -281,28 +200,34 @@ impl<E: Element> Product<E> {
         }
     }
 
-    /// The sums of a tile. Kept here, and not where they are written to the destination, they stay
+    /// The sums of a tile. Made here, and not where they are written to the destination, they stay
     /// in registers.
     ///
     /// # Safety
     ///
     /// There must be `R` rows from `row` on, and `C` vectors in each row of the panel.
     #[inline(always)]
-    unsafe fn sums<S: Vectors<E>, const R: usize, const C: usize>(
+    unsafe fn sums<S: Vectors<E>, const R: usize, const C: usize, const AHEAD: bool>(
         self,
         simd: S,
         row: usize,
         Panel { rows, copied, .. }: Panel<E>,
+        ahead: &mut Ahead,
     ) -> [[S::Vector; C]; R] {
         let mut sums = [[simd.splat(E::zero()); C]; R];
         let [row_stride, inner_stride] = self.left_strides;
         // The address of a row is that of every third plus a multiple that costs nothing.
-        let mut thirds = [self.left; 3];
+        let mut thirds = [self.left; 4];
         for (index, third) in thirds.iter_mut().enumerate() {
             *third = third.wrapping_offset((row + 3 * index) as isize * row_stride);
         }
+        let mut next = ahead.next;
         for (mut right, count, stride) in [rows, (copied.0, self.inner - rows.1, copied.1)] {
             for _ in 0..count {
+                if AHEAD {
+                    prefetch_line(next, Cache::Second);
+                    next = next.wrapping_add(ahead.stride);
+                }
                 let mut columns = [simd.splat(E::zero()); C];
                 for (c, vector) in columns.iter_mut().enumerate() {
                     // SAFETY: the panel has `C` vectors in each row, which need not be aligned.
@@ -323,6 +248,9 @@ impl<E: Element> Product<E> {
                 }
             }
         }
+        if AHEAD {
+            ahead.next = next;
+        }
         sums
     }
 }
@@ -331,7 +259,7 @@ impl<E: Element> Product<E> {
 mod tests {
     use ndarray::{Array2, ArrayView2, ShapeBuilder};
 
-    use super::super::{affine, matmul, matmul_onto_part};
+    use super::super::{affine, matmul, matmul_part};
     use crate::element::Element;
 
     /// Small integers, which add up exactly in any order.
@@ -356,6 +284,10 @@ mod tests {
                 }
             }
         }
+        // Of several panels, which are copied.
+        for shape in [[48, 129, 65], [61, 300, 100], [50, 513, 31]] {
+            check_product::<E>(shape);
+        }
     }
 
     fn check_product<E: Element>([rows, inner, columns]: [usize; 3]) {
@@ -368,7 +300,8 @@ mod tests {
                 });
                 assert_eq!(matmul(left, right), expected, "{left:?} × {right:?}");
                 let mut larger = Array2::from_elem((rows, columns + 2), E::one());
-                matmul_onto_part(larger.slice_mut(ndarray::s![.., 1..=columns]), left, right);
+                let part = larger.slice_mut(ndarray::s![.., 1..=columns]);
+                matmul_part(part, left, right, true, &x);
                 let mut expected_larger = Array2::from_elem((rows, columns + 2), E::one());
                 let mut part = expected_larger.slice_mut(ndarray::s![.., 1..=columns]);
                 part += &expected;

@@ -1,0 +1,202 @@
+//! Panels of the right operand of a product in tiles: some vectors of its columns, and so many rows
+//! that they stay in the first-level cache while all rows of the left operand go by.
+
+use super::dispatch::CACHE_LINE;
+use super::matmul::{Product, Start};
+use super::tiles::{Ahead, Vectors};
+use crate::element::Element;
+
+/// What spans no more bytes stays in the first-level cache, however it lies.
+const CACHE: usize = 32 << 10;
+/// From so many rows of the left operand on, a panel is copied to where its rows lie side by side.
+const COPIED: usize = 48;
+
+/// Columns of the right operand, in rows that fill vectors. What a row holds beyond the columns is
+/// of no account.
+#[derive(Clone, Copy)]
+pub(super) struct Panel<E> {
+    /// The first column, and how many there are.
+    pub(super) column: usize,
+    pub(super) width: usize,
+    /// Where the first rows are, how many those are, and how far one is from the next.
+    pub(super) rows: (*const E, usize, usize),
+    /// The others, copied.
+    pub(super) copied: (*const E, usize),
+}
+
+impl<E: Element> Product<E> {
+    /// # Safety
+    ///
+    /// The strides must stay inside the arrays the pointers point into.
+    #[inline(always)]
+    pub(super) unsafe fn run_in_panels<S: Vectors<E>>(self, simd: S) {
+        // Besides the sums, registers hold columns of the right operand and a number of the left.
+        let many = S::REGISTER_COUNT >= 32;
+        let (sums, most) = if many { (24, 128) } else { (12, 256) };
+        let mut ahead = Ahead { next: std::ptr::null(), stride: 0 };
+        if let Some(bytes) = self.ahead {
+            let steps = (self.multiplications() / (sums * S::LANES)).max(1);
+            let stride = bytes.len.div_ceil(steps).min(CACHE_LINE);
+            ahead = Ahead { next: bytes.start, stride };
+        }
+        let mut depth = self.inner.max(1);
+        if depth > most {
+            depth = depth.div_ceil(depth.div_ceil(most));
+        }
+        let mut copy = Vec::new();
+        for first in (0..self.inner.max(1)).step_by(depth) {
+            let part = Self {
+                inner: depth.min(self.inner - first),
+                left: self.left.wrapping_offset(first as isize * self.left_strides[1]),
+                right: self.right.wrapping_offset(first as isize * self.right_strides[0]),
+                start: if first == 0 { self.start } else { Start::Destination },
+                ..self
+            };
+            let mut column = 0;
+            while column < self.columns {
+                let rest = (self.columns - column).div_ceil(S::LANES);
+                let (copy, ahead) = (&mut copy, &mut ahead);
+                // SAFETY: there are so many columns from `column` on.
+                column += unsafe {
+                    match (many, rest) {
+                        (true, 4..) => part.columns::<S, 6, 4>(simd, column, copy, ahead),
+                        (true, 2 | 3) => part.columns::<S, 12, 2>(simd, column, copy, ahead),
+                        (true, _) => part.columns::<S, 12, 1>(simd, column, copy, ahead),
+                        (false, 2..) => part.columns::<S, 6, 2>(simd, column, copy, ahead),
+                        (false, _) => part.columns::<S, 6, 1>(simd, column, copy, ahead),
+                    }
+                };
+            }
+        }
+    }
+
+    /// Computes all rows of as many columns as `C` vectors hold, from `column` on, and returns how
+    /// many those are.
+    ///
+    /// # Safety
+    ///
+    /// There must be columns from `column` on that fill all vectors but the last.
+    #[inline(always)]
+    unsafe fn columns<S: Vectors<E>, const R: usize, const C: usize>(
+        self,
+        simd: S,
+        column: usize,
+        copy: &mut Vec<S::Vector>,
+        ahead: &mut Ahead,
+    ) -> usize {
+        let filled = C * S::LANES;
+        let width = (self.columns - column).min(filled);
+        let span = self.right_strides[0] as usize * self.inner * size_of::<E>();
+        let in_place = match self.rows < COPIED || span <= CACHE {
+            true => self.rows_in_place(column, filled),
+            false => 0,
+        };
+        copy.reserve((self.inner - in_place) * C);
+        let copied = copy.as_mut_ptr();
+        // SAFETY: so many rows can be read in place, and for the others there is room in the copy.
+        unsafe {
+            self.copy_rows::<S, C>(simd, copied, in_place, [column, width]);
+            let rows = (self.right.add(column), in_place, self.right_strides[0] as usize);
+            let panel = Panel { column, width, rows, copied: (copied.cast_const().cast(), filled) };
+            self.rows::<S, R, C>(simd, panel, ahead);
+        }
+        width
+    }
+
+    /// How many rows of the right operand have `filled` values from `column` on, where those that
+    /// are not the row's are the next one's.
+    fn rows_in_place(&self, column: usize, filled: usize) -> usize {
+        let beyond = (column + filled).saturating_sub(self.columns);
+        match self.right_strides {
+            [_, 1] if beyond == 0 => self.inner,
+            [stride, 1] if stride as usize == self.columns => {
+                self.inner.saturating_sub(beyond.div_ceil(self.columns))
+            }
+            _ => 0,
+        }
+    }
+
+    /// Copies rows of the right operand, from `first` on, into rows of `C` vectors.
+    ///
+    /// # Safety
+    ///
+    /// There must be `width` columns from `column` on, which fill all vectors but the last, and
+    /// room for the rows.
+    #[inline(always)]
+    unsafe fn copy_rows<S: Vectors<E>, const C: usize>(
+        &self,
+        simd: S,
+        copy: *mut S::Vector,
+        first: usize,
+        [column, width]: [usize; 2],
+    ) {
+        let [row_stride, column_stride] = self.right_strides;
+        let right = self.right.wrapping_offset(column as isize * column_stride);
+        let last = width - (C - 1) * S::LANES;
+        let whole = if last == S::LANES { C } else { C - 1 };
+        for row in first..self.inner {
+            let right = right.wrapping_offset(row as isize * row_stride);
+            // SAFETY: the row and the columns are inside the matrix, and the vectors in the copy.
+            unsafe {
+                let copy = copy.add((row - first) * C);
+                if column_stride == 1 {
+                    for c in 0..whole {
+                        *copy.add(c) = right.add(c * S::LANES).cast::<S::Vector>().read_unaligned();
+                    }
+                    if whole < C {
+                        let right = right.add(whole * S::LANES);
+                        *copy.add(whole) = simd.read(simd.mask(last), right);
+                    }
+                } else {
+                    if whole < C {
+                        *copy.add(whole) = simd.splat(E::zero());
+                    }
+                    for lane in 0..width {
+                        let value = *right.offset(lane as isize * column_stride);
+                        *copy.cast::<E>().add(lane) = value;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Computes all rows of the panel's columns, `R` at a time.
+    ///
+    /// # Safety
+    ///
+    /// The panel must have `C` vectors in each row.
+    #[inline(always)]
+    unsafe fn rows<S: Vectors<E>, const R: usize, const C: usize>(
+        self,
+        simd: S,
+        panel: Panel<E>,
+        ahead: &mut Ahead,
+    ) {
+        let mut row = 0;
+        // SAFETY: no tile goes beyond the last row.
+        unsafe {
+            while row + R <= self.rows {
+                match ahead.stride > 0 {
+                    true => self.tile::<S, R, C, true>(simd, row, panel, ahead),
+                    false => self.tile::<S, R, C, false>(simd, row, panel, ahead),
+                }
+                row += R;
+            }
+            if R > 8 && row + 8 <= self.rows {
+                self.tile::<S, 8, C, false>(simd, row, panel, ahead);
+                row += 8;
+            }
+            if row + 4 <= self.rows {
+                self.tile::<S, 4, C, false>(simd, row, panel, ahead);
+                row += 4;
+            }
+            if row + 2 <= self.rows {
+                self.tile::<S, 2, C, false>(simd, row, panel, ahead);
+                row += 2;
+            }
+            if row < self.rows {
+                self.tile::<S, 1, C, false>(simd, row, panel, ahead);
+            }
+        }
+    }
+}
