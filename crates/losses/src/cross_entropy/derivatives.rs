@@ -22,6 +22,12 @@ pub(super) struct Recorded<E: Element> {
     pub(super) gradient: Option<Tensor<E>>,
 }
 
+impl<E: Element> Drop for Recorded<E> {
+    fn drop(&mut self) {
+        kernels::recycle(self.labels.take().unwrap_or_default());
+    }
+}
+
 impl<E: Element> Operation<E> for Recorded<E> {
     fn name(&self) -> &str {
         if self.options.is_divergence { "kl_divergence" } else { "cross_entropy" }

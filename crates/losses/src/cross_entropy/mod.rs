@@ -12,6 +12,8 @@ mod short;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use downhill_tensor::{Element, Tensor, kernels, operation};
 use ndarray::ArrayD;
 
@@ -222,7 +224,7 @@ impl CrossEntropy {
         Ok(operation::record(&inputs, value, || Recorded {
             inputs: inputs.iter().copied().cloned().collect(),
             options: self.clone(),
-            labels: labels.map(|labels| labels.into_owned()),
+            labels: labels.map(kept),
             upstream,
             gradient: gradient.map(|values| array(logits.shape(), values).into()),
         }))
@@ -240,6 +242,7 @@ impl CrossEntropy {
         let kept = |labels: &[usize]| -> f64 {
             let kept = labels.iter().filter(|&&label| Some(label) != self.ignore_index);
             match &self.class_weights {
+                None if self.ignore_index.is_none() => labels.len() as f64,
                 None => kept.count() as f64,
                 Some(weights) => kept.map(|&label| weights[label]).sum(),
             }
@@ -294,6 +297,18 @@ pub(crate) fn sum<E: Element>(losses: &[E]) -> f64 {
         *lane += loss.as_f64();
     }
     lanes.iter().sum()
+}
+
+/// Labels of its own for a graph.
+fn kept(labels: Cow<'_, [usize]>) -> Vec<usize> {
+    match labels {
+        Cow::Owned(labels) => labels,
+        Cow::Borrowed(labels) => {
+            let mut kept = kernels::buffer(labels.len());
+            kept.copy_from_slice(labels);
+            kept
+        }
+    }
 }
 
 /// The array of `shape` with `values` in row-major order.

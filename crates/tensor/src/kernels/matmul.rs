@@ -5,7 +5,6 @@ use gemm_common::Parallelism;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, CowArray, Ix2};
 
 use super::dispatch::dispatch;
-use super::pool::Pool;
 use super::tiles::Tiled;
 use super::{Arithmetic, Kernel, exponential, free_threads, join, normal};
 
@@ -177,11 +176,6 @@ macro_rules! kernel {
             #[inline(always)]
             fn normal<A: Arithmetic>(self) -> (Self, Self) {
                 normal::$normal::<A>(self)
-            }
-
-            fn pool() -> &'static Pool<Self> {
-                static POOL: Pool<$float> = Pool::new();
-                &POOL
             }
 
             fn tiled(product: Tiled<Self>) {

@@ -6,8 +6,6 @@
 //! whatever the processor has.
 #![allow(unsafe_code)]
 
-use crate::element::Element;
-
 mod dispatch;
 mod elementary;
 mod exponential;
@@ -34,6 +32,7 @@ pub(crate) use map::{Function, map, map_in_place, times_slope, uninitialized, zi
 pub(crate) use matmul::{affine, linear};
 pub use matmul::{matmul, matmul_onto, matmul_part};
 pub(crate) use normal::{Gelu, GeluSlope, NormalCdf, NormalDensity};
+pub use pool::Pooled;
 pub(crate) use reduce::{sum, sum_columns};
 pub(crate) use sigmoid::{Gate, GateSlope};
 pub(crate) use softmax::{log_softmax, log_sum_exp, maximum, softmax};
@@ -41,7 +40,7 @@ pub use threads::{free_threads, join};
 
 /// What the kernels need of an element beyond arithmetic. Public only for being a supertrait of
 /// the sealed [`Element`]; it cannot be named from outside.
-pub trait Kernel: Elementary + Copy + Send + Sync + Sized + 'static {
+pub trait Kernel: Elementary + Pooled + Send + Sync {
     /// eˣ, to within 1 unit in the last place over the whole range, subnormal results included,
     /// in a form that vectorises.
     fn exponential(self) -> Self;
@@ -55,10 +54,6 @@ pub trait Kernel: Elementary + Copy + Send + Sync + Sized + 'static {
     /// 0 where that is less than the smallest normal number. 1 of 0, NaN of NaN. It takes fewer
     /// operations than [`exponential`](Self::exponential), fewest where multiply–add is [`Fused`].
     fn decay<A: Arithmetic>(self) -> Self;
-
-    /// Where large buffers of this type wait to be used again.
-    #[doc(hidden)]
-    fn pool() -> &'static pool::Pool<Self>;
 
     /// A product of matrices in cache.
     #[doc(hidden)]
@@ -75,13 +70,13 @@ pub trait Kernel: Elementary + Copy + Send + Sync + Sized + 'static {
 
 /// `len` values for a kernel to overwrite. What they are at first is unspecified: the buffer may
 /// be one that a dropped tensor gave back.
-pub fn buffer<E: Element>(len: usize) -> Vec<E> {
-    let mut values = E::pool().take(len);
-    values.resize(len, E::zero());
+pub fn buffer<T: Pooled>(len: usize) -> Vec<T> {
+    let mut values = T::pool().take(len);
+    values.resize(len, T::default());
     values
 }
 
 /// Keeps the memory of values that are no longer needed for the next [`buffer`].
-pub fn recycle<E: Element>(values: Vec<E>) {
-    E::pool().give(values);
+pub fn recycle<T: Pooled>(values: Vec<T>) {
+    T::pool().give(values);
 }

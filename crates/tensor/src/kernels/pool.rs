@@ -21,7 +21,26 @@ const PAGE: usize = 1 << 16;
 const STEPS: usize = 4;
 const CLASSES: usize = STEPS * usize::BITS as usize;
 
-/// The large buffers of one element type that are free to be used again.
+/// What large buffers hold that are used again: the elements, and `usize` for labels.
+pub trait Pooled: Copy + Default + 'static {
+    /// Where they wait.
+    #[doc(hidden)]
+    fn pool() -> &'static Pool<Self>;
+}
+
+macro_rules! pooled {
+    ($($number:ident)*) => {$(
+        impl Pooled for $number {
+            fn pool() -> &'static Pool<Self> {
+                static POOL: Pool<$number> = Pool::new();
+                &POOL
+            }
+        }
+    )*};
+}
+pooled!(f32 f64 usize);
+
+/// The large buffers of one type that are free to be used again.
 pub struct Pool<E>(Mutex<Kept<E>>);
 
 struct Kept<E> {
