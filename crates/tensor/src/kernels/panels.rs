@@ -31,6 +31,7 @@ impl<E: Element> Product<E> {
     #[inline(always)]
     pub(super) unsafe fn run_in_panels<S: Vectors<E>>(self, simd: S) {
         // Besides the sums, registers hold columns of the right operand and a number of the left.
+        // A panel of the most rows has 32 KiB in vectors of 64 bytes, and 16 KiB in those of 32.
         let many = S::REGISTER_COUNT >= 32;
         let (sums, most) = if many { (24, 128) } else { (12, 256) };
         let mut ahead = Ahead { next: std::ptr::null(), stride: 0 };
@@ -96,7 +97,8 @@ impl<E: Element> Product<E> {
         // SAFETY: so many rows can be read in place, and for the others there is room in the copy.
         unsafe {
             self.copy_rows::<S, C>(simd, copied, in_place, [column, width]);
-            let rows = (self.right.add(column), in_place, self.right_strides[0] as usize);
+            let first = self.right.wrapping_add(column);
+            let rows = (first, in_place, self.right_strides[0] as usize);
             let panel = Panel { column, width, rows, copied: (copied.cast_const().cast(), filled) };
             self.rows::<S, R, C>(simd, panel, ahead);
         }
