@@ -125,12 +125,12 @@ impl<E: Kernel> Product<E> {
 
     /// Two parts along an axis of the destination.
     fn halves(self, by_rows: bool) -> (Self, Self) {
-        // In full registers of every instruction set.
-        let middle = |length: usize| (length / 2).next_multiple_of(16).min(length);
+        // In whole tiles, and whole registers, of most instruction sets.
+        let middle = |length: usize, of: usize| (length / 2).next_multiple_of(of).min(length);
         let (ahead, more_ahead) = self.ahead.map(Bytes::halves).unzip();
         let first = Self { ahead, ..self };
         if by_rows {
-            let rows = middle(self.rows);
+            let rows = middle(self.rows, 8);
             let (left, destination) =
                 (rows as isize * self.left_strides[0], rows as isize * self.destination_stride);
             let second = Self {
@@ -142,7 +142,7 @@ impl<E: Kernel> Product<E> {
             };
             (Self { rows, ..first }, second)
         } else {
-            let columns = middle(self.columns);
+            let columns = middle(self.columns, 16);
             let start = match self.start {
                 Start::Row(start) => Start::Row(start.wrapping_add(columns)),
                 start => start,

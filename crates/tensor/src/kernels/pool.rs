@@ -186,4 +186,27 @@ mod tests {
         taken.into_iter().for_each(|buffer| pool.give(buffer));
         assert!(pool.0.lock().unwrap().bytes <= KEPT);
     }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn huge_pages_are_asked_for_where_there_are_such() {
+        if !std::path::Path::new("/sys/kernel/mm/transparent_hugepage/enabled").exists() {
+            return;
+        }
+        let buffer = Pool::<f64>::new().take(2 * HUGE / size_of::<f64>());
+        let middle = buffer.as_ptr() as usize + HUGE;
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let mut is_inside = false;
+        let mut flags = "";
+        for line in maps.lines() {
+            let range = line.split(' ').next().and_then(|range| range.split_once('-'));
+            let bound = |text: &str| usize::from_str_radix(text, 16).ok();
+            if let Some((start, end)) = range.and_then(|(a, b)| Some((bound(a)?, bound(b)?))) {
+                is_inside = (start..end).contains(&middle);
+            } else if is_inside && line.starts_with("VmFlags") {
+                flags = line;
+            }
+        }
+        assert!(flags.contains(" hg"), "{flags:?}");
+    }
 }
