@@ -1,6 +1,9 @@
 //! Matrix products: those of matrices in cache by a kernel of ours, others by the real-valued parts
 //! of the `gemm` crate, whose complex ones would take longer to compile than everything else here.
 
+#[cfg(test)]
+mod tests;
+
 use gemm_common::Parallelism;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, CowArray, Ix2};
 
@@ -381,78 +384,5 @@ fn forward<'a, E: Copy>(view: &ArrayView2<'a, E>) -> CowArray<'a, E, Ix2> {
     match view.strides().iter().all(|&stride| stride >= 0) {
         true => (*view).into(),
         false => view.to_owned().as_standard_layout().into_owned().into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ndarray::{array, s};
-
-    #[test]
-    fn a_reversed_view_is_multiplied_as_it_reads() {
-        let x = array![[1.0, 2.0], [3.0, 4.0]];
-        let reversed = x.slice(s![..;-1, ..]);
-        assert_eq!(matmul(reversed, x.view()), reversed.dot(&x));
-        assert_eq!(matmul(x.view(), reversed.t()), x.dot(&reversed.t()));
-    }
-
-    #[test]
-    fn a_product_goes_onto_a_part_of_a_matrix() {
-        let rng = |i: usize| (i as f64 * 0.7).sin();
-        let x = Array2::from_shape_fn((150, 90), |(i, j)| rng(90 * i + j));
-        let y = Array2::from_shape_fn((90, 200), |(i, j)| rng(200 * i + j + 7));
-        let mut destination = Array2::ones((150, 230));
-        matmul_part(destination.slice_mut(s![.., 20..220]), x.view(), y.view(), true, &[]);
-        let expected = x.dot(&y) + 1.0;
-        let difference = &destination.slice(s![.., 20..220]) - &expected;
-        assert!(difference.iter().all(|x| x.abs() < 1e-12));
-        assert!(destination.slice(s![.., ..20]).iter().all(|&x| x == 1.0));
-        assert!(destination.slice(s![.., 220..]).iter().all(|&x| x == 1.0));
-
-        matmul_part(destination.slice_mut(s![.., 20..220]), x.view(), y.view(), false, &[]);
-        let difference = &destination.slice(s![.., 20..220]) - &x.dot(&y);
-        assert!(difference.iter().all(|x| x.abs() < 1e-12));
-        assert!(destination.slice(s![.., ..20]).iter().all(|&x| x == 1.0));
-    }
-
-    #[test]
-    #[should_panic(expected = "the rows of the destination must be contiguous")]
-    fn a_destination_in_columns_is_refused() {
-        let (x, mut out) = (Array2::<f64>::ones((3, 3)), Array2::ones((3, 3)));
-        matmul_part(out.view_mut().reversed_axes(), x.view(), x.view(), true, &[]);
-    }
-
-    #[test]
-    fn a_product_has_the_same_bits_whatever_the_number_of_threads() {
-        let number = |i: usize| (i as f32 * 0.7).sin();
-        // One that is small, and one that is not; both are worth threads, in rows or in columns.
-        let small = [[91, 80, 77], [77, 80, 91], [50, 2000, 60]];
-        // Of the last ones halves would be added up in another order, if they were cut.
-        let large = [[150, 90, 203], [40, 300, 530], [64, 784, 128], [17, 2000, 66]];
-        let narrow = [[300, 2000, 2], [100, 20_000, 1], [1, 20_000, 100], [20, 3000, 20]];
-        for [rows, inner, columns] in [&small[..], &large, &narrow].concat() {
-            assert!(rows * inner * columns >= 2 * WORTH_THREADS);
-            let x = Array2::from_shape_fn((rows, inner), |(i, j)| number(inner * i + j));
-            let y = Array2::from_shape_fn((inner, columns), |(i, j)| number(columns * i + j + 7));
-            let bias: Vec<f32> = (0..columns).map(number).collect();
-            for right in [y.view(), y.t().as_standard_layout().view().reversed_axes()] {
-                let bits = |threads: usize| -> Vec<u32> {
-                    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-                    let affine = || affine(x.view(), right, &bias);
-                    pool.build().unwrap().install(affine).into_iter().map(f32::to_bits).collect()
-                };
-                assert_eq!(bits(1), bits(4), "{rows} × {inner} × {columns}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_product_without_terms_is_zero_and_accumulates_nothing() {
-        let (x, y) = (Array2::<f64>::zeros((2, 0)), Array2::<f64>::zeros((0, 3)));
-        assert_eq!(matmul(x.view(), y.view()), Array2::<f64>::zeros((2, 3)));
-        let mut sum = vec![1.0; 6];
-        matmul_onto(&mut sum, x.view(), y.view());
-        assert_eq!(sum, [1.0; 6]);
     }
 }

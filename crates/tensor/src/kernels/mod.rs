@@ -39,7 +39,7 @@ pub(crate) use softmax::{log_softmax, log_sum_exp, maximum, softmax};
 pub use threads::{free_threads, join};
 
 /// What the kernels need of an element beyond arithmetic. Public only for being a supertrait of
-/// the sealed [`Element`]; it cannot be named from outside.
+/// the sealed [`Element`](crate::Element); it cannot be named from outside.
 pub trait Kernel: Elementary + Pooled + Send + Sync {
     /// eˣ, to within 1 unit in the last place over the whole range, subnormal results included,
     /// in a form that vectorises.
