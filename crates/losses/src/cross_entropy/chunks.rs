@@ -129,18 +129,19 @@ impl<'a, E: Element> Chunk<'a, E> {
     ) -> Self {
         let (count, width) = (range.len(), layer.weight.ncols());
         let padded = count.next_multiple_of(LANES);
-        let (mut hidden, mut transposed) =
-            (Array2::zeros([count, width]), Array2::zeros([width, padded]));
+        let (mut hidden, mut transposed) = (panels(count, width), panels(width, padded));
         for (row, &from) in kept[range.clone()].iter().enumerate() {
             let values = ArrayView1::from(&layer.hidden[from * width..][..width]);
-            hidden.row_mut(row).assign(&values);
-            transposed.column_mut(row).assign(&values);
+            for (panel, values) in hidden.iter_mut().zip(values.axis_chunks_iter(Axis(0), PANEL)) {
+                panel.row_mut(row).assign(&values);
+            }
+            transposed[row / PANEL].column_mut(row % PANEL).assign(&values);
         }
         Self {
             rows: rows.some(range.clone(), &[]),
             range,
-            hidden: panels(&hidden),
-            transposed: panels(&transposed),
+            hidden,
+            transposed,
             losses: vec![E::zero(); count],
             outcomes: Vec::new(),
             is_given: vec![[false; LANES]; padded / LANES],
@@ -375,10 +376,10 @@ fn matrix<E>(shape: [usize; 2], values: &mut [E]) -> ArrayViewMut2<'_, E> {
     ArrayViewMut2::from_shape(shape, values).expect("as many numbers as the shape has")
 }
 
-/// The columns of a matrix, [`PANEL`] at a time: products with it need not copy them.
-fn panels<E: Element>(matrix: &Array2<E>) -> Vec<Array2<E>> {
-    let panels = matrix.axis_chunks_iter(Axis(1), PANEL);
-    panels.map(|panel| panel.as_standard_layout().into_owned()).collect()
+/// A matrix of zeros whose columns lie [`PANEL`] at a time: products with it need not copy them.
+fn panels<E: Element>(rows: usize, columns: usize) -> Vec<Array2<E>> {
+    let panel = |start| Array2::zeros([rows, PANEL.min(columns - start)]);
+    (0..columns).step_by(PANEL).map(panel).collect()
 }
 
 /// Writes the product with a matrix in panels, or adds it to what is there, while `ahead` is called
@@ -390,7 +391,7 @@ fn multiply<E: Element>(
     is_added: bool,
     ahead: &[E],
 ) {
-    let mut ahead = ahead.chunks(ahead.len().div_ceil(right.len()).max(1));
+    let mut ahead = ahead.chunks(ahead.len() / right.len().max(1) + 1);
     for (out, right) in out.axis_chunks_iter_mut(Axis(1), PANEL).zip(right) {
         matmul_part(out, left, right.view(), is_added, ahead.next().unwrap_or(&[]));
     }

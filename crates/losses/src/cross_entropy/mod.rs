@@ -224,7 +224,7 @@ impl CrossEntropy {
         Ok(operation::record(&inputs, value, || Recorded {
             inputs: inputs.iter().copied().cloned().collect(),
             options: self.clone(),
-            labels: labels.map(kept),
+            labels: labels.map(owned),
             upstream,
             gradient: gradient.map(|values| array(logits.shape(), values).into()),
         }))
@@ -299,14 +299,14 @@ pub(crate) fn sum<E: Element>(losses: &[E]) -> f64 {
     lanes.iter().sum()
 }
 
-/// Labels of its own for a graph.
-fn kept(labels: Cow<'_, [usize]>) -> Vec<usize> {
+/// Labels that a graph can keep.
+fn owned(labels: Cow<'_, [usize]>) -> Vec<usize> {
     match labels {
         Cow::Owned(labels) => labels,
         Cow::Borrowed(labels) => {
-            let mut kept = kernels::buffer(labels.len());
-            kept.copy_from_slice(labels);
-            kept
+            let mut owned = kernels::buffer(labels.len());
+            owned.copy_from_slice(labels);
+            owned
         }
     }
 }

@@ -296,6 +296,21 @@ fn the_number_of_threads_does_not_change_a_bit_of_linear_cross_entropy() {
 }
 
 #[test]
+fn linear_cross_entropy_of_no_inputs_is_that_of_equal_logits() {
+    let hidden = Tensor::parameter(Tensor::<f64>::zeros(&[2, 0]));
+    let weight = Tensor::parameter(Tensor::zeros(&[3, 0]));
+    let bias = Tensor::parameter(Tensor::zeros(&[3]));
+    let loss = CrossEntropy::new().forward_linear(&hidden, &weight, Some(&bias), &[0, 2]).unwrap();
+    approx::assert_relative_eq!(loss.item(), 3.0_f64.ln(), max_relative = 1e-15);
+    let gradients = loss.backward();
+    assert!(gradients.get(&weight).unwrap().is_empty());
+    let gradient = gradients.get(&bias).unwrap();
+    for (&found, expected) in gradient.values().iter().zip([-1.0, 2.0, -1.0]) {
+        approx::assert_abs_diff_eq!(found, expected / 6.0, epsilon = 1e-15);
+    }
+}
+
+#[test]
 fn linear_cross_entropy_names_the_row_of_all_logits() {
     // 2¹⁸ classes are held 16 rows at a time.
     let hidden = Tensor::from_shape_vec(&[20, 1], vec![0.0_f64; 20]).unwrap();
