@@ -14,6 +14,7 @@ mod map;
 mod matmul;
 mod normal;
 mod panels;
+mod polynomial;
 mod pool;
 mod reduce;
 mod sigmoid;

@@ -11,6 +11,7 @@
 //! 5e-7, in the lower tail also.
 
 use super::exponential::{decay_f32, decay_f64};
+use super::polynomial::polynomial;
 use super::{Arithmetic, Function};
 use crate::element::Element;
 
@@ -78,28 +79,21 @@ pub(super) fn normal_f32<A: Arithmetic>(x: f32) -> (f32, f32) {
         0.109_523_95,
         -4.677_055_8e-2,
     ];
+    const SERIES: [f32; 5] = [1.0, 1.0, 0.5, 1.0 / 6.0, 1.0 / 24.0];
     // What is farther out is 0 or 1; NaN passes the comparison.
     let z = if x.abs() > 16.0 { 16.0 } else { x.abs() };
-    let centre = A::multiply_add(z, polynomial::<A, 8>(CENTRE, z * z), 0.5);
+    let square = z * z;
+    let centre = polynomial::<A, _, _>(CENTRE, square, square * square);
+    let centre = A::multiply_add(z, centre, 0.5);
     let t = A::multiply_add(0.25, z, 1.0).recip();
     let coarse = f32::from_bits(z.to_bits() & 0xffff_f000);
     let rest = 0.5 * (coarse - z) * (coarse + z);
-    let correction = polynomial::<A, 5>([1.0, 1.0, 0.5, 1.0 / 6.0, 1.0 / 24.0], rest);
+    let correction = polynomial::<A, _, _>(SERIES, rest, rest * rest);
     let exponential = decay_f32::<A>(-0.5 * coarse * coarse) * correction;
-    let tail = exponential * t * polynomial::<A, 8>(TAIL, t);
+    let tail = exponential * t * polynomial::<A, _, _>(TAIL, t, t * t);
     let upper = if z <= 1.0 { 1.0 - centre } else { tail };
     let lower = if z <= 1.0 { centre } else { 1.0 - tail };
     (if x < 0.0 { upper } else { lower }, exponential * FRAC_1_SQRT_TAU)
-}
-
-/// Σ coefficient_k · xᵏ.
-#[inline(always)]
-fn polynomial<A: Arithmetic, const N: usize>(coefficients: [f32; N], x: f32) -> f32 {
-    let mut sum = coefficients[N - 1];
-    for k in (0..N - 1).rev() {
-        sum = A::multiply_add(sum, x, coefficients[k]);
-    }
-    sum
 }
 
 #[cfg(test)]

@@ -8,18 +8,18 @@
 //! - beyond, 1 − 2t / (1 + t) with t = e^(−2z).
 
 use super::exponential::{decay_f32, decay_f64};
+use super::polynomial::polynomial;
 use super::{Arithmetic, Function};
 use crate::element::Element;
 
 /// Implements `hyperbolic_tangent` on a float type from its constants.
 macro_rules! hyperbolic_tangent {
-    ($float:ident, $name:ident, $decay:ident, [$leading:expr $(, $coefficient:expr)*]) => {
+    ($float:ident, $name:ident, $decay:ident, $coefficients:expr) => {
         #[inline(always)]
         pub(super) fn $name<A: Arithmetic>(x: $float) -> $float {
             let z = x.abs();
             let square = z * z;
-            let p = $leading;
-            $(let p = A::multiply_add(p, square, $coefficient);)*
+            let p = polynomial::<A, _, _>($coefficients, square, square * square);
             let near = A::multiply_add(z * square, p, z);
             let t = $decay::<A>(-2.0 * z);
             let far = 1.0 - (t + t) / (1.0 + t);
@@ -33,7 +33,7 @@ hyperbolic_tangent!(
     f32,
     hyperbolic_tangent_f32,
     decay_f32,
-    [-5.895_163e-3, 2.079_597_7e-2, -5.378_383_4e-2, 0.133_319_24, -0.333_333]
+    [-0.333_333, 0.133_319_24, -5.378_383_4e-2, 2.079_597_7e-2, -5.895_163e-3]
 );
 
 hyperbolic_tangent!(
@@ -41,18 +41,18 @@ hyperbolic_tangent!(
     hyperbolic_tangent_f64,
     decay_f64,
     [
-        6.494597052739586e-6,
-        -3.115914162293536e-5,
-        9.247058572941602e-5,
-        -2.3750229039790167e-4,
-        5.896185849395185e-4,
-        -1.4557632553188439e-3,
-        3.5921195380285956e-3,
-        -8.863234849890496e-3,
-        2.1869488501406548e-2,
-        -5.396825396721095e-2,
+        -0.33333333333333326,
         0.1333333333333176,
-        -0.33333333333333326
+        -5.396825396721095e-2,
+        2.1869488501406548e-2,
+        -8.863234849890496e-3,
+        3.5921195380285956e-3,
+        -1.4557632553188439e-3,
+        5.896185849395185e-4,
+        -2.3750229039790167e-4,
+        9.247058572941602e-5,
+        -3.115914162293536e-5,
+        6.494597052739586e-6
     ]
 );
 
