@@ -33,7 +33,7 @@ fn main() {
 }
 
 /// Times a step at each size, in all, for each part, and relative to what the size before gives
-/// reason to expect.
+/// reason to expect; and how far that is from a straight line.
 fn series<F: FnMut()>(
     cases: &Cases,
     name: &str,
@@ -45,13 +45,43 @@ fn series<F: FnMut()>(
         return;
     }
     println!("{name:16} {unit:>11} {:>11} {:>9} {:>14}", "µs", "ns each", "÷ proportional");
-    let mut before: Option<f64> = None;
+    let mut times: Vec<(f64, f64)> = Vec::new();
     for &size in sizes {
         let seconds = time(Duration::from_millis(800), step(size)).median;
         let each = seconds * 1e9 / size as f64;
-        let growth = before.map_or("–".into(), |before| format!("{:.2}", each / before));
+        let growth = times.last().map_or("–".into(), |(size, seconds)| {
+            let before = seconds * 1e9 / size;
+            format!("{:.2}", each / before)
+        });
         println!("{name:16} {size:11} {:11.1} {each:9.2} {growth:>14}", seconds * 1e6);
-        before = Some(each);
+        times.push((size as f64, seconds));
     }
-    println!();
+    let [start, slope] = line(&times);
+    let off = times.iter().map(|(size, seconds)| seconds / (start + slope * size) - 1.0);
+    let (least, most) =
+        off.fold((0.0_f64, 0.0_f64), |(least, most), off| (least.min(off), most.max(off)));
+    println!(
+        "{name:16} {:.2} µs and {:.3} ns each: the times are off by {:+.0} % to {:+.0} %\n",
+        start * 1e6,
+        slope * 1e9,
+        least * 100.0,
+        most * 100.0
+    );
+}
+
+/// Where the line of times over sizes starts, and its slope, that has the least squares of
+/// relative distances.
+fn line(times: &[(f64, f64)]) -> [f64; 2] {
+    // With weights 1 / time both unknowns stand for a whole time of 1.
+    let (mut uu, mut uv, mut vv, mut u, mut v) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    for (size, seconds) in times {
+        let (a, b) = (1.0 / seconds, size / seconds);
+        uu += a * a;
+        uv += a * b;
+        vv += b * b;
+        u += a;
+        v += b;
+    }
+    let determinant = uu * vv - uv * uv;
+    [(u * vv - v * uv) / determinant, (v * uu - u * uv) / determinant]
 }
