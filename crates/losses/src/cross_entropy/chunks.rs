@@ -6,6 +6,7 @@
 //! place.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use downhill_tensor::Element;
 use downhill_tensor::kernels::{buffer, free_threads, join, matmul_part, recycle};
@@ -18,10 +19,10 @@ use super::rows::{RowTargets, Rows};
 use crate::error::Error;
 
 /// So many bytes are held for a chunk.
-const CHUNK: usize = 13 << 20;
+const CHUNK: usize = 27 << 19;
 /// So many parts of the classes can be worked on at the same time. The gradient of the hidden
 /// numbers is summed up in each.
-const PARTS: usize = 4;
+const PARTS: usize = 6;
 /// So many bytes of logits, weights and their gradient stay in the second-level cache.
 const CACHE: usize = 700 << 10;
 /// Products are quick for multiples of so many classes.
@@ -95,13 +96,25 @@ impl<E: Element> Layer<'_, E> {
     }
 }
 
-/// Does the work on all parts, as many at a time as there are threads.
-fn each<E: Element>(parts: &mut [Part<'_, E>], work: &(impl Fn(&mut Part<'_, E>) + Sync)) {
-    if parts.len() < 2 || free_threads() < 2 {
-        return parts.iter_mut().for_each(work);
+/// Does the work on all parts, of which every thread takes the next when it has done one: a thread
+/// that is slow does fewer.
+fn each<'a, E: Element>(parts: &mut [Part<'a, E>], work: &(impl Fn(&mut Part<'a, E>) + Sync)) {
+    let parts = Mutex::new(parts.iter_mut());
+    let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+    in_every_thread(&|| {
+        while let Some(part) = next() {
+            work(part);
+        }
+    });
+}
+
+fn in_every_thread(work: &(impl Fn() + Sync)) {
+    match free_threads() < 2 {
+        true => work(),
+        false => {
+            join(|| in_every_thread(work), || in_every_thread(work));
+        }
     }
-    let (left, right) = parts.split_at_mut(parts.len() / 2);
-    join(|| each(left, work), || each(right, work));
 }
 
 /// Some rows, in blocks of [`LANES`].
