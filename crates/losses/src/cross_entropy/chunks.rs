@@ -18,10 +18,10 @@ use super::lanes::{LANES, Tile, total};
 use super::rows::{RowTargets, Rows};
 use crate::error::Error;
 
-/// So many bytes are held for a chunk.
+/// So many bytes are held for a chunk: 13.5 MiB.
 const CHUNK: usize = 27 << 19;
-/// So many parts of the classes can be worked on at the same time. The gradient of the hidden
-/// numbers is summed up in each.
+/// So many parts of the classes can be worked on at the same time: more than a few threads need, so
+/// that one that is slow can do fewer. The gradient of the hidden numbers is summed up in each.
 const PARTS: usize = 6;
 /// So many bytes of logits, weights and their gradient stay in the second-level cache.
 const CACHE: usize = 700 << 10;
@@ -96,25 +96,24 @@ impl<E: Element> Layer<'_, E> {
     }
 }
 
-/// Does the work on all parts, of which every thread takes the next when it has done one: a thread
-/// that is slow does fewer.
+/// Does the work on all parts, of which every thread takes the next when it has done one.
 fn each<'a, E: Element>(parts: &mut [Part<'a, E>], work: &(impl Fn(&mut Part<'a, E>) + Sync)) {
+    let count = parts.len();
     let parts = Mutex::new(parts.iter_mut());
     let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
-    in_every_thread(&|| {
+    in_threads(count, &|| {
         while let Some(part) = next() {
             work(part);
         }
     });
 }
 
-fn in_every_thread(work: &(impl Fn() + Sync)) {
-    match free_threads() < 2 {
-        true => work(),
-        false => {
-            join(|| in_every_thread(work), || in_every_thread(work));
-        }
+/// Does the same in every thread that is free, at most so many.
+fn in_threads(most: usize, work: &(impl Fn() + Sync)) {
+    if most < 2 || free_threads() < 2 {
+        return work();
     }
+    join(|| in_threads(most - most / 2, work), || in_threads(most / 2, work));
 }
 
 /// Some rows, in blocks of [`LANES`].

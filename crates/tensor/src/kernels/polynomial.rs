@@ -6,8 +6,7 @@ use crate::element::Element;
 /// The sum of coefficientₖ · xᵏ, given x².
 ///
 /// Neighbouring terms are put together first, all pairs at the same time, and then summed up by
-/// Horner's rule in x²: half as many operations wait for one another as by that rule in x, and
-/// waiting is what a loop of exponentials spends most of its time with.
+/// Horner's rule in x²: about half as many operations wait for one another as by that rule in x.
 #[inline(always)]
 pub(super) fn polynomial<A: Arithmetic, E: Element, const N: usize>(
     coefficients: [E; N],
