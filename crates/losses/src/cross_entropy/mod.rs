@@ -7,6 +7,7 @@ mod derivatives;
 mod lanes;
 mod linear;
 mod long;
+mod parts;
 pub(crate) mod rows;
 mod short;
 #[cfg(test)]
