@@ -59,7 +59,7 @@ impl Bytes {
 unsafe impl<E: Send + Sync> Send for Product<E> {}
 
 /// Up to so many multiplications a product is computed in tiles.
-const SMALL: usize = 1 << 20;
+const SMALL: usize = 1 << 23;
 /// And whatever their number if its destination has no more rows and columns than this: `gemm`
 /// would add up in another order than in a larger product, of which this might be a part.
 const FEW: usize = 64;

@@ -21,6 +21,7 @@ mod sigmoid;
 mod softmax;
 mod threads;
 mod tiles;
+mod transpose;
 
 pub use dispatch::{
     Arithmetic, Fused, Separate, Vectorized, prefetch, vectorize, vectorize_arithmetic,

@@ -4,6 +4,7 @@
 use super::dispatch::CACHE_LINE;
 use super::matmul::{Product, Start};
 use super::tiles::{Ahead, Vectors};
+use super::transpose::copy_to_rows;
 use crate::element::Element;
 
 /// What spans no more bytes stays in the first-level cache, however it lies.
@@ -134,29 +135,34 @@ impl<E: Element> Product<E> {
     ) {
         let [row_stride, column_stride] = self.right_strides;
         let right = self.right.wrapping_offset(column as isize * column_stride);
+        let right = right.wrapping_offset(first as isize * row_stride);
         let last = width - (C - 1) * S::LANES;
         let whole = if last == S::LANES { C } else { C - 1 };
-        for row in first..self.inner {
+        let rows = self.inner - first;
+        if column_stride != 1 {
+            if whole < C {
+                for row in 0..rows {
+                    // SAFETY: there is room for the row.
+                    unsafe { *copy.add(row * C + whole) = simd.splat(E::zero()) };
+                }
+            }
+            let (copy, stride) = (copy.cast(), C * S::LANES);
+            // SAFETY: the rows and columns are inside the matrix, and there is room for them.
+            return unsafe {
+                copy_to_rows(right, self.right_strides, copy, stride, [rows, width]);
+            };
+        }
+        for row in 0..rows {
             let right = right.wrapping_offset(row as isize * row_stride);
             // SAFETY: the row and the columns are inside the matrix, and the vectors in the copy.
             unsafe {
-                let copy = copy.add((row - first) * C);
-                if column_stride == 1 {
-                    for c in 0..whole {
-                        *copy.add(c) = right.add(c * S::LANES).cast::<S::Vector>().read_unaligned();
-                    }
-                    if whole < C {
-                        let right = right.add(whole * S::LANES);
-                        *copy.add(whole) = simd.read(simd.mask(last), right);
-                    }
-                } else {
-                    if whole < C {
-                        *copy.add(whole) = simd.splat(E::zero());
-                    }
-                    for lane in 0..width {
-                        let value = *right.offset(lane as isize * column_stride);
-                        *copy.cast::<E>().add(lane) = value;
-                    }
+                let copy = copy.add(row * C);
+                for c in 0..whole {
+                    *copy.add(c) = right.add(c * S::LANES).cast::<S::Vector>().read_unaligned();
+                }
+                if whole < C {
+                    let right = right.add(whole * S::LANES);
+                    *copy.add(whole) = simd.read(simd.mask(last), right);
                 }
             }
         }
