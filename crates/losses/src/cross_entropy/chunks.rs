@@ -98,9 +98,10 @@ pub(super) struct Chunk<'a, E> {
     pub(super) rows: Rows<'a, E>,
     /// `[rows, width]`, as [`panels`].
     pub(super) hidden: Vec<Array2<E>>,
-    /// `[width, rows]`, as panels, with rows of 0 that fill the last block.
+    /// `[width, rows]`, as panels, with rows of 0 that fill the last block, until the logits are
+    /// there.
     pub(super) transposed: Vec<Array2<E>>,
-    pub(super) losses: Vec<E>,
+    losses: Vec<E>,
     /// Of each block, once the sums of the rows are known.
     pub(super) outcomes: Vec<Outcome<E>>,
     /// The rows whose gradient has been written already.
