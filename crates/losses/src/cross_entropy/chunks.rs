@@ -18,8 +18,8 @@ use super::parts::{Part, each, ranges};
 use super::rows::{RowTargets, Rows};
 use crate::error::Error;
 
-/// So many bytes are held for a chunk: 14 MiB.
-const CHUNK: usize = 28 << 19;
+/// So many bytes are held for a chunk.
+const CHUNK: usize = 14 << 20;
 /// So many columns of a right operand are gone through together.
 pub(super) const PANEL: usize = 64;
 

@@ -38,12 +38,16 @@ fn a_destination_in_columns_is_refused() {
 #[test]
 fn a_product_has_the_same_bits_whatever_the_number_of_threads() {
     let number = |i: usize| (i as f32 * 0.7).sin();
-    // One that is small, and one that is not; both are worth threads, in rows or in columns.
-    let small = [[91, 80, 77], [77, 80, 91], [50, 2000, 60]];
+    // Those in tiles and those by `gemm` are worth threads, in rows or in columns.
+    let small = [[91, 80, 77], [77, 80, 91], [64, 784, 128]];
     // Of the last ones halves would be added up in another order, if they were cut.
-    let large = [[150, 90, 203], [40, 300, 530], [64, 784, 128], [17, 2000, 66]];
-    let narrow = [[300, 2000, 2], [100, 20_000, 1], [1, 20_000, 100], [20, 3000, 20]];
-    for [rows, inner, columns] in [&small[..], &large, &narrow].concat() {
+    let large = [[150, 400, 203], [40, 500, 530], [64, 1100, 128], [17, 8000, 66]];
+    let narrow = [[300, 15_000, 2], [100, 90_000, 1], [1, 90_000, 100]];
+    let few = [[50, 3000, 60], [20, 22_000, 20]];
+    let multiplications = |shape: &[usize; 3]| shape.iter().product::<usize>();
+    assert!(small.iter().all(|shape| multiplications(shape) <= SMALL));
+    assert!(large.iter().chain(&narrow).chain(&few).all(|shape| multiplications(shape) > SMALL));
+    for [rows, inner, columns] in [&small[..], &large, &narrow, &few].concat() {
         assert!(rows * inner * columns >= 2 * WORTH_THREADS);
         let x = Array2::from_shape_fn((rows, inner), |(i, j)| number(inner * i + j));
         let y = Array2::from_shape_fn((inner, columns), |(i, j)| number(columns * i + j + 7));
@@ -55,6 +59,35 @@ fn a_product_has_the_same_bits_whatever_the_number_of_threads() {
                 pool.build().unwrap().install(affine).into_iter().map(f32::to_bits).collect()
             };
             assert_eq!(bits(1), bits(4), "{rows} × {inner} × {columns}");
+        }
+    }
+}
+
+#[test]
+fn a_large_product_is_that_of_ndarray_in_every_layout() {
+    let number = |i: usize| (i as f64 * 0.7).sin();
+    let x = Array2::from_shape_fn((210, 220), |(i, j)| number(220 * i + j));
+    let y = Array2::from_shape_fn((220, 230), |(i, j)| number(230 * i + j + 7));
+    let bias: Vec<f64> = (0..230).map(number).collect();
+    let expected = x.dot(&y);
+    assert!(x.len() * y.ncols() > SMALL);
+    let check = |found: &[f64], expected: &Array2<f64>| {
+        assert_eq!(found.len(), expected.len());
+        let is_near = |(found, expected): (&f64, &f64)| (found - expected).abs() < 1e-12;
+        assert!(found.iter().zip(expected).all(is_near));
+    };
+    let (x_columns, y_columns) =
+        (x.t().as_standard_layout().into_owned(), y.t().as_standard_layout().into_owned());
+    for left in [x.view(), x_columns.t()] {
+        for right in [y.view(), y_columns.t()] {
+            check(&linear(left, right), &expected);
+            check(&affine(left, right, &bias), &(&expected + &ndarray::aview1(&bias)));
+            let mut onto = vec![1.0; expected.len()];
+            matmul_onto(&mut onto, left, right);
+            check(&onto, &(&expected + 1.0));
+            let [left, right] = [left, right].map(|x| x.mapv(|x| x as f32));
+            let found = linear(left.view(), right.view());
+            assert!(found.iter().zip(&expected).all(|(x, y)| (f64::from(*x) - y).abs() < 1e-4));
         }
     }
 }
