@@ -163,6 +163,8 @@ impl<E: Element> Counts<E> {
         Self { unmasked: zero, weight: zero, probability: zero, weighted: zero, least: zero }
     }
 
+    /// Adds those of some classes, which are first summed up on their own: many small numbers added
+    /// to a large one would each lose digits.
     #[inline(always)]
     pub(super) fn add(&mut self, x: &[Tile<E>], dense: &Dense<'_, E>) {
         match dense.weights {
@@ -178,25 +180,31 @@ impl<E: Element> Counts<E> {
 
     #[inline(always)]
     fn add_unmasked(&mut self, x: &[Tile<E>], weights: impl PerClass<E>) {
-        let (mut count, mut weight) = (self.unmasked, self.weight);
+        let (mut count, mut weight) = ([E::zero(); LANES], [E::zero(); LANES]);
         for (tile, x) in x.iter().enumerate() {
             let (ones, weights) = (unmasked(x, &[E::one(); LANES]), unmasked(x, &weights.at(tile)));
             count = each(|lane| count[lane] + ones[lane]);
             weight = each(|lane| weight[lane] + weights[lane]);
         }
-        [self.unmasked, self.weight] = settled([count, weight]);
+        let [count, weight] = settled([count, weight]);
+        self.unmasked = each(|lane| self.unmasked[lane] + count[lane]);
+        self.weight = each(|lane| self.weight[lane] + weight[lane]);
     }
 
     #[inline(always)]
     fn add_probabilities(&mut self, values: &[Tile<E>], weights: impl PerClass<E>) {
-        let (mut sum, mut weighted, mut least) = (self.probability, self.weighted, self.least);
+        let (mut sum, mut weighted, mut least) =
+            ([E::zero(); LANES], [E::zero(); LANES], self.least);
         for (tile, p) in values.iter().enumerate() {
             let weight = weights.at(tile);
             sum = each(|lane| sum[lane] + p[lane]);
             weighted = each(|lane| weighted[lane] + p[lane] * weight[lane]);
             least = each(|lane| if p[lane] < least[lane] { p[lane] } else { least[lane] });
         }
-        [self.probability, self.weighted, self.least] = settled([sum, weighted, least]);
+        let [sum, weighted, least] = settled([sum, weighted, least]);
+        self.probability = each(|lane| self.probability[lane] + sum[lane]);
+        self.weighted = each(|lane| self.weighted[lane] + weighted[lane]);
+        self.least = least;
     }
 
     /// Those of two parts of the classes.

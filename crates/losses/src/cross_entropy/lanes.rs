@@ -64,11 +64,11 @@ impl<E: Element> Sums<E> {
     }
 }
 
-/// The largest logit in each lane, −∞ of none. NaN is passed over.
+/// The largest logit in each lane, and in `first`. NaN is passed over.
 #[inline(always)]
-pub(super) fn maximum<E: Element>(x: &[Tile<E>]) -> Tile<E> {
+pub(super) fn maximum<E: Element>(first: &Tile<E>, x: &[Tile<E>]) -> Tile<E> {
     // Four parts, none of which waits for the others.
-    let mut parts = [[E::neg_infinity(); LANES]; 4];
+    let mut parts = [*first; 4];
     let (groups, rest) = x.as_chunks::<4>();
     for group in groups {
         for (part, x) in parts.iter_mut().zip(group) {
@@ -148,24 +148,6 @@ pub(super) fn add_lesser<E: Element>(sum: &mut Tile<E>, x: &[Tile<E>]) {
         }
     }
     *sum = lanes;
-}
-
-/// Multiplies by one factor. Before each of the first `early` tiles, `prefetch` is called with its
-/// index.
-#[inline(always)]
-pub(super) fn multiply<E: Element>(x: &mut [E], factor: E, early: usize, prefetch: impl Fn(usize)) {
-    let (tiles, rest) = x.as_chunks_mut::<LANES>();
-    let (first, others) = tiles.split_at_mut(early.min(tiles.len()));
-    for (index, tile) in first.iter_mut().enumerate() {
-        prefetch(index);
-        *tile = each(|lane| tile[lane] * factor);
-    }
-    for x in others.as_flattened_mut() {
-        *x *= factor;
-    }
-    for x in rest {
-        *x *= factor;
-    }
 }
 
 /// The larger of two; `max` if `x` is NaN.

@@ -7,7 +7,7 @@ use downhill_tensor::kernels::{Arithmetic, prefetch};
 
 use super::dense::{Counts, Dense, Outcome};
 use super::lanes::{
-    LANES, Sums, Tile, add_lesser, each, exponentials, larger, largest, maximum, multiply, total,
+    LANES, Sums, Tile, add_lesser, each, exponentials, larger, largest, maximum, total,
 };
 use super::rows::{RowTargets, Rows};
 use super::short::without_largest;
@@ -15,32 +15,30 @@ use crate::error::Error;
 
 /// A row is gone through in panels of so many bytes, which stay in the first-level cache.
 const PANEL: usize = 8 << 10;
-/// So many bytes of rows at a time, if that is more than one row, stay there, too.
+/// So many bytes of whole rows, if that is more than one row, are gone through together.
 const BLOCK: usize = 2 * PANEL;
-/// So many tiles ahead of those at hand, logits and gradient are called into cache, the next row's
-/// after the end of one. These were the quickest of some that `cargo bench --bench cases -- ce/`
-/// was run with.
-const LOGITS_AHEAD: usize = 144;
-const GRADIENT_AHEAD: usize = 96;
-/// And while a row is finished, which is in cache already, this part of the gradient of the next
-/// block.
-const EARLY_PERCENT: usize = 25;
+/// So many bytes ahead of those at hand, logits and gradient are called into cache: those of the
+/// next block, whose maxima are looked for in one go, as soon as those of this one are written.
+/// These were the quickest of some that `cargo bench --bench cases -- ce/` was run with.
+const LOGITS_AHEAD: usize = BLOCK;
+const GRADIENT_AHEAD: usize = 6 << 10;
 
 /// Buffers that rows share.
 pub(super) struct Scratch<E> {
-    /// The exponentials of a panel, when no gradient is wanted.
-    panel: Vec<E>,
+    /// The exponentials of some panels, when no gradient is wanted.
+    exponentials: Vec<E>,
     /// Of each panel of some rows, the largest logit, and then how its exponential compares with
     /// that of the row's largest.
     ratios: Vec<E>,
-    /// The sums of the exponentials of each panel of a row, as in [`Sums`].
+    /// The sums of the exponentials of each panel, as in [`Sums`].
     rests: Vec<E>,
 }
 
 impl<E: Element> Scratch<E> {
     #[inline(always)]
     pub(super) fn new() -> Self {
-        Self { panel: vec![E::zero(); panel_length::<E>()], ratios: Vec::new(), rests: Vec::new() }
+        let exponentials = vec![E::zero(); BLOCK / size_of::<E>()];
+        Self { exponentials, ratios: Vec::new(), rests: Vec::new() }
     }
 }
 
@@ -65,21 +63,16 @@ impl<E: Element> Rows<'_, E> {
     ) -> Result<(), Error> {
         let (count, classes) = (losses.len(), self.classes);
         let panels = classes.div_ceil(panel_length::<E>());
-        scratch.ratios.clear();
-        let (mut sums, mut counts) = (Sums::new(), Counts::zero());
-        let mut at_label = [E::zero(); LANES];
-        for (lane, at_label) in at_label[..count].iter_mut().enumerate() {
-            let row = first + lane;
-            let gradient = row_of(&mut gradient, lane, classes);
-            let (max, rest, row_counts) = self.sum_row::<A>(row, gradient, scratch);
-            (sums.max[lane], sums.rest[lane]) = (max, rest);
-            if self.is_dense() {
-                counts.put(lane, &row_counts);
-            }
+        let counts = self.sum_panels::<A>(first, count, gradient.as_deref_mut(), scratch);
+        let (mut sums, mut at_label) = (Sums::new(), [E::zero(); LANES]);
+        for lane in 0..count {
+            let range = lane * panels..(lane + 1) * panels;
+            let (ratios, rests) = (&mut scratch.ratios[range.clone()], &scratch.rests[range]);
+            (sums.max[lane], sums.rest[lane]) = put_together::<A, E>(ratios, rests, self.scale);
             if let RowTargets::Labels(labels) = self.targets {
                 // Ignored rows, whose label need not be a class, are seen to in the end.
-                let logits = &self.logits[row * classes..][..classes];
-                *at_label = logits.get(labels[row]).copied().unwrap_or(E::zero());
+                let logits = &self.logits[(first + lane) * classes..][..classes];
+                at_label[lane] = logits.get(labels[first + lane]).copied().unwrap_or(E::zero());
             }
         }
         let outcome = self.outcome_of_rows::<A>(first, count, &sums, &counts, &at_label);
@@ -95,14 +88,14 @@ impl<E: Element> Rows<'_, E> {
             if self.is_dense() {
                 let outcome = outcome.in_every_lane(lane);
                 let gradient = gradient.as_deref_mut();
-                *loss += self.finish_row(row, gradient, &outcome, ratios, &mut scratch.panel);
+                *loss +=
+                    self.finish_row(row, gradient, &outcome, ratios, &mut scratch.exponentials);
             } else if let Some(gradient) = &mut gradient {
                 for (gradient, &ratio) in gradient.chunks_mut(panel_length::<E>()).zip(ratios) {
-                    let next = gradient.as_ptr().wrapping_add(count * classes).cast::<Tile<E>>();
-                    let early = gradient.len() / LANES * EARLY_PERCENT / 100;
-                    multiply(gradient, outcome.factor[lane] * ratio, early, |tile| {
-                        prefetch(next.wrapping_add(tile));
-                    });
+                    let factor = outcome.factor[lane] * ratio;
+                    for x in gradient {
+                        *x *= factor;
+                    }
                 }
             }
             if let (RowTargets::Labels(labels), Some(gradient)) = (self.targets, gradient) {
@@ -112,53 +105,48 @@ impl<E: Element> Rows<'_, E> {
         Ok(())
     }
 
-    /// The largest logit of a row, the sum of its exponentials as in [`Sums`], and the counts of
-    /// dense targets. Writes the exponentials, relative to the largest of their panel.
+    /// Writes the exponentials of rows, relative to the largest logit of their panel; the sums of
+    /// the panels go to `scratch`. The counts of dense targets.
     #[inline(always)]
-    fn sum_row<A: Arithmetic>(
+    fn sum_panels<A: Arithmetic>(
         &self,
-        row: usize,
+        first: usize,
+        count: usize,
         mut gradient: Option<&mut [E]>,
         scratch: &mut Scratch<E>,
-    ) -> (E, E, Counts<E>) {
-        let Scratch { panel: no_gradient, ratios, rests } = scratch;
-        let (first, mut counts) = (ratios.len(), Counts::zero());
+    ) -> Counts<E> {
+        let Scratch { exponentials, ratios, rests } = scratch;
+        let (mut counts, mut row_counts) = (Counts::zero(), Counts::zero());
+        ratios.clear();
         rests.clear();
-        let mut start = 0;
-        while start < self.classes {
-            let end = self.classes.min(start + panel_length::<E>());
-            let logits = &self.logits[row * self.classes..][..self.classes];
-            let x = Tiles::new(logits, start..end, E::neg_infinity());
+        let logits = &self.logits[first * self.classes..][..count * self.classes];
+        // There is more than one row only where a row is one panel.
+        let length = self.classes.min(panel_length::<E>());
+        let step = length * count;
+        for start in (0..logits.len()).step_by(step) {
+            let end = logits.len().min(start + step);
+            let panels = Panels { values: logits, range: start..end, length };
             let out = match &mut gradient {
                 Some(gradient) => &mut gradient[start..end],
-                None => &mut no_gradient[..end - start],
+                None => &mut exponentials[..end - start],
             };
-            let (max, rest) = sum_panel::<A, E>(&x, out, self.scale);
-            ratios.push(max);
-            rests.push(rest);
-            if self.is_dense() {
-                let targets = self.targets_of_panel(row, start..end);
+            panels.sum::<A>(out, self.scale, ratios, rests);
+            let dense_panels = if self.is_dense() { panels.count() } else { 0 };
+            for panel in 0..dense_panels {
+                let Range { start, end } = panels.range(panel);
+                let (lane, class) = (start / self.classes, start % self.classes);
+                let x = panels.tiles(panel, E::neg_infinity());
+                let targets = self.targets_of_panel(first + lane, class..class + (end - start));
                 for (x, targets) in x.parts().into_iter().zip(targets.parts(self)) {
-                    counts.add(x, &targets);
+                    row_counts.add(x, &targets);
+                }
+                if end % self.classes == 0 {
+                    counts.put(lane, &row_counts.over_lanes());
+                    row_counts = Counts::zero();
                 }
             }
-            start = end;
         }
-        if self.is_dense() {
-            counts = counts.over_lanes();
-        }
-        let ratios = &mut ratios[first..];
-        let max = ratios.iter().copied().fold(E::neg_infinity(), larger);
-        let top = ratios.iter().position(|&x| x == max).unwrap_or(0);
-        let shift = if max == E::neg_infinity() { E::zero() } else { max };
-        for ratio in &mut *ratios {
-            *ratio = ((*ratio - shift) * self.scale).decay::<A>();
-        }
-        let mut all = rests[top];
-        for (panel, (&rest, &ratio)) in rests.iter().zip(&*ratios).enumerate() {
-            all += if panel == top { E::zero() } else { (E::one() + rest) * ratio };
-        }
-        (max, all, counts)
+        counts
     }
 
     /// The loss of a row's dense targets. Makes the exponentials, relative to the largest logit
@@ -214,30 +202,106 @@ impl<E: Element> Rows<'_, E> {
     }
 }
 
-/// Writes the exponentials of a panel, relative to its largest. The largest, and the sum of the
-/// others.
+/// The largest logit of a row and the sum of its exponentials as in [`Sums`], of those of its
+/// panels. The largest of each panel becomes its ratio.
 #[inline(always)]
-fn sum_panel<A: Arithmetic, E: Element>(x: &Tiles<'_, E>, out: &mut [E], scale: E) -> (E, E) {
-    let max = maximum(x.whole);
-    let max = largest(each(|lane| larger(max[lane], x.rest[lane])));
+fn put_together<A: Arithmetic, E: Element>(ratios: &mut [E], rests: &[E], scale: E) -> (E, E) {
+    let max = ratios.iter().copied().fold(E::neg_infinity(), larger);
+    let top = ratios.iter().position(|&x| x == max).unwrap_or(0);
+    let shift = if max == E::neg_infinity() { E::zero() } else { max };
+    for ratio in &mut *ratios {
+        *ratio = ((*ratio - shift) * scale).decay::<A>();
+    }
+    let mut all = rests[top];
+    for (panel, (&rest, &ratio)) in rests.iter().zip(&*ratios).enumerate() {
+        all += if panel == top { E::zero() } else { (E::one() + rest) * ratio };
+    }
+    (max, all)
+}
+
+/// Some values in panels of as many each; the last may be shorter.
+struct Panels<'v, E> {
+    /// Including what comes before the panels.
+    values: &'v [E],
+    range: Range<usize>,
+    length: usize,
+}
+
+impl<'v, E: Element> Panels<'v, E> {
+    #[inline(always)]
+    fn count(&self) -> usize {
+        self.range.len().div_ceil(self.length)
+    }
+
+    #[inline(always)]
+    fn range(&self, panel: usize) -> Range<usize> {
+        let start = self.range.start + panel * self.length;
+        start..self.range.end.min(start + self.length)
+    }
+
+    #[inline(always)]
+    fn tiles(&self, panel: usize, padding: E) -> Tiles<'v, E> {
+        Tiles::new(self.values, self.range(panel), padding)
+    }
+
+    /// Writes the exponentials, relative to the largest logit of each panel. Adds that to `maxima`,
+    /// and the sum of the others to `rests`.
+    ///
+    /// Each step is taken for all panels, at most [`LANES`] of them, before the next: what a
+    /// panel's lanes come to is known only after a while, in which the processor sees to others.
+    #[inline(always)]
+    fn sum<A: Arithmetic>(&self, out: &mut [E], scale: E, maxima: &mut Vec<E>, rests: &mut Vec<E>) {
+        let mut max = [[E::zero(); LANES]; LANES];
+        let max = &mut max[..self.count()];
+        for (panel, max) in max.iter_mut().enumerate() {
+            let x = self.tiles(panel, E::neg_infinity());
+            *max = maximum(&x.rest, x.whole);
+        }
+        for max in &mut *max {
+            *max = largest(*max);
+            maxima.push(max[0]);
+        }
+        let mut sums = [[E::zero(); LANES]; LANES];
+        let sums = &mut sums[..self.count()];
+        for (panel, out) in out.chunks_mut(self.length).enumerate() {
+            let x = self.tiles(panel, E::neg_infinity());
+            sums[panel] = write_exponentials::<A, E>(&x, out, &max[panel], scale);
+        }
+        for (sum, out) in sums.iter().zip(out.chunks(self.length)) {
+            let (sum, mut lesser) = (total(*sum), [E::zero(); LANES]);
+            if sum[0] < E::one() + E::one() {
+                let (whole, out_rest) = out.as_chunks();
+                let mut rest = [E::zero(); LANES];
+                rest[..out_rest.len()].copy_from_slice(out_rest);
+                add_lesser(&mut lesser, whole);
+                add_lesser(&mut lesser, &[rest]);
+            }
+            rests.push(without_largest(&sum, &total(lesser))[0]);
+        }
+    }
+}
+
+/// Writes the exponentials of a panel, relative to its largest logit. The sum in each lane.
+#[inline(always)]
+fn write_exponentials<A: Arithmetic, E: Element>(
+    x: &Tiles<'_, E>,
+    out: &mut [E],
+    max: &Tile<E>,
+    scale: E,
+) -> Tile<E> {
     let (whole, out_rest) = out.as_chunks_mut();
     let written = whole.as_ptr();
-    let mut all = exponentials::<A, E>(x.whole, whole, &max, scale, |tile| {
-        prefetch(x.whole.as_ptr().wrapping_add(tile + LOGITS_AHEAD));
-        prefetch(written.wrapping_add(tile + GRADIENT_AHEAD));
+    let all = exponentials::<A, E>(x.whole, whole, max, scale, |tile| {
+        prefetch(x.whole.as_ptr().wrapping_add(tile).wrapping_byte_add(LOGITS_AHEAD));
+        prefetch(written.wrapping_add(tile).wrapping_byte_add(GRADIENT_AHEAD));
     });
+    if out_rest.is_empty() {
+        return all;
+    }
     let mut rest = [[E::zero(); LANES]];
-    if !out_rest.is_empty() {
-        let more = exponentials::<A, E>(&[x.rest], &mut rest, &max, scale, |_| ());
-        all = each(|lane| all[lane] + more[lane]);
-        out_rest.copy_from_slice(&rest[0][LANES - out_rest.len()..]);
-    }
-    let (all, mut lesser) = (total(all), [E::zero(); LANES]);
-    if all[0] < E::one() + E::one() {
-        add_lesser(&mut lesser, whole);
-        add_lesser(&mut lesser, &rest);
-    }
-    (max[0], without_largest(&all, &total(lesser))[0])
+    let more = exponentials::<A, E>(&[x.rest], &mut rest, max, scale, |_| ());
+    out_rest.copy_from_slice(&rest[0][LANES - out_rest.len()..]);
+    each(|lane| all[lane] + more[lane])
 }
 
 /// Some values of a row in tiles.

@@ -105,7 +105,7 @@ pub(super) fn sum_lanes<A: Arithmetic, E: Element>(
     out: &mut [Tile<E>],
     scale: E,
 ) -> Sums<E> {
-    let max = maximum(x);
+    let max = maximum(&[E::neg_infinity(); LANES], x);
     let sum = exponentials::<A, E>(x, out, &max, scale, |_| ());
     let mut lesser = [E::zero(); LANES];
     add_lesser(&mut lesser, &out[..x.len()]);
