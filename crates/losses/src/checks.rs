@@ -92,17 +92,27 @@ pub(crate) fn check_class_weights<E: Element>(
     Ok(Some(weights.iter().map(|&weight| E::from_f64(weight)).collect()))
 }
 
-/// What is wrong with a row of numbers that is not a distribution.
-pub(crate) fn not_a_distribution(what: &'static str, row: usize, values: &[f64]) -> Error {
-    match values.iter().position(|p| !(0.0..=f64::INFINITY).contains(p)) {
+/// Checks that the numbers of a row are probabilities whose sum is 1, give or take `tolerance`.
+pub(crate) fn check_distribution(
+    what: &'static str,
+    row: usize,
+    values: &[f64],
+    tolerance: f64,
+) -> Result<(), Error> {
+    let sum: f64 = values.iter().sum();
+    // NaN, of which there is no sum, fails the first comparison.
+    if (sum - 1.0).abs() <= tolerance && values.iter().all(|&p| p >= 0.0) {
+        return Ok(());
+    }
+    Err(match values.iter().position(|p| !(0.0..=f64::INFINITY).contains(p)) {
         Some(column) => Error::Value {
             what,
             index: vec![row, column],
             value: values[column],
             range: "a probability, from 0 to 1",
         },
-        None => Error::Sum { what, row, sum: values.iter().sum() },
-    }
+        None => Error::Sum { what, row, sum },
+    })
 }
 
 /// The number of rows and the length of each, of logits `[…, C]`.

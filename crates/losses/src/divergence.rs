@@ -3,7 +3,7 @@
 use downhill_tensor::{Element, Tensor, operation};
 use ndarray::Zip;
 
-use crate::checks::{check_positive, check_shape, not_a_distribution, rows_and_classes};
+use crate::checks::{check_distribution, check_positive, check_shape, rows_and_classes};
 use crate::cross_entropy::CrossEntropy;
 use crate::cross_entropy::rows::tolerance;
 use crate::error::Error;
@@ -308,10 +308,7 @@ fn check_distributions<E: Element>(
     let (_, classes) = rows_and_classes("logits", shape)?;
     for (row, values) in probabilities.values().chunks_exact(classes.max(1)).enumerate() {
         let values: Vec<f64> = values.iter().map(|p| p.as_f64()).collect();
-        let near = (values.iter().sum::<f64>() - 1.0).abs() <= tolerance::<E>();
-        if !near || values.iter().any(|&p| p < 0.0) {
-            return Err(not_a_distribution(what, row, &values));
-        }
+        check_distribution(what, row, &values, tolerance::<E>())?;
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ use std::borrow::Cow;
 
 use ndarray::{Array, Dimension};
 
-use crate::checks::{not_a_distribution, rows_and_classes};
+use crate::checks::{check_distribution, rows_and_classes};
 use crate::error::Error;
 
 /// In what information is measured.
@@ -82,10 +82,7 @@ impl Distributions<'_> {
     fn check(&self, what: &'static str) -> Result<usize, Error> {
         let (_, classes) = rows_and_classes(what, &self.shape)?;
         for (row, values) in self.values.chunks_exact(classes.max(1)).enumerate() {
-            let near = (values.iter().sum::<f64>() - 1.0).abs() <= 1e-6;
-            if !near || values.iter().any(|&p| p < 0.0) {
-                return Err(not_a_distribution(what, row, values));
-            }
+            check_distribution(what, row, values, 1e-6)?;
         }
         Ok(classes)
     }

@@ -202,6 +202,30 @@ fn f32_results_are_those_of_f64() {
 }
 
 #[test]
+fn a_distribution_over_many_classes_is_one_however_its_sum_rounds() {
+    let rng = &mut Xoshiro256PlusPlus::seed_from_u64(5);
+    for classes in [20, 1000, 2050, 128_256] {
+        let logits: Tensor<f32> =
+            Tensor::from(random(&[1, classes], 3.0, rng).array().mapv(|x| x as f32));
+        let loss = |off: f64| {
+            let targets = vec![((1.0 + off) / classes as f64) as f32; classes];
+            let targets = Tensor::from_shape_vec(&[1, classes], targets).unwrap();
+            CrossEntropy::new().forward(&logits, &targets)
+        };
+        let shift = logits.array().fold(f32::NEG_INFINITY, |max, &x| x.max(max));
+        let shifted = logits.array().mapv(|x| f64::from(x) - f64::from(shift));
+        let expected = shifted.mapv(f64::exp).sum().ln() - shifted.sum() / classes as f64;
+        for off in [-9.5e-6, 0.0, 9.5e-6] {
+            let found = f64::from(loss(off).unwrap().item());
+            assert_relative_eq!(found, expected * (1.0 + off), max_relative = 2e-6);
+        }
+        for off in [-1.1e-5, 1.1e-5] {
+            assert!(matches!(loss(off), Err(Error::Sum { row: 0, .. })), "{classes} {off}");
+        }
+    }
+}
+
+#[test]
 fn an_upstream_gradient_scales_the_gradient() {
     let logits = Tensor::<f64>::parameter([[0.3, -1.2, 2.0], [1.0, 0.0, 0.5]]);
     let gradient = |output: Tensor<f64>| output.backward().get(&logits).unwrap().to_vec();
