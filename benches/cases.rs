@@ -51,4 +51,5 @@ fn main() {
             }
         });
     }
+    cases.finish();
 }

@@ -80,6 +80,7 @@ fn main() -> ExitCode {
         );
         all_are_within &= worst.error <= function.bound;
     }
+    cases.finish();
     if all_are_within { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -11,7 +11,7 @@ mod timing;
 use std::time::Duration;
 
 use downhill::prelude::*;
-use timing::{Cases, copy_step, cross_entropy_step, time, training_step};
+use timing::{Cases, copy_step, cross_entropy_step, labels, normal, time, training_step};
 
 fn main() {
     let cases = Cases::from_command_line();
@@ -20,6 +20,10 @@ fn main() {
         series(&cases, &format!("ce/C={classes}"), "logits", &sizes, |logits| {
             cross_entropy_step(logits / classes, classes)
         });
+    }
+    for classes in [10, 1000] {
+        let name = format!("ce/memory/C={classes}");
+        series(&cases, &name, "logits", &sizes, |logits| from_memory(logits / classes, classes));
     }
     // What memory alone makes of the growth, once caches are full.
     series(&cases, "copy", "numbers", &sizes, copy_step);
@@ -30,6 +34,30 @@ fn main() {
             training_step(batch, layers, Sgd::new(1e-3))
         });
     }
+    cases.finish();
+}
+
+/// A step of cross-entropy whose logits and gradient are in no cache: there are so many of them, of
+/// which each step takes the next, that it is long until their turn comes again.
+fn from_memory(rows: usize, classes: usize) -> impl FnMut() {
+    let values = normal(&[rows, classes], 1.0).to_vec();
+    let count = 100_000_000 / values.len();
+    let logits = (0..count).map(|_| Tensor::from_shape_vec(&[rows, classes], values.clone()));
+    let logits: Vec<Tensor> = logits.map(|logits| Tensor::parameter(logits.unwrap())).collect();
+    let mut gradients: Vec<_> = (0..count).map(|_| None).collect();
+    let labels = labels(rows, classes);
+    let cross_entropy = CrossEntropy::new();
+    let mut turn = 0;
+    let mut step = move || {
+        // The last round's makes room for the new one, in its place.
+        gradients[turn] = None;
+        let loss = cross_entropy.forward(&logits[turn], &labels).expect("the labels are classes");
+        gradients[turn] = Some(loss.backward());
+        turn = (turn + 1) % count;
+    };
+    // Memory is dearer when it is used for the first time.
+    (0..count).for_each(|_| step());
+    step
 }
 
 /// Times a step at each size, in all, for each part, and relative to what the size before gives

@@ -18,6 +18,7 @@ fn main() {
     let cases = Cases::from_command_line();
     operations(&cases);
     chains(&cases);
+    cases.finish();
 }
 
 /// Chains of one kind of operation on 16 numbers, so that arithmetic is next to nothing.

@@ -5,6 +5,7 @@
 
 pub(crate) mod models;
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use downhill::prelude::*;
@@ -18,7 +19,8 @@ pub(crate) const LARGE_BUDGET: Duration = Duration::from_secs(6);
 
 /// The cases asked for on the command line, and what is to be done with them.
 pub(crate) struct Cases {
-    prefixes: Vec<String>,
+    /// The beginnings of their names, and whether there was one.
+    prefixes: Vec<(String, Cell<bool>)>,
     /// How many steps to make, for a profiler to watch; without it, steps are timed.
     steps: Option<usize>,
 }
@@ -34,16 +36,30 @@ impl Cases {
                 "--bench" => {}
                 "--steps" => {
                     let count = arguments.next().and_then(|count| count.parse().ok());
-                    steps = Some(count.expect("--steps is followed by a whole number"));
+                    steps = Some(
+                        count.unwrap_or_else(|| refuse("--steps is followed by a whole number")),
+                    );
                 }
-                _ => prefixes.push(argument),
+                _ => prefixes.push((argument, Cell::new(false))),
             }
         }
         Self { prefixes, steps }
     }
 
     pub(crate) fn include(&self, name: &str) -> bool {
-        self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| name.starts_with(prefix))
+        let mut asked = self.prefixes.is_empty();
+        for (_, found) in self.prefixes.iter().filter(|(prefix, _)| name.starts_with(prefix)) {
+            found.set(true);
+            asked = true;
+        }
+        asked
+    }
+
+    /// To be called in the end: refuses what was asked for and is not there.
+    pub(crate) fn finish(&self) {
+        if let Some((prefix, _)) = self.prefixes.iter().find(|(_, found)| !found.get()) {
+            refuse(&format!("no case's name begins with {prefix}"));
+        }
     }
 
     /// Times the step that `set_up` makes, and prints the result as a line of JSON.
@@ -67,6 +83,11 @@ impl Cases {
              \"min_us\": {least:.2}}}"
         );
     }
+}
+
+fn refuse(message: &str) -> ! {
+    eprintln!("{message}");
+    std::process::exit(2)
 }
 
 /// Seconds for one step.
