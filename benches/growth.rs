@@ -1,5 +1,6 @@
 //! How time grows with size: of cross-entropy with the number of logits, of copying as many, and
-//! of a training step with the batch.
+//! of a training step with the batch. What is called `…/memory` works on numbers that are in no
+//! cache, however few they are; other steps work on the same ones again and again.
 //!
 //! ```text
 //! cargo bench --bench growth                  # all
@@ -11,22 +12,25 @@ mod timing;
 use std::time::Duration;
 
 use downhill::prelude::*;
-use timing::{Cases, copy_step, cross_entropy_step, labels, normal, time, training_step};
+use timing::{Cases, copy_step, cross_entropy_step, time, training_step};
 
 fn main() {
     let cases = Cases::from_command_line();
     let sizes = [4, 5, 6, 7, 8].map(|exponent| 10_usize.pow(exponent));
+    // As often as all are as many numbers as the largest.
+    let turns = |size: usize| sizes[sizes.len() - 1] / size;
     for classes in [10, 1000] {
-        series(&cases, &format!("ce/C={classes}"), "logits", &sizes, |logits| {
-            cross_entropy_step(logits / classes, classes)
+        let step = move |logits: usize| cross_entropy_step(logits / classes, classes);
+        series(&cases, &format!("ce/C={classes}"), "logits", &sizes, step);
+        series(&cases, &format!("ce/C={classes}/memory"), "logits", &sizes, |logits| {
+            in_turn(turns(logits), move || step(logits))
         });
     }
-    for classes in [10, 1000] {
-        let name = format!("ce/memory/C={classes}");
-        series(&cases, &name, "logits", &sizes, |logits| from_memory(logits / classes, classes));
-    }
-    // What memory alone makes of the growth, once caches are full.
+    // What memory alone makes of the growth.
     series(&cases, "copy", "numbers", &sizes, copy_step);
+    series(&cases, "copy/memory", "numbers", &sizes, |count| {
+        in_turn(turns(count), move || copy_step(count))
+    });
     let steps: [(&str, &[usize]); 2] = [("digits", &[64, 32, 10]), ("mnist-s", &[784, 128, 10])];
     for (name, layers) in steps {
         let batches = [1, 4, 16, 64, 256, 1024, 4096];
@@ -37,27 +41,17 @@ fn main() {
     cases.finish();
 }
 
-/// A step of cross-entropy whose logits and gradient are in no cache: there are so many of them, of
-/// which each step takes the next, that it is long until their turn comes again.
-fn from_memory(rows: usize, classes: usize) -> impl FnMut() {
-    let values = normal(&[rows, classes], 1.0).to_vec();
-    let count = 100_000_000 / values.len();
-    let logits = (0..count).map(|_| Tensor::from_shape_vec(&[rows, classes], values.clone()));
-    let logits: Vec<Tensor> = logits.map(|logits| Tensor::parameter(logits.unwrap())).collect();
-    let mut gradients: Vec<_> = (0..count).map(|_| None).collect();
-    let labels = labels(rows, classes);
-    let cross_entropy = CrossEntropy::new();
-    let mut turn = 0;
-    let mut step = move || {
-        // The last round's makes room for the new one, in its place.
-        gradients[turn] = None;
-        let loss = cross_entropy.forward(&logits[turn], &labels).expect("the labels are classes");
-        gradients[turn] = Some(loss.backward());
-        turn = (turn + 1) % count;
-    };
+/// A step on what is in no cache: of so many as `set_up` makes, each on numbers of its own, the next
+/// in turn, so that it is long until its turn comes again.
+fn in_turn<F: FnMut()>(count: usize, set_up: impl Fn() -> F) -> impl FnMut() {
+    let mut steps: Vec<F> = (0..count).map(|_| set_up()).collect();
     // Memory is dearer when it is used for the first time.
-    (0..count).for_each(|_| step());
-    step
+    steps.iter_mut().for_each(|step| step());
+    let mut next = 0;
+    move || {
+        steps[next]();
+        next = (next + 1) % count;
+    }
 }
 
 /// Times a step at each size, in all, for each part, and relative to what the size before gives
