@@ -86,7 +86,8 @@ impl<E: Copy> Pool<E> {
         }
         drop(kept);
         let mut buffer = Vec::with_capacity(capacity);
-        prefer_huge_pages(buffer.spare_capacity_mut());
+        // Not the room beyond: a huge page that lies half in it would all be in use.
+        prefer_huge_pages(&mut buffer.spare_capacity_mut()[..len]);
         buffer
     }
 
@@ -189,24 +190,28 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn huge_pages_are_asked_for_where_there_are_such() {
+    fn huge_pages_are_preferred_for_what_was_asked_for() {
         if !std::path::Path::new("/sys/kernel/mm/transparent_hugepage/enabled").exists() {
             return;
         }
-        let buffer = Pool::<f64>::new().take(2 * HUGE / size_of::<f64>());
-        let middle = buffer.as_ptr() as usize + HUGE;
+        // Of a class with room for more.
+        let buffer = Pool::<f64>::new().take(2 * HUGE / size_of::<f64>() + 1);
+        let start = buffer.as_ptr() as usize;
+        let end = start + buffer.capacity() * size_of::<f64>();
+        assert!(end > start + 2 * HUGE + PAGE);
         let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
-        let mut is_inside = false;
-        let mut flags = "";
-        for line in maps.lines() {
-            let range = line.split(' ').next().and_then(|range| range.split_once('-'));
-            let bound = |text: &str| usize::from_str_radix(text, 16).ok();
-            if let Some((start, end)) = range.and_then(|(a, b)| Some((bound(a)?, bound(b)?))) {
-                is_inside = (start..end).contains(&middle);
-            } else if is_inside && line.starts_with("VmFlags") {
-                flags = line;
-            }
-        }
-        assert!(flags.contains(" hg"), "{flags:?}");
+        let are_huge = |address: usize| {
+            let mut is_inside = false;
+            maps.lines().any(|line| {
+                let range = line.split(' ').next().and_then(|range| range.split_once('-'));
+                let bound = |text: &str| usize::from_str_radix(text, 16).ok();
+                if let Some((start, end)) = range.and_then(|(a, b)| Some((bound(a)?, bound(b)?))) {
+                    is_inside = (start..end).contains(&address);
+                }
+                is_inside && line.starts_with("VmFlags") && line.contains(" hg")
+            })
+        };
+        assert!(are_huge(start + HUGE));
+        assert!(!are_huge(end - PAGE), "the room beyond what was asked for");
     }
 }
