@@ -68,7 +68,7 @@ impl<E: Element> Sums<E> {
 #[inline(always)]
 pub(super) fn maximum<E: Element>(first: &Tile<E>, x: &[Tile<E>]) -> Tile<E> {
     // Four parts, none of which waits for the others.
-    let mut parts = [*first; 4];
+    let mut parts = [each(|lane| larger(E::neg_infinity(), first[lane])); 4];
     let (groups, rest) = x.as_chunks::<4>();
     for group in groups {
         for (part, x) in parts.iter_mut().zip(group) {

@@ -17,9 +17,9 @@ use crate::error::Error;
 const PANEL: usize = 8 << 10;
 /// So many bytes of whole rows, if that is more than one row, are gone through together.
 const BLOCK: usize = 2 * PANEL;
-/// So many bytes ahead of those at hand, logits and gradient are called into cache: those of the
-/// next block, whose maxima are looked for in one go, as soon as those of this one are written.
-/// These were the quickest of some that `cargo bench --bench cases -- ce/` was run with.
+/// So many bytes ahead of those at hand, logits and gradient are called into cache. Of the logits it
+/// is a block: the maxima of the next one are looked for in one go, as soon as this one is done. The
+/// distances were the quickest of some that `cargo bench --bench cases -- ce/` was run with.
 const LOGITS_AHEAD: usize = BLOCK;
 const GRADIENT_AHEAD: usize = 6 << 10;
 
@@ -125,7 +125,7 @@ impl<E: Element> Rows<'_, E> {
         let step = length * count;
         for start in (0..logits.len()).step_by(step) {
             let end = logits.len().min(start + step);
-            let panels = Panels { values: logits, range: start..end, length };
+            let panels = Panels { logits, range: start..end, length };
             let out = match &mut gradient {
                 Some(gradient) => &mut gradient[start..end],
                 None => &mut exponentials[..end - start],
@@ -135,7 +135,7 @@ impl<E: Element> Rows<'_, E> {
             for panel in 0..dense_panels {
                 let Range { start, end } = panels.range(panel);
                 let (lane, class) = (start / self.classes, start % self.classes);
-                let x = panels.tiles(panel, E::neg_infinity());
+                let x = panels.tiles(panel);
                 let targets = self.targets_of_panel(first + lane, class..class + (end - start));
                 for (x, targets) in x.parts().into_iter().zip(targets.parts(self)) {
                     row_counts.add(x, &targets);
@@ -219,15 +219,15 @@ fn put_together<A: Arithmetic, E: Element>(ratios: &mut [E], rests: &[E], scale:
     (max, all)
 }
 
-/// Some values in panels of as many each; the last may be shorter.
-struct Panels<'v, E> {
+/// Some logits in panels of as many each; the last may be shorter.
+struct Panels<'x, E> {
     /// Including what comes before the panels.
-    values: &'v [E],
+    logits: &'x [E],
     range: Range<usize>,
     length: usize,
 }
 
-impl<'v, E: Element> Panels<'v, E> {
+impl<'x, E: Element> Panels<'x, E> {
     #[inline(always)]
     fn count(&self) -> usize {
         self.range.len().div_ceil(self.length)
@@ -240,8 +240,8 @@ impl<'v, E: Element> Panels<'v, E> {
     }
 
     #[inline(always)]
-    fn tiles(&self, panel: usize, padding: E) -> Tiles<'v, E> {
-        Tiles::new(self.values, self.range(panel), padding)
+    fn tiles(&self, panel: usize) -> Tiles<'x, E> {
+        Tiles::new(self.logits, self.range(panel), E::neg_infinity())
     }
 
     /// Writes the exponentials, relative to the largest logit of each panel. Adds that to `maxima`,
@@ -254,7 +254,7 @@ impl<'v, E: Element> Panels<'v, E> {
         let mut max = [[E::zero(); LANES]; LANES];
         let max = &mut max[..self.count()];
         for (panel, max) in max.iter_mut().enumerate() {
-            let x = self.tiles(panel, E::neg_infinity());
+            let x = self.tiles(panel);
             *max = maximum(&x.rest, x.whole);
         }
         for max in &mut *max {
@@ -264,7 +264,7 @@ impl<'v, E: Element> Panels<'v, E> {
         let mut sums = [[E::zero(); LANES]; LANES];
         let sums = &mut sums[..self.count()];
         for (panel, out) in out.chunks_mut(self.length).enumerate() {
-            let x = self.tiles(panel, E::neg_infinity());
+            let x = self.tiles(panel);
             sums[panel] = write_exponentials::<A, E>(&x, out, &max[panel], scale);
         }
         for (sum, out) in sums.iter().zip(out.chunks(self.length)) {
