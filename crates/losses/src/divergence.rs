@@ -5,7 +5,6 @@ use ndarray::Zip;
 
 use crate::checks::{check_distribution, check_positive, check_shape, rows_and_classes};
 use crate::cross_entropy::CrossEntropy;
-use crate::cross_entropy::rows::tolerance;
 use crate::error::Error;
 use crate::reduction::{Reduction, reduction_option};
 
@@ -307,8 +306,7 @@ fn check_distributions<E: Element>(
     check_shape(what, probabilities, shape)?;
     let (_, classes) = rows_and_classes("logits", shape)?;
     for (row, values) in probabilities.values().chunks_exact(classes.max(1)).enumerate() {
-        let values: Vec<f64> = values.iter().map(|p| p.as_f64()).collect();
-        check_distribution(what, row, &values, tolerance::<E>())?;
+        check_distribution(what, row, values)?;
     }
     Ok(())
 }

@@ -82,7 +82,7 @@ impl Distributions<'_> {
     fn check(&self, what: &'static str) -> Result<usize, Error> {
         let (_, classes) = rows_and_classes(what, &self.shape)?;
         for (row, values) in self.values.chunks_exact(classes.max(1)).enumerate() {
-            check_distribution(what, row, values, 1e-6)?;
+            check_distribution(what, row, values)?;
         }
         Ok(classes)
     }

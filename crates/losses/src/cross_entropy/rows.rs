@@ -9,7 +9,7 @@ use super::dense::{Counts, Dense, Outcome};
 use super::lanes::{LANES, Sums, Tile, each};
 use super::long::{Scratch, rows_of_block};
 use super::short::Blocks;
-use crate::checks::check_distribution;
+use crate::checks::{check_distribution, tolerance};
 use crate::error::Error;
 
 /// Up to this many classes the lanes run across rows, beyond it along a row.
@@ -198,10 +198,11 @@ impl<E: Element> Rows<'_, E> {
     ) -> Result<bool, Error> {
         if let RowTargets::Probabilities(values) = self.targets {
             let sum = counts.probability[lane].as_f64();
-            // Rounding may have moved the sum. NaN fails either comparison.
+            // Each addition of this sum was rounded. NaN fails either comparison.
             let near = (sum - 1.0).abs() <= tolerance::<E>() / 2.0;
             if !(near && counts.least[lane] >= E::zero()) {
-                self.check_probabilities(row, values)?;
+                let values = &values[row * self.classes..(row + 1) * self.classes];
+                check_distribution("target probabilities", row, values)?;
             }
         }
         if self.is_ignored(row) || sums.rest[lane].is_nan() {
@@ -211,16 +212,6 @@ impl<E: Element> Rows<'_, E> {
             true => Err(Error::AllMasked { row }),
             false => Ok(false),
         }
-    }
-
-    /// Checks the target probabilities of a row by their sum in `f64`: that in `E` is rounded once
-    /// for each of many classes.
-    #[cold]
-    #[inline(never)]
-    fn check_probabilities(&self, row: usize, values: &[E]) -> Result<(), Error> {
-        let values = &values[row * self.classes..(row + 1) * self.classes];
-        let values: Vec<f64> = values.iter().map(|p| p.as_f64()).collect();
-        check_distribution("target probabilities", row, &values, tolerance::<E>())
     }
 
     /// The loss of a row that is ignored or has NaN or +∞ in it.
@@ -331,10 +322,4 @@ impl<E: Element> Vectorized for Serial<'_, E> {
         }
         Ok(())
     }
-}
-
-/// How far from 1 a row of probabilities may sum to.
-pub(crate) fn tolerance<E: Element>() -> f64 {
-    // An f32 softmax over many classes is off by this much when it was summed in a plain loop.
-    if E::epsilon().as_f64() < 1e-10 { 1e-6 } else { 1e-5 }
 }
