@@ -160,17 +160,16 @@ impl<E: Element> Rows<'_, E> {
         ratios: &[E],
         no_gradient: &mut [E],
     ) -> E {
+        let logits = &self.logits[row * self.classes..][..self.classes];
+        let panels = Panels { logits, range: 0..self.classes, length: panel_length::<E>() };
         let mut loss = E::zero();
         for (panel, &ratio) in ratios.iter().enumerate() {
-            let start = panel * panel_length::<E>();
-            let end = self.classes.min(start + panel_length::<E>());
-            let logits = &self.logits[row * self.classes..][..self.classes];
-            let x = Tiles::new(logits, start..end, E::neg_infinity());
-            let targets = self.targets_of_panel(row, start..end);
+            let (x, classes) = (panels.tiles(panel), panels.range(panel));
             let out = match &mut gradient {
-                Some(gradient) => &mut gradient[start..end],
-                None => &mut no_gradient[..end - start],
+                Some(gradient) => &mut gradient[classes.clone()],
+                None => &mut no_gradient[..classes.len()],
             };
+            let targets = self.targets_of_panel(row, classes);
             let (whole, out_rest) = out.as_chunks_mut();
             let (mut rest, mut part) = ([E::zero(); LANES], [E::zero(); LANES]);
             let rest_from = LANES - out_rest.len();
