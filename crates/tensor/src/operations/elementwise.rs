@@ -2,6 +2,9 @@
 //!
 //! Each line of the table is a function, its value and its vector–Jacobian product.
 
+#[cfg(test)]
+mod tests;
+
 use crate::element::Element;
 use crate::kernels::{
     self, ExponentialM1, Function, Gate, GateSlope, Gelu, GeluSlope, HyperbolicTangent, LogSigmoid,
@@ -367,134 +370,5 @@ impl<E: Element> Tensor<E> {
             |gradient, _, _, y| gradient / y,
             |gradient, quotient, _, y| -(gradient * quotient.quotient_or_zero(y)),
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::grad;
-    use crate::testing::{check_binary, check_unary};
-
-    #[test]
-    fn derivatives_agree_with_differences() {
-        check_unary(Tensor::exp, -2.0, 2.0);
-        check_unary(Tensor::exp_m1, -2.0, 2.0);
-        check_unary(Tensor::square, -2.0, 2.0);
-        check_unary(Tensor::abs, -2.0, 2.0);
-        check_unary(Tensor::sin, -2.0, 2.0);
-        check_unary(Tensor::cos, -2.0, 2.0);
-        check_unary(Tensor::tanh, -2.0, 2.0);
-        check_unary(Tensor::sigmoid, -2.0, 2.0);
-        check_unary(Tensor::log_sigmoid, -2.0, 2.0);
-        check_unary(Tensor::softplus, -2.0, 2.0);
-        check_unary(Tensor::relu, -2.0, 2.0);
-        check_unary(|x| x.leaky_relu(0.1), -2.0, 2.0);
-        check_unary(|x| x.clamp(-1.005, 0.755), -2.0, 2.0);
-        check_unary(Tensor::normal_cdf, -2.0, 2.0);
-        check_unary(Tensor::gelu, -2.0, 2.0);
-        check_unary(Tensor::gelu_tanh, -2.0, 2.0);
-        check_unary(Tensor::silu, -2.0, 2.0);
-        // Kinks have no curvature of their own; through a curved function they pass it on.
-        check_unary(|x| x.relu().square(), -2.0, 2.0);
-        check_unary(Tensor::ln, 0.3, 2.0);
-        check_unary(Tensor::ln_1p, 0.3, 2.0);
-        check_unary(Tensor::sqrt, 0.3, 2.0);
-        check_unary(Tensor::reciprocal, 0.3, 2.0);
-        check_binary(|x, y| x.x_ln_y(y), 0.3, 2.0);
-        check_binary(|x, y| x.quotient_or_zero(y), 0.3, 2.0);
-    }
-
-    /// The functions of x, and their second derivatives in closed form.
-    #[test]
-    fn second_derivatives_are_the_known_ones() {
-        let second = |f: fn(&Tensor<f64>) -> Tensor<f64>, at: f64| {
-            let x = Tensor::parameter(at);
-            let first = grad(&f(&x), &[&x]).remove(0);
-            grad(&first, &[&x])[0].item()
-        };
-        for x in [-3.0_f64, -0.7, 0.0, 0.4, 2.5] {
-            let (t, s) = (x.tanh(), 1.0 / (1.0 + (-x).exp()));
-            approx::assert_abs_diff_eq!(
-                second(Tensor::tanh, x),
-                -2.0 * t * (1.0 - t * t),
-                epsilon = 1e-14
-            );
-            approx::assert_abs_diff_eq!(
-                second(Tensor::sigmoid, x),
-                s * (1.0 - s) * (1.0 - 2.0 * s),
-                epsilon = 1e-14
-            );
-            approx::assert_abs_diff_eq!(
-                second(Tensor::softplus, x),
-                s * (1.0 - s),
-                epsilon = 1e-14
-            );
-        }
-    }
-
-    #[test]
-    fn infinities_and_huge_numbers_have_the_limits() {
-        let x = Tensor::from([f32::NEG_INFINITY, -1e4, 1e4, f32::INFINITY]);
-        assert_eq!(x.sigmoid().to_vec(), [0.0, 0.0, 1.0, 1.0]);
-        assert_eq!(x.softplus().to_vec(), [0.0, 0.0, 1e4, f32::INFINITY]);
-        assert_eq!(x.log_sigmoid().to_vec(), [f32::NEG_INFINITY, -1e4, 0.0, 0.0]);
-        assert_eq!(x.tanh().to_vec(), [-1.0, -1.0, 1.0, 1.0]);
-        assert_eq!(x.relu().to_vec(), [0.0, 0.0, 1e4, f32::INFINITY]);
-    }
-
-    #[test]
-    fn nan_comes_out_of_every_function() {
-        let x = Tensor::from([f32::NAN]);
-        for y in [
-            x.relu(),
-            x.leaky_relu(0.1),
-            x.clamp(0.0, 1.0),
-            x.sigmoid(),
-            x.softplus(),
-            x.abs(),
-            x.gelu(),
-            x.gelu_tanh(),
-            x.silu(),
-            x.tanh(),
-            x.exp(),
-            x.log_sigmoid(),
-            x.x_ln_y(&Tensor::scalar(1.0)),
-            Tensor::scalar(0.0).x_ln_y(&x),
-        ] {
-            assert!(y.item().is_nan());
-        }
-    }
-
-    #[test]
-    fn kinks_have_the_documented_derivatives() {
-        let slope = |f: fn(&Tensor) -> Tensor| {
-            let x = Tensor::parameter(0.0);
-            f(&x).backward().get(&x).unwrap().item()
-        };
-        assert_eq!(slope(Tensor::relu), 0.0);
-        assert_eq!(slope(Tensor::abs), 0.0);
-        assert_eq!(slope(|x| x.leaky_relu(0.1)), 0.1);
-        assert_eq!(slope(|x| x.clamp(0.0, 1.0)), 1.0);
-        assert_eq!(slope(Tensor::sqrt), f32::INFINITY);
-    }
-
-    #[test]
-    fn x_ln_x_is_zero_at_zero_with_derivative_minus_infinity() {
-        let x = Tensor::parameter([0.0_f64, 1.0]);
-        let y = x.x_ln_y(&x);
-        assert_eq!(y.to_vec(), [0.0, 0.0]);
-        assert_eq!(y.sum().backward().get(&x).unwrap().to_vec(), [f64::NEG_INFINITY, 1.0]);
-        // A constant factor of 0 keeps the term out of the other's gradient.
-        let q = Tensor::parameter(0.0_f64);
-        let term = Tensor::scalar(0.0).x_ln_y(&q);
-        assert_eq!(term.backward().get(&q).unwrap().item(), 0.0);
-    }
-
-    #[test]
-    fn an_infinite_gradient_stops_at_a_closed_relu() {
-        let x = Tensor::parameter([-1.0, 1.0]);
-        let gradients = x.relu().backward_with(&Tensor::from([f32::INFINITY, 2.0]));
-        assert_eq!(gradients.get(&x).unwrap().to_vec(), [0.0, 2.0]);
     }
 }
