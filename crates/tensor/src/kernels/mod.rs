@@ -3,7 +3,8 @@
 //! A kernel is an ordinary loop written once, for any element. [`vectorize`] compiles it for each
 //! instruction set and chooses among the copies at run time: AVX-512, AVX2 with fused
 //! multiply–add, NEON, or none. With the environment variable `DOWNHILL_PORTABLE=1` it is none
-//! whatever the processor has, but in products of large matrices, for which `gemm` chooses.
+//! whatever the processor has, but in products of large matrices, for which `gemm` chooses. What is
+//! compiled for NEON has not been run yet.
 #![allow(unsafe_code)]
 
 mod dispatch;
