@@ -23,7 +23,6 @@
 
 #[path = "backprop/board.rs"]
 mod board;
-mod common;
 #[path = "backprop/engine.rs"]
 mod engine;
 
@@ -53,7 +52,7 @@ struct Arguments {
 
     /// The length of the step that is made in the end
     #[arg(long, default_value = "0.1", allow_hyphen_values = true)]
-    #[arg(value_parser = common::positive)]
+    #[arg(value_parser = lesson::positive)]
     learning_rate: f64,
 }
 
@@ -87,10 +86,10 @@ fn class(text: &str) -> Result<usize, String> {
 }
 
 fn main() -> ExitCode {
-    common::run(lesson)
+    lesson::run(lesson)
 }
 
-fn lesson(arguments: Arguments) -> common::Outcome {
+fn lesson(arguments: Arguments) -> lesson::Outcome {
     let board = arguments.forward(&[]);
     println!(
         "a = x·u + c,  h = {}(a),  z = h·v + d,  L = ln Σ exp z − z_target, and the target is {}.\n\

@@ -11,7 +11,6 @@
 //! formulas give. With `--logits` it walks through the loss that a classifier is trained with, up
 //! to its gradient.
 
-mod common;
 #[path = "cross_entropy/picture.rs"]
 mod picture;
 #[path = "cross_entropy/table.rs"]
@@ -68,7 +67,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    common::run(|arguments: Arguments| match &arguments.logits {
+    lesson::run(|arguments: Arguments| match &arguments.logits {
         None => worked_examples(arguments.picture.as_deref()),
         Some(logits) => walk_through::walk_through(logits, &arguments),
     })
@@ -127,7 +126,7 @@ const EXAMPLES: [Example; 3] = [
 ///
 /// It weighs the surprise at each class, −ln q, by how often p has it. The two do not change
 /// places freely: H(p, q) is not H(q, p).
-fn worked_examples(picture: Option<&Path>) -> common::Outcome {
+fn worked_examples(picture: Option<&Path>) -> lesson::Outcome {
     if let Some(path) = picture {
         let picture = picture::picture()?;
         fs::write(path, picture.svg())
@@ -166,7 +165,7 @@ What to run next
   cargo run --release --example soft_targets
       regression on [0, 1] with cross-entropy, trained";
 
-fn work(example: &Example) -> common::Outcome {
+fn work(example: &Example) -> lesson::Outcome {
     let Example { task, model, truth, formula, printed } = example;
     println!("\n{task}: the model says {}, the truth is {}\n", list(model), list(truth));
     let terms = |front: &[f64; 2], inside: &[f64; 2]| {

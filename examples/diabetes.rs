@@ -11,8 +11,6 @@
 //! how nearly the features say the same thing. Two of them (`total_cholesterol` and `ldl`) almost
 //! do, which leaves a long flat valley: momentum is what carries the descent along it.
 
-mod common;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -34,11 +32,11 @@ struct Arguments {
     target: Option<String>,
 
     /// Steps of gradient descent, each on all the data
-    #[arg(long, default_value = "4000", value_parser = common::positive_count)]
+    #[arg(long, default_value = "4000", value_parser = lesson::positive_count)]
     epochs: usize,
 
     /// The length of a step, as a multiple of the gradient
-    #[arg(long, default_value = "0.05", allow_hyphen_values = true, value_parser = common::positive)]
+    #[arg(long, default_value = "0.05", allow_hyphen_values = true, value_parser = lesson::positive)]
     learning_rate: f64,
 
     /// What the initial weights are drawn from
@@ -50,15 +48,15 @@ struct Arguments {
     quiet: bool,
 
     #[command(flatten)]
-    observe: common::observe::Observe,
+    observe: lesson::observe::Observe,
 }
 
 fn main() -> ExitCode {
-    common::run(fit)
+    lesson::run(fit)
 }
 
-fn fit(arguments: Arguments) -> common::Outcome {
-    common::stop_at_interrupt()?;
+fn fit(arguments: Arguments) -> lesson::Outcome {
+    lesson::stop_at_interrupt()?;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
     let mut csv = Csv::new(&arguments.data);
     if let Some(target) = &arguments.target {
@@ -91,14 +89,14 @@ fn fit(arguments: Arguments) -> common::Outcome {
         let predictions = model.forward(&batch.features);
         let loss = mean_squared_error.forward(&predictions, &batch.targets)?;
         if !loss.item().is_finite() {
-            return Err(common::diverged(loss.item(), epoch, 0, arguments.learning_rate));
+            return Err(lesson::diverged(loss.item(), epoch, 0, arguments.learning_rate));
         }
         let gradients = loss.backward();
         optimizer.step(&mut model, &gradients)?;
         record.step(&model, &gradients, &loss, arguments.learning_rate);
         record.epoch(&[("root mean squared error", loss.item().sqrt())])?;
         progress.epoch(epoch, &[("mean squared error", loss.item())]);
-        if common::interrupted() {
+        if lesson::interrupted() {
             break;
         }
     }
@@ -124,7 +122,7 @@ fn fit(arguments: Arguments) -> common::Outcome {
         let units = "Coefficients are those of features in units of their standard deviation.";
         report.section("Regression").text(units);
         report.coefficients(&in_units_of_deviation(&model, &raw));
-        common::observe::write(report, arguments.quiet)?;
+        lesson::observe::write(report, arguments.quiet)?;
     }
     println!("R² {r_squared:.6}");
     Ok(())

@@ -11,7 +11,6 @@
 
 #[path = "digits/cnn.rs"]
 mod cnn;
-mod common;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,18 +40,18 @@ struct Arguments {
 
     /// Sizes of the hidden layers, such as 64,32; 0 for none (softmax regression)
     #[arg(long, value_name = "SIZES", default_value = "64")]
-    hidden: common::Hidden,
+    hidden: lesson::Hidden,
 
     /// Passes over the training data
-    #[arg(long, default_value = "40", value_parser = common::positive_count)]
+    #[arg(long, default_value = "40", value_parser = lesson::positive_count)]
     epochs: usize,
 
     /// Samples for each step of the descent
-    #[arg(long, default_value = "32", value_parser = common::positive_count)]
+    #[arg(long, default_value = "32", value_parser = lesson::positive_count)]
     batch_size: usize,
 
     /// The length of a step, as a multiple of the gradient
-    #[arg(long, default_value = "0.05", allow_hyphen_values = true, value_parser = common::positive)]
+    #[arg(long, default_value = "0.05", allow_hyphen_values = true, value_parser = lesson::positive)]
     learning_rate: f64,
 
     /// What split, initial weights and shuffling are drawn from
@@ -64,7 +63,7 @@ struct Arguments {
     quiet: bool,
 
     #[command(flatten)]
-    observe: common::observe::Observe,
+    observe: lesson::observe::Observe,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -76,11 +75,11 @@ enum Model {
 }
 
 fn main() -> ExitCode {
-    common::run(train)
+    lesson::run(train)
 }
 
-fn train(arguments: Arguments) -> common::Outcome {
-    common::stop_at_interrupt()?;
+fn train(arguments: Arguments) -> lesson::Outcome {
+    lesson::stop_at_interrupt()?;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
     let (mut train, mut test) = read(&arguments, &mut rng)?;
     let (inputs, classes) = (train.feature_names().len(), train.class_count());
@@ -123,7 +122,7 @@ fn train(arguments: Arguments) -> common::Outcome {
             let loss = cross_entropy.forward(&logits, &batch.labels)?;
             if !loss.item().is_finite() {
                 let loss = f64::from(loss.item());
-                return Err(common::diverged(loss, epoch, step, arguments.learning_rate));
+                return Err(lesson::diverged(loss, epoch, step, arguments.learning_rate));
             }
             let gradients = loss.backward();
             optimizer.step(&mut model, &gradients)?;
@@ -132,7 +131,7 @@ fn train(arguments: Arguments) -> common::Outcome {
             total_loss += f64::from(loss.item()) * batch.labels.len() as f64;
             correct += logits.argmax(-1).iter().zip(&batch.labels).filter(|(a, b)| a == b).count();
             seen += batch.labels.len();
-            if common::interrupted() {
+            if lesson::interrupted() {
                 break;
             }
         }
@@ -140,7 +139,7 @@ fn train(arguments: Arguments) -> common::Outcome {
         progress.epoch(epoch, &[("loss", loss), ("accuracy", accuracy)]);
         let (now, figures) = ((epoch, arguments.epochs), [loss, accuracy]);
         record.classifier_epoch(now, figures, &test, |images| model.evaluate(images))?;
-        if common::interrupted() {
+        if lesson::interrupted() {
             break;
         }
     }
@@ -160,10 +159,10 @@ fn train(arguments: Arguments) -> common::Outcome {
     }
     if let (Some(mut report), Some(test)) = (report, shown) {
         report.model(model.describe());
-        common::observe::data_files(&mut report, &arguments.data)?;
+        lesson::observe::data_files(&mut report, &arguments.data)?;
         report.history(&record.history);
         report.classification(&logits, &test)?;
-        common::observe::write(report, arguments.quiet)?;
+        lesson::observe::write(report, arguments.quiet)?;
     }
     println!("test accuracy {:.4}", confusion.accuracy());
     Ok(())

@@ -50,7 +50,6 @@
 //! the last, and the size of each step in proportion to the weights it changes. As a rule of thumb
 //! a thousandth a step is healthy; much more is forgetful, much less is idle.
 
-mod common;
 #[path = "gradients/deep.rs"]
 mod deep;
 #[path = "gradients/neuron.rs"]
@@ -67,23 +66,23 @@ use crate::deep::{NETWORKS, Run};
 #[derive(Parser)]
 struct Arguments {
     /// The number of hidden layers
-    #[arg(long, default_value = "12", value_parser = common::positive_count)]
+    #[arg(long, default_value = "12", value_parser = lesson::positive_count)]
     depth: usize,
 
     /// Units in each hidden layer
-    #[arg(long, default_value = "48", value_parser = common::positive_count)]
+    #[arg(long, default_value = "48", value_parser = lesson::positive_count)]
     width: usize,
 
     /// Passes over the training data, for each network
-    #[arg(long, default_value = "20", value_parser = common::positive_count)]
+    #[arg(long, default_value = "20", value_parser = lesson::positive_count)]
     epochs: usize,
 
     /// The length of a step, as a multiple of the gradient
-    #[arg(long, default_value = "0.05", allow_hyphen_values = true, value_parser = common::positive)]
+    #[arg(long, default_value = "0.05", allow_hyphen_values = true, value_parser = lesson::positive)]
     learning_rate: f64,
 
     /// The largest norm that clipped gradients may have
-    #[arg(long, default_value = "1", allow_hyphen_values = true, value_parser = common::positive)]
+    #[arg(long, default_value = "1", allow_hyphen_values = true, value_parser = lesson::positive)]
     clip: f64,
 
     /// What split, initial weights and shuffling are drawn from
@@ -95,15 +94,15 @@ struct Arguments {
     quiet: bool,
 
     #[command(flatten)]
-    observe: common::observe::Observe,
+    observe: lesson::observe::Observe,
 }
 
 fn main() -> ExitCode {
-    common::run(lesson)
+    lesson::run(lesson)
 }
 
-fn lesson(arguments: Arguments) -> common::Outcome {
-    common::stop_at_interrupt()?;
+fn lesson(arguments: Arguments) -> lesson::Outcome {
+    lesson::stop_at_interrupt()?;
     neuron::show(arguments.quiet)?;
 
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
@@ -132,7 +131,7 @@ fn lesson(arguments: Arguments) -> common::Outcome {
             println!("\n{run}");
         }
         runs.push(run);
-        if common::interrupted() {
+        if lesson::interrupted() {
             break;
         }
     }
@@ -146,7 +145,7 @@ fn lesson(arguments: Arguments) -> common::Outcome {
         for run in &runs {
             report.layers(run.network.name, &run.record.history);
         }
-        common::observe::write(report, arguments.quiet)?;
+        lesson::observe::write(report, arguments.quiet)?;
     }
     Ok(())
 }

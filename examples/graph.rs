@@ -18,8 +18,6 @@
 //!
 //! Each is written as SVG, which any browser shows, and in the language of Graphviz (`.dot`).
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -36,7 +34,7 @@ struct Arguments {
     directory: PathBuf,
 
     /// How often the recurrence is computed
-    #[arg(long, default_value = "1000", value_parser = common::positive_count)]
+    #[arg(long, default_value = "1000", value_parser = lesson::positive_count)]
     repetitions: usize,
 
     /// What the network's weights are drawn from
@@ -48,10 +46,10 @@ struct Arguments {
 const SHOWN: usize = 12;
 
 fn main() -> ExitCode {
-    common::run(draw)
+    lesson::run(draw)
 }
 
-fn draw(arguments: Arguments) -> common::Outcome {
+fn draw(arguments: Arguments) -> lesson::Outcome {
     let directory = &arguments.directory;
     fs::create_dir_all(directory).map_err(|error| cannot_write(directory, &error))?;
 
@@ -113,7 +111,7 @@ fn print_nodes(graph: &Graph) {
     }
 }
 
-fn write(directory: &Path, name: &str, title: &str, graph: &Graph) -> common::Outcome {
+fn write(directory: &Path, name: &str, title: &str, graph: &Graph) -> lesson::Outcome {
     let picture = graph.picture(title);
     let dot = directory.join(name).with_extension("dot");
     fs::write(&dot, graph.dot()).map_err(|error| cannot_write(&dot, &error))?;

@@ -28,8 +28,6 @@
 //! - the spread over seeds, wider than many a difference: few malignant samples are left to judge
 //!   by, and one seed alone may say anything.
 
-mod common;
-
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -39,13 +37,13 @@ use downhill::train::metrics::{Calibration, ConfusionMatrix, average_precision};
 use downhill::train::{self, Report, TemperatureScaling, plot};
 use rand::seq::SliceRandom;
 
-use crate::common::observe::Record;
+use lesson::observe::Record;
 
 /// Trains logistic regression on a rare class with three losses and compares what they find
 #[derive(Parser)]
 struct Arguments {
     /// The fraction of malignant samples that is left
-    #[arg(long, default_value = "0.1", allow_hyphen_values = true, value_parser = common::fraction)]
+    #[arg(long, default_value = "0.1", allow_hyphen_values = true, value_parser = lesson::fraction)]
     fraction: f64,
 
     /// The focusing parameter of focal loss; 0 makes it plain
@@ -53,19 +51,19 @@ struct Arguments {
     gamma: f64,
 
     /// How many times to thin, split and train, each with a seed of its own
-    #[arg(long, default_value = "20", value_parser = common::positive_count)]
+    #[arg(long, default_value = "20", value_parser = lesson::positive_count)]
     runs: usize,
 
     /// Passes over the training data
-    #[arg(long, default_value = "30", value_parser = common::positive_count)]
+    #[arg(long, default_value = "30", value_parser = lesson::positive_count)]
     epochs: usize,
 
     /// Samples for each step of the descent
-    #[arg(long, default_value = "32", value_parser = common::positive_count)]
+    #[arg(long, default_value = "32", value_parser = lesson::positive_count)]
     batch_size: usize,
 
     /// The length of a step, as a multiple of the gradient
-    #[arg(long, default_value = "0.05", allow_hyphen_values = true, value_parser = common::positive)]
+    #[arg(long, default_value = "0.05", allow_hyphen_values = true, value_parser = lesson::positive)]
     learning_rate: f64,
 
     /// The seed of the first run; each next run has the next
@@ -77,7 +75,7 @@ struct Arguments {
     quiet: bool,
 
     #[command(flatten)]
-    observe: common::observe::Observe,
+    observe: lesson::observe::Observe,
 }
 
 /// A loss of logits `[B, 2]` and the labels of their rows.
@@ -96,11 +94,11 @@ struct Trial {
 }
 
 fn main() -> ExitCode {
-    common::run(compare)
+    lesson::run(compare)
 }
 
-fn compare(arguments: Arguments) -> common::Outcome {
-    common::stop_at_interrupt()?;
+fn compare(arguments: Arguments) -> lesson::Outcome {
+    lesson::stop_at_interrupt()?;
     let tumours = Dataset::read_csv("data/breast_cancer.csv", "diagnosis")?;
     let malignant = tumours.class_names().iter().position(|name| name == "malignant");
     let malignant = malignant.ok_or("data/breast_cancer.csv: no diagnosis is `malignant`")?;
@@ -141,7 +139,7 @@ fn compare(arguments: Arguments) -> common::Outcome {
                     let loss = loss(&logits, &batch.labels)?;
                     if !loss.item().is_finite() {
                         let loss = f64::from(loss.item());
-                        return Err(common::diverged(loss, epoch, step, arguments.learning_rate));
+                        return Err(lesson::diverged(loss, epoch, step, arguments.learning_rate));
                     }
                     let gradients = loss.backward();
                     optimizer.step(model, &gradients)?;
@@ -161,7 +159,7 @@ fn compare(arguments: Arguments) -> common::Outcome {
         }
         let count = trials.iter().map(|trial| trial.train.len()).sum::<usize>() as f64;
         progress.epoch(epoch, &[0, 1, 2].map(|index| (LOSSES[index], totals[index] / count)));
-        if common::interrupted() {
+        if lesson::interrupted() {
             break;
         }
     }
@@ -182,13 +180,13 @@ fn compare(arguments: Arguments) -> common::Outcome {
         let section = report.section("Measures of all runs");
         section.text("Mean ± standard deviation over the runs, on samples not trained on.");
         section.table(&["", LOSSES[0], LOSSES[1], LOSSES[2]], MEASURES.iter().enumerate().map(row));
-        common::observe::write(report, arguments.quiet)?;
+        lesson::observe::write(report, arguments.quiet)?;
     }
     Ok(())
 }
 
 /// How the first run went: its losses, and what each model makes of the test samples.
-fn describe(report: &mut Report, first: &Trial) -> common::Outcome {
+fn describe(report: &mut Report, first: &Trial) -> lesson::Outcome {
     let histories = LOSSES.iter().zip(&first.models);
     let histories = histories.map(|(name, (_, _, _, record))| (*name, &record.history));
     report.comparison(&histories.collect::<Vec<_>>());

@@ -26,7 +26,6 @@
 mod animation;
 #[path = "landscape/bowl.rs"]
 mod bowl;
-mod common;
 #[path = "landscape/curvature.rs"]
 mod curvature;
 #[path = "landscape/logistic.rs"]
@@ -65,16 +64,16 @@ struct Arguments {
 
     /// Sizes of the network's hidden layers
     #[arg(long, value_name = "SIZES", default_value = "32,32")]
-    hidden: common::Hidden,
+    hidden: lesson::Hidden,
 
     /// The lengths of a step of the network's descents; all start from the same weights
     #[arg(long, value_name = "RATE,…", value_delimiter = ',', default_value = "0.5,0.7,1")]
-    #[arg(allow_hyphen_values = true, value_parser = common::positive)]
+    #[arg(allow_hyphen_values = true, value_parser = lesson::positive)]
     learning_rate: Vec<f64>,
 
     /// How many steps each of the network's descents takes
     #[arg(long, default_value = "3000", allow_hyphen_values = true)]
-    #[arg(value_parser = common::positive_count)]
+    #[arg(value_parser = lesson::positive_count)]
     steps: usize,
 
     /// What the network's weights and the directions of the plane are drawn from
@@ -90,18 +89,18 @@ enum Part {
 }
 
 fn grid(text: &str) -> Result<usize, String> {
-    match common::positive_count(text)? {
+    match lesson::positive_count(text)? {
         size @ 10..=200 => Ok(size),
         _ => Err("must be from 10 to 200".into()),
     }
 }
 
 fn main() -> ExitCode {
-    common::run(lesson)
+    lesson::run(lesson)
 }
 
-fn lesson(arguments: Arguments) -> common::Outcome {
-    common::stop_at_interrupt()?;
+fn lesson(arguments: Arguments) -> lesson::Outcome {
+    lesson::stop_at_interrupt()?;
     let gallery = Gallery::create(arguments.output.as_deref())?;
     let wanted = |part| arguments.only.is_none_or(|only| only == part);
     if wanted(Part::Bowl) || wanted(Part::Plateau) {
@@ -141,7 +140,7 @@ impl Gallery {
     }
 
     /// Writes a picture, which is drawn only if it is wanted.
-    fn draw(&self, name: &str, svg: impl FnOnce() -> String) -> common::Outcome {
+    fn draw(&self, name: &str, svg: impl FnOnce() -> String) -> lesson::Outcome {
         if let Some(directory) = &self.directory {
             let path = directory.join(name).with_extension("svg");
             fs::write(&path, svg())

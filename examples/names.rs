@@ -32,7 +32,6 @@
 
 #[path = "names/bigrams.rs"]
 mod bigrams;
-mod common;
 #[path = "names/data.rs"]
 mod data;
 #[path = "names/judgement.rs"]
@@ -53,11 +52,11 @@ use downhill::optim::{AdamW, OneCycle, Schedule, clip_by_global_norm};
 use downhill::prelude::*;
 
 use crate::bigrams::Bigrams;
-use crate::common::observe::Record;
 use crate::data::{Alphabet, Name, PADDING, batches, prediction_count, shuffled};
 use crate::judgement::Judgement;
 use crate::models::{HEADS, Kind, LanguageModel, Settings};
 use crate::sampling::Sampler;
+use lesson::observe::Record;
 
 /// Gradients longer than this are made so long.
 const MAX_NORM: f64 = 1.0;
@@ -76,12 +75,12 @@ struct Arguments {
 
     /// The fraction of the names that is held out, to validate with
     #[arg(long, value_name = "FRACTION", default_value = "0.1")]
-    #[arg(allow_hyphen_values = true, value_parser = common::fraction)]
+    #[arg(allow_hyphen_values = true, value_parser = lesson::fraction)]
     validation_fraction: f64,
 
     /// The size of the hidden layers, of the recurrent state or of the transformer's vectors (4
     /// heads share them)
-    #[arg(long, value_name = "SIZE", value_parser = common::positive_count)]
+    #[arg(long, value_name = "SIZE", value_parser = lesson::positive_count)]
     hidden: Option<usize>,
 
     /// The fraction of hidden values that is left out at random while training
@@ -93,15 +92,15 @@ struct Arguments {
     weight_decay: Option<f64>,
 
     /// Passes over the training names
-    #[arg(long, value_parser = common::positive_count)]
+    #[arg(long, value_parser = lesson::positive_count)]
     epochs: Option<usize>,
 
     /// Names for each step of the descent
-    #[arg(long, value_parser = common::positive_count)]
+    #[arg(long, value_parser = lesson::positive_count)]
     batch_size: Option<usize>,
 
     /// The largest length of a step, to which the schedule goes up and from which it goes down
-    #[arg(long, allow_hyphen_values = true, value_parser = common::positive)]
+    #[arg(long, allow_hyphen_values = true, value_parser = lesson::positive)]
     learning_rate: Option<f64>,
 
     /// How many names to make up
@@ -109,11 +108,11 @@ struct Arguments {
     samples: usize,
 
     /// What logits are divided by before a character is drawn
-    #[arg(long, default_value = "1", allow_hyphen_values = true, value_parser = common::positive)]
+    #[arg(long, default_value = "1", allow_hyphen_values = true, value_parser = lesson::positive)]
     temperature: f64,
 
     /// From how many of the likeliest characters to draw [default: all]
-    #[arg(long, value_name = "K", value_parser = common::positive_count)]
+    #[arg(long, value_name = "K", value_parser = lesson::positive_count)]
     top_k: Option<usize>,
 
     /// What split, initial weights, shuffling, dropout and samples are drawn from
@@ -125,15 +124,15 @@ struct Arguments {
     quiet: bool,
 
     #[command(flatten)]
-    observe: common::observe::Observe,
+    observe: lesson::observe::Observe,
 }
 
 fn main() -> ExitCode {
-    common::run(lesson)
+    lesson::run(lesson)
 }
 
-fn lesson(arguments: Arguments) -> common::Outcome {
-    common::stop_at_interrupt()?;
+fn lesson(arguments: Arguments) -> lesson::Outcome {
+    lesson::stop_at_interrupt()?;
     let (alphabet, names) = data::read(&arguments.data)?;
     let longest = names.iter().map(Vec::len).max().unwrap_or(0);
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
@@ -181,7 +180,7 @@ fn lesson(arguments: Arguments) -> common::Outcome {
         report.history(&record.history);
         let Judgement { losses, next } = Judgement::of(&model, &validation, alphabet.symbols())?;
         report.language_model(&losses, &alphabet.names(), &next);
-        common::observe::write(report, arguments.quiet)?;
+        lesson::observe::write(report, arguments.quiet)?;
     }
     println!("validation loss {validation_loss:.4}");
     Ok(())
@@ -195,7 +194,7 @@ fn fit(
     mut progress: Progress,
     record: &mut Record,
     rng: &mut Xoshiro256PlusPlus,
-) -> common::Outcome {
+) -> lesson::Outcome {
     let &Settings { weight_decay, epochs, batch_size, learning_rate, .. } = settings;
     let steps = epochs.saturating_mul(train.len().div_ceil(batch_size));
     let schedule = Schedule::one_cycle(learning_rate, steps as u64, OneCycle::default())?;
@@ -209,7 +208,7 @@ fn fit(
             let logits = model.train(&batch.inputs, rng);
             let loss = cross_entropy.forward(&logits, &batch.targets)?;
             if !loss.item().is_finite() {
-                return Err(common::diverged(loss.item().into(), epoch, step, learning_rate));
+                return Err(lesson::diverged(loss.item().into(), epoch, step, learning_rate));
             }
             let mut gradients = loss.backward();
             clip_by_global_norm(&mut gradients, MAX_NORM)?;
@@ -222,7 +221,7 @@ fn fit(
         let validation_loss = loss(model, validation)?;
         progress.epoch(epoch, &[("loss", mean_loss), ("validation", validation_loss)]);
         record.epoch(&[("training loss", mean_loss), ("validation loss", validation_loss)])?;
-        if common::interrupted() {
+        if lesson::interrupted() {
             break;
         }
     }

@@ -24,8 +24,6 @@
 //! model's errors by either measure. A soft target has a cross-entropy of its own, its entropy,
 //! which no model can get below: what a model can improve is the rest, the KL divergence.
 
-mod common;
-
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -38,15 +36,15 @@ use downhill::train::plot::{Image, Picture, images};
 #[derive(Parser)]
 struct Arguments {
     /// Passes over the training data
-    #[arg(long, default_value = "30", value_parser = common::positive_count)]
+    #[arg(long, default_value = "30", value_parser = lesson::positive_count)]
     epochs: usize,
 
     /// Images for each step of the descent
-    #[arg(long, default_value = "32", value_parser = common::positive_count)]
+    #[arg(long, default_value = "32", value_parser = lesson::positive_count)]
     batch_size: usize,
 
     /// The length of a step, as a multiple of the gradient
-    #[arg(long, default_value = "1", allow_hyphen_values = true, value_parser = common::positive)]
+    #[arg(long, default_value = "1", allow_hyphen_values = true, value_parser = lesson::positive)]
     learning_rate: f64,
 
     /// The bias of all outputs at the start: they begin near σ(bias)
@@ -62,7 +60,7 @@ struct Arguments {
     quiet: bool,
 
     #[command(flatten)]
-    observe: common::observe::Observe,
+    observe: lesson::observe::Observe,
 }
 
 /// A loss of logits `[B, 64]` against intensities `[B, 64]`.
@@ -87,15 +85,15 @@ struct Run {
     loss: Loss,
     model: Mlp,
     optimizer: Sgd,
-    record: common::observe::Record,
+    record: lesson::observe::Record,
 }
 
 fn main() -> ExitCode {
-    common::run(compare)
+    lesson::run(compare)
 }
 
-fn compare(arguments: Arguments) -> common::Outcome {
-    common::stop_at_interrupt()?;
+fn compare(arguments: Arguments) -> lesson::Outcome {
+    lesson::stop_at_interrupt()?;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
     let digits = Dataset::read_csv("data/digits.csv", "digit")?;
     let intensities = digits.features().mapv(|pixel| pixel / 16.0);
@@ -130,7 +128,7 @@ fn compare(arguments: Arguments) -> common::Outcome {
                 let loss = (run.loss)(&logits, &batch.features)?;
                 if !loss.item().is_finite() {
                     let loss = f64::from(loss.item());
-                    return Err(common::diverged(loss, epoch, step, arguments.learning_rate));
+                    return Err(lesson::diverged(loss, epoch, step, arguments.learning_rate));
                 }
                 let gradients = loss.backward();
                 run.optimizer.step(&mut run.model, &gradients)?;
@@ -150,7 +148,7 @@ fn compare(arguments: Arguments) -> common::Outcome {
             }
             run.record.epoch(&metrics)?;
         }
-        if common::interrupted() {
+        if lesson::interrupted() {
             break;
         }
     }
@@ -163,7 +161,7 @@ fn compare(arguments: Arguments) -> common::Outcome {
     }
     println!("{:>53}{:>20}", "binary cross-entropy", "squared error");
     println!("{:<33}{:>10}{:>10}{:>10}{:>10}", "trained with", "train", "test", "train", "test");
-    let print_errors = |name: &str, logits: &dyn Fn(&Tensor) -> Tensor| -> common::Outcome {
+    let print_errors = |name: &str, logits: &dyn Fn(&Tensor) -> Tensor| -> lesson::Outcome {
         print!("{name:<33}");
         for (_, loss) in LOSSES {
             for images in [&train, &test] {
@@ -193,7 +191,7 @@ fn compare(arguments: Arguments) -> common::Outcome {
         let caption =
             "Some images that were not trained on, and below each what the models make of it.";
         report.section("Images").picture(rebuilt(&runs, &test.slice(0, ..4)), caption);
-        common::observe::write(report, arguments.quiet)?;
+        lesson::observe::write(report, arguments.quiet)?;
     }
     if !arguments.quiet && arguments.bias == 0.0 {
         println!("\nWhat squared error makes of a start that is surely wrong: --bias -8");
@@ -212,7 +210,7 @@ fn biased(model: &Mlp, bias: f32) -> Mlp {
 
 /// The gradient of either loss with respect to all weights and biases, for outputs that start
 /// farther and farther out on the flat end of the sigmoid.
-fn print_gradient_norms(initial: &Mlp, own_bias: f32, images: &Tensor) -> common::Outcome {
+fn print_gradient_norms(initial: &Mlp, own_bias: f32, images: &Tensor) -> lesson::Outcome {
     println!(
         "The norm of the gradient before the first step, for several biases of the outputs:\n"
     );

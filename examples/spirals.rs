@@ -20,7 +20,6 @@
 //! What to look for: how much of the way each has gone after a tenth of the epochs, and that the
 //! learning rates at which they do best differ by a factor of a hundred.
 
-mod common;
 #[path = "spirals/plane.rs"]
 mod plane;
 
@@ -34,8 +33,8 @@ use downhill::optim::{Adagrad, Adam, AdamW, Lion, Muon, ParameterGroup, RmsProp}
 use downhill::prelude::*;
 use downhill::train::format_metric;
 
-use crate::common::observe::Record;
 use crate::plane::{decisions, letters};
+use lesson::observe::Record;
 
 /// Trains a small network to tell points in the plane apart, with the optimizer of your choice
 #[derive(Parser)]
@@ -45,17 +44,17 @@ struct Arguments {
     data: Figure,
 
     /// How many points are drawn; a fifth of them is kept for testing
-    #[arg(long, default_value = "500", value_parser = common::positive_count)]
+    #[arg(long, default_value = "500", value_parser = lesson::positive_count)]
     points: usize,
 
     /// The standard deviation of the noise added to both coordinates
     #[arg(long, default_value = "0.02", allow_hyphen_values = true)]
-    #[arg(value_parser = common::not_negative)]
+    #[arg(value_parser = lesson::not_negative)]
     noise: f64,
 
     /// Sizes of the hidden layers; 0 for none
     #[arg(long, value_name = "SIZES", default_value = "32,32")]
-    hidden: common::Hidden,
+    hidden: lesson::Hidden,
 
     /// The function between the layers
     #[arg(long, value_enum, default_value = "tanh")]
@@ -70,20 +69,20 @@ struct Arguments {
     compare: Vec<Rule>,
 
     /// The length of a step [default: one that suits the optimizer]
-    #[arg(long, allow_hyphen_values = true, value_parser = common::positive)]
+    #[arg(long, allow_hyphen_values = true, value_parser = lesson::positive)]
     learning_rate: Option<f64>,
 
     /// How strongly weights are drawn towards 0
     #[arg(long, default_value = "0", allow_hyphen_values = true)]
-    #[arg(value_parser = common::not_negative)]
+    #[arg(value_parser = lesson::not_negative)]
     weight_decay: f64,
 
     /// Passes over the training points
-    #[arg(long, default_value = "200", value_parser = common::positive_count)]
+    #[arg(long, default_value = "200", value_parser = lesson::positive_count)]
     epochs: usize,
 
     /// Points for each step of the descent
-    #[arg(long, default_value = "32", value_parser = common::positive_count)]
+    #[arg(long, default_value = "32", value_parser = lesson::positive_count)]
     batch_size: usize,
 
     /// What points, initial weights and shuffling are drawn from
@@ -95,7 +94,7 @@ struct Arguments {
     quiet: bool,
 
     #[command(flatten)]
-    observe: common::observe::Observe,
+    observe: lesson::observe::Observe,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -134,11 +133,11 @@ enum Rule {
 const MOMENTS: [f64; 3] = [0.05, 0.2, 1.0];
 
 fn main() -> ExitCode {
-    common::run(lesson)
+    lesson::run(lesson)
 }
 
-fn lesson(arguments: Arguments) -> common::Outcome {
-    common::stop_at_interrupt()?;
+fn lesson(arguments: Arguments) -> lesson::Outcome {
+    lesson::stop_at_interrupt()?;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
     let (train, test) = arguments.draw(&mut rng)?.split_stratified(0.8, &mut rng)?;
     let model = arguments.model(train.class_count(), &mut rng);
@@ -174,7 +173,7 @@ fn lesson(arguments: Arguments) -> common::Outcome {
             report.decisions("Decisions", &decisions(&run.moments, &train));
             let logits = without_recording(|| run.model.forward(&test.full_batch().features));
             report.classification(&logits, &test)?;
-            common::observe::write(report, arguments.quiet)?;
+            lesson::observe::write(report, arguments.quiet)?;
         }
         println!("test accuracy {:.4}", run.accuracy);
         return Ok(());
@@ -202,7 +201,7 @@ fn lesson(arguments: Arguments) -> common::Outcome {
         rows.push(row);
         // One that diverges is drawn as far as it went.
         runs.push((name(rule), record, run.map_or(Vec::new(), |run| run.moments)));
-        if common::interrupted() {
+        if lesson::interrupted() {
             break;
         }
     }
@@ -215,7 +214,7 @@ fn lesson(arguments: Arguments) -> common::Outcome {
             report.decisions(name, &decisions(last, &train));
             report.layers(name, &record.history);
         }
-        common::observe::write(report, arguments.quiet)?;
+        lesson::observe::write(report, arguments.quiet)?;
     }
     Ok(())
 }
@@ -275,7 +274,7 @@ impl Arguments {
                 let loss = cross_entropy.forward(&logits, &batch.labels)?;
                 if !loss.item().is_finite() {
                     let (loss, rate) = (f64::from(loss.item()), self.rate(rule));
-                    return Err(common::diverged(loss, epoch, step, rate));
+                    return Err(lesson::diverged(loss, epoch, step, rate));
                 }
                 let gradients = loss.backward();
                 for optimizer in &mut optimizers {
@@ -296,7 +295,7 @@ impl Arguments {
             if MOMENTS.iter().any(|share| (share * self.epochs as f64) as usize == epoch + 1) {
                 moments.push((epoch + 1, model.clone()));
             }
-            if common::interrupted() {
+            if lesson::interrupted() {
                 break;
             }
         }

@@ -8,8 +8,8 @@ pub(crate) mod models;
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use downhill::kernels::{free_threads, join};
 use downhill::prelude::*;
-use downhill::tensor::kernels::{free_threads, join};
 use rand_distr::StandardNormal;
 
 /// For how long the repetitions of a case of ordinary size go on.

@@ -19,8 +19,8 @@ use downhill::losses::Error;
 use downhill::prelude::*;
 
 use crate::Arguments;
-use crate::common::Outcome;
 use crate::table::{Column, list, number, print_table};
+use lesson::Outcome;
 
 pub(crate) fn walk_through(logits: &[f64], arguments: &Arguments) -> Outcome {
     // What training does, and where bad numbers are refused: before anything is printed.

@@ -9,7 +9,7 @@ use downhill::optim::clip_by_global_norm;
 use downhill::prelude::*;
 
 use crate::Arguments;
-use crate::common::observe::Record;
+use lesson::observe::Record;
 
 /// Samples for each step of the descent.
 const BATCH_SIZE: usize = 64;
@@ -170,7 +170,7 @@ impl Network {
                 total_loss += f64::from(loss.item()) * count;
                 correct += accuracy(&logits.argmax(-1), &batch.labels)? * count;
                 step += 1;
-                if crate::common::interrupted() {
+                if lesson::interrupted() {
                     break 'training;
                 }
             }

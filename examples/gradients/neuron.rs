@@ -85,7 +85,7 @@ impl Descent {
 }
 
 /// Prints how long the two losses take to bring a neuron back from several starts.
-pub(crate) fn show(quiet: bool) -> crate::common::Outcome {
+pub(crate) fn show(quiet: bool) -> lesson::Outcome {
     if !quiet {
         println!(
             "One neuron, a = σ(z) of z = w·x + b, at the input x = {INPUT} and with the target y = \

@@ -8,8 +8,8 @@ use downhill::train::plot::{Chart, Field};
 
 use crate::Gallery;
 use crate::animation::animate;
-use crate::common::Outcome;
 use crate::logistic::{Logistic, Loss, Weights};
+use lesson::Outcome;
 
 const START: Weights = [-1.0, 3.0];
 /// What is drawn of the surface: w and b.

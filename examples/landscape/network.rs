@@ -7,9 +7,9 @@ use downhill::prelude::*;
 use downhill::train::plot::{Chart, Field};
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::common::{Outcome, diverged, interrupted};
 use crate::curvature::largest_eigenvalue;
 use crate::{Arguments, Gallery};
+use lesson::{Outcome, diverged, interrupted};
 
 /// How far a change of the sharpness may be from settled, relatively.
 const TOLERANCE: f64 = 1e-4;

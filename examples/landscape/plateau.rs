@@ -5,8 +5,8 @@ use downhill::tensor::hessian;
 use downhill::train::plot::{Chart, Field};
 
 use crate::Gallery;
-use crate::common::Outcome;
 use crate::logistic::{Logistic, Loss, Weights};
+use lesson::Outcome;
 
 /// What is drawn, and searched for curvature: w and b. Models that are sure and wrong are included.
 const RANGES: [(f64, f64); 2] = [(-12.0, 12.0), (-12.0, 12.0)];

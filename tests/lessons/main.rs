@@ -34,7 +34,7 @@ fn process(name: &str) -> process::Command {
         profile.join("examples").join(name).with_extension(std::env::consts::EXE_EXTENSION);
     check_up_to_date(&binary);
     let mut command = process::Command::new(binary);
-    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     command
 }
 

@@ -30,7 +30,7 @@ fn logistic_objective(
 fn logistic_regression_reaches_scikit_learns_coefficients() {
     let reference = Reference::read("logistic_regression.safetensors", 6);
     for case in &reference.cases {
-        let path = format!("{}/{}", env!("CARGO_MANIFEST_DIR"), text(case, "data"));
+        let path = format!("{}/../{}", env!("CARGO_MANIFEST_DIR"), text(case, "data"));
         let header = std::fs::read_to_string(&path).unwrap();
         let target = header.lines().next().unwrap().rsplit(',').next().unwrap();
         let data = Csv::new(&path).target(target).read_classification::<f64>().unwrap();

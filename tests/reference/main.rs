@@ -30,7 +30,7 @@ struct Array {
 impl Reference {
     /// Reads a file, which must hold `count` cases: every one is to be tested.
     fn read(name: &str, count: usize) -> Self {
-        let path = format!("{}/tests/reference/{name}", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/reference/{name}", env!("CARGO_MANIFEST_DIR"));
         let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
         let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
         let cases = header.metadata().as_ref().and_then(|metadata| metadata.get("cases"));

@@ -1,6 +1,6 @@
 //! The fused operation behind binary cross-entropy and binary focal loss.
 
-use downhill_tensor::kernels::{self, Separate, vectorize};
+use downhill_kernels::{self as kernels, Separate, vectorize};
 use downhill_tensor::{Element, Operation, Tensor, operation};
 
 use crate::cross_entropy::array;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use downhill_tensor::kernels::vectorize;
+use downhill_kernels::vectorize;
 use downhill_tensor::{Element, Tensor};
 use ndarray::{Array, Dimension};
 

@@ -1,7 +1,7 @@
 //! Loops over short rows that fill the processor's vector registers: block by block, where the
 //! compiler's own vectorisation would leave a row too short for its unrolled loop to single steps.
 //!
-//! They are inlined into kernels that are [vectorized](downhill_tensor::kernels::Vectorized).
+//! They are inlined into kernels that are [vectorized](downhill_kernels::Vectorized).
 
 use downhill_tensor::Element;
 

@@ -1,6 +1,6 @@
 //! Sharing work among threads, with results that do not depend on their number.
 
-use downhill_tensor::kernels::{free_threads, join};
+use downhill_kernels::{free_threads, join};
 
 /// Calls `f(workspace, index, chunk)` with each `len` values of `out`: on all threads, if
 /// `worth_threads`, each of which makes a workspace of its own, for all of its chunks.

@@ -3,7 +3,7 @@
 use std::hint::select_unpredictable;
 use std::ops::Range;
 
-use downhill_tensor::kernels::buffer;
+use downhill_kernels::buffer;
 use downhill_tensor::{Element, Tensor};
 use ndarray::ArrayD;
 

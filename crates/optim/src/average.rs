@@ -1,6 +1,6 @@
 //! Averages of the weights over training.
 
-use downhill_tensor::kernels::vectorize;
+use downhill_kernels::vectorize;
 use downhill_tensor::{Element, Parameters, Path, Tensor};
 
 use crate::error::{Error, check};

@@ -1,6 +1,6 @@
 //! Gradients made smaller where they are too large.
 
-use downhill_tensor::kernels::vectorize;
+use downhill_kernels::vectorize;
 use downhill_tensor::{Element, Gradients, Tensor};
 
 use crate::error::{Error, above, check};

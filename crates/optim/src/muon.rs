@@ -1,6 +1,6 @@
 //! Orthogonalised momentum, for matrices.
 
-use downhill_tensor::kernels::vectorize;
+use downhill_kernels::vectorize;
 use downhill_tensor::{Element, Tensor, without_recording};
 
 use crate::error::{Error, above, check};

@@ -1,7 +1,7 @@
 //! Questions about all values of an array. The answers do not depend on the number of threads.
 
+use downhill_kernels::{join, vectorize};
 use downhill_tensor::Element;
-use downhill_tensor::kernels::{join, vectorize};
 
 /// From this many values on, work is shared among threads: to hand half of it to one that is awake
 /// takes a microsecond or two, to get through so many takes several.

@@ -1,6 +1,6 @@
 //! What an optimizer is written as: a formula for one parameter.
 
-use downhill_tensor::kernels::{join, vectorize};
+use downhill_kernels::{join, vectorize};
 use downhill_tensor::{Element, Tensor};
 
 use crate::error::Error;

@@ -14,11 +14,11 @@ mod waiting;
 use std::collections::{BTreeMap, HashSet};
 
 use self::waiting::Waiting;
-use crate::element::Element;
 use crate::gradients::Gradients;
 use crate::operation::Operation;
 use crate::recording::{is_recording, with_recording};
 use crate::tensor::Tensor;
+use downhill_kernels::Element;
 
 /// Passes `seeds`, pairs of an output and the gradient with respect to it, down the graph to
 /// every tensor that `follow` accepts, and hands each of these with its complete gradient to

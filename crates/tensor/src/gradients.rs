@@ -1,7 +1,7 @@
 //! Gradients as a value.
 
-use crate::element::Element;
 use crate::tensor::Tensor;
+use downhill_kernels::Element;
 
 /// What [`Tensor::backward`] returns: for each parameter that the output depends on, the gradient
 /// with respect to it.

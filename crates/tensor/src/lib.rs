@@ -31,19 +31,19 @@
 //! | compute without remembering | [`without_recording`], [`Tensor::detach`] |
 //! | name what a model learns | [`Parameters`], [`parameters!`] |
 //! | write an operation, and check it | [`operation`], [`gradcheck`], [`gradcheck_second_order`] |
-//! | write a fast loop | [`kernels`] |
+//! | write a fast loop | [`downhill_kernels`] |
 //!
 //! Shapes that do not fit are mistakes of the program: they panic at the caller's line and name both
 //! shapes. Results do not depend on the number of threads. Kernels that fuse multiplication and
 //! addition where the processor can (products, softmax, log-sum-exp, logarithms, tanh, sigmoids)
 //! may differ in the last digits from one kind of processor to another.
 
+#![forbid(unsafe_code)]
+
 mod autodiff;
-mod element;
 mod error;
 mod gradcheck;
 mod gradients;
-pub mod kernels;
 pub mod operation;
 mod operations;
 mod parameters;
@@ -56,7 +56,7 @@ mod testing;
 mod values;
 
 pub use autodiff::{grad, grad_with};
-pub use element::Element;
+pub use downhill_kernels::Element;
 pub use error::Error;
 pub use gradcheck::{GradcheckError, gradcheck, gradcheck_second_order};
 pub use gradients::Gradients;

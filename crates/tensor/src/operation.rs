@@ -34,10 +34,10 @@
 
 use std::any::Any;
 
-use crate::element::Element;
 use crate::recording::is_recording;
 use crate::tensor::Tensor;
 pub use crate::values::Values;
+use downhill_kernels::Element;
 
 /// What is remembered of how a tensor was computed.
 pub trait Operation<E: Element>: Any + Send + Sync {

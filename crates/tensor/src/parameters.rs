@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::element::Element;
 use crate::tensor::Tensor;
+use downhill_kernels::Element;
 
 /// A model, or part of one: anything that holds named tensors.
 ///

@@ -1,8 +1,8 @@
 //! Second derivatives.
 
 use crate::autodiff::{grad, grad_with};
-use crate::element::Element;
 use crate::tensor::Tensor;
+use downhill_kernels::Element;
 
 /// The product of the Hessian of `output`, a single number, with a vector that has one part for
 /// each of `inputs`, without forming the Hessian: the gradient of the gradient's dot product with

@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ndarray::{Array, ArrayView, ArrayViewD, Dimension};
 
-use crate::element::Element;
 use crate::error::Error;
-use crate::kernels;
 use crate::operation::Operation;
 use crate::release;
 use crate::values::Values;
+use downhill_kernels as kernels;
+use downhill_kernels::Element;
 
 /// An n-dimensional array that remembers how it was computed.
 ///

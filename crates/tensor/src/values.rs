@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use ndarray::{Array, ArrayView, ArrayView2, ArrayViewD, Dimension, IntoDimension, ShapeBuilder};
 
-use crate::element::Element;
-use crate::kernels;
+use downhill_kernels as kernels;
+use downhill_kernels::Element;
 
 /// The numbers of a tensor: what an [operation](crate::operation) computes. Made from an
 /// `ndarray` array, without copying one that is in row-major layout.

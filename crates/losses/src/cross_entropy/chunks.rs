@@ -7,8 +7,8 @@
 
 use std::ops::Range;
 
+use downhill_kernels::{buffer, recycle};
 use downhill_tensor::Element;
-use downhill_tensor::kernels::{buffer, recycle};
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
 use super::columns::{Totals, settle};

@@ -4,8 +4,8 @@
 
 use std::ops::Range;
 
+use downhill_kernels::{Arithmetic, Vectorized, prefetch, vectorize_arithmetic};
 use downhill_tensor::Element;
-use downhill_tensor::kernels::{Arithmetic, Vectorized, prefetch, vectorize_arithmetic};
 
 use super::dense::{Counts, Dense, Outcome};
 use super::lanes::{LANES, Sums, Tile, exponentials, finite};

@@ -1,7 +1,7 @@
 //! The loops of cross-entropy over targets that reach every class.
 
+use downhill_kernels::Separate;
 use downhill_tensor::Element;
-use downhill_tensor::kernels::Separate;
 
 use super::lanes::{LANES, Tile, each, settled, total};
 

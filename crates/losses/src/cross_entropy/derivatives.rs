@@ -1,6 +1,7 @@
 //! The derivatives of cross-entropy.
 
-use downhill_tensor::{Element, Operation, Tensor, keep, kernels};
+use downhill_kernels as kernels;
+use downhill_tensor::{Element, Operation, Tensor, keep};
 use ndarray::Array;
 
 use super::rows::RowTargets;

@@ -7,8 +7,8 @@
 
 use std::hint::black_box;
 
+use downhill_kernels::Arithmetic;
 use downhill_tensor::Element;
-use downhill_tensor::kernels::Arithmetic;
 
 pub(super) const LANES: usize = 16;
 

@@ -1,6 +1,6 @@
 //! Cross-entropy of a linear layer's logits, which are never held all at once.
 
-use downhill_tensor::kernels::buffer;
+use downhill_kernels::buffer;
 use downhill_tensor::{Element, Operation, Tensor, grad_with, operation};
 use ndarray::ArrayD;
 

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use downhill_kernels::{Arithmetic, prefetch};
 use downhill_tensor::Element;
-use downhill_tensor::kernels::{Arithmetic, prefetch};
 
 use super::dense::{Counts, Dense, Outcome};
 use super::lanes::{

@@ -15,7 +15,8 @@ mod tests;
 
 use std::borrow::Cow;
 
-use downhill_tensor::{Element, Tensor, kernels, operation};
+use downhill_kernels as kernels;
+use downhill_tensor::{Element, Tensor, operation};
 use ndarray::ArrayD;
 
 use self::derivatives::Recorded;

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
+use downhill_kernels::{free_threads, join, matmul_part};
 use downhill_tensor::Element;
-use downhill_tensor::kernels::{free_threads, join, matmul_part};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Slice};
 
 use super::chunks::{Chunk, Layer, PANEL};

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use downhill_kernels::{Arithmetic, Vectorized, free_threads, join, vectorize_arithmetic};
 use downhill_tensor::Element;
-use downhill_tensor::kernels::{Arithmetic, Vectorized, free_threads, join, vectorize_arithmetic};
 
 use super::dense::{Counts, Dense, Outcome};
 use super::lanes::{LANES, Sums, Tile, each};

@@ -1,7 +1,7 @@
 //! Rows of few classes, each in a lane of its own.
 
+use downhill_kernels::Arithmetic;
 use downhill_tensor::Element;
-use downhill_tensor::kernels::Arithmetic;
 
 use super::dense::Counts;
 use super::lanes::{LANES, Sums, Tile, add_lesser, exponentials, maximum};

@@ -1,7 +1,7 @@
 //! Products of matrices so small that a general product spends its time on preparations.
 
+use downhill_kernels::{Arithmetic, matmul_onto};
 use downhill_tensor::Element;
-use downhill_tensor::kernels::{Arithmetic, matmul_onto};
 use ndarray::{ArrayView2, ShapeBuilder};
 
 use crate::lanes::LANES;
@@ -189,7 +189,7 @@ fn add<A: Arithmetic, E: Element, const COUNT: usize>(
 
 #[cfg(test)]
 mod tests {
-    use downhill_tensor::kernels::Fused;
+    use downhill_kernels::Fused;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! The attention of all heads as one operation.
 
-use downhill_tensor::kernels::{Arithmetic, Vectorized, buffer, vectorize_arithmetic};
+use downhill_kernels::{Arithmetic, Vectorized, buffer, vectorize_arithmetic};
 use downhill_tensor::{Element, Tensor};
 use ndarray::{Array2, ArrayD};
 

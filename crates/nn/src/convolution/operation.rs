@@ -17,7 +17,7 @@
 //! as a matrix product with the image's patches, one a column (Chellapilla, Puri & Simard, "High
 //! performance convolutional neural networks for document processing", 2006).
 
-use downhill_tensor::kernels::{buffer, matmul_onto};
+use downhill_kernels::{buffer, matmul_onto};
 use downhill_tensor::{Element, Tensor, operation};
 use ndarray::{ArrayD, ArrayView2};
 

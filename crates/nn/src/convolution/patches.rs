@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use downhill_kernels::vectorize;
 use downhill_tensor::Element;
-use downhill_tensor::kernels::vectorize;
 
 use crate::window::Window;
 

@@ -1,6 +1,6 @@
 //! The normalisation of rows as one operation.
 
-use downhill_tensor::kernels::{buffer, vectorize};
+use downhill_kernels::{buffer, vectorize};
 use downhill_tensor::{Element, Tensor, keep};
 use ndarray::ArrayD;
 

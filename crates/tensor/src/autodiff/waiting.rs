@@ -2,8 +2,8 @@
 
 use std::collections::btree_map::{BTreeMap, Entry};
 
-use crate::element::Element;
 use crate::tensor::Tensor;
+use downhill_kernels::Element;
 
 /// The tensors reached so far, each with the sum of the gradients that have reached it.
 pub(super) struct Waiting<'a, E: Element> {

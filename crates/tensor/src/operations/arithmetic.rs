@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
 use super::broadcast::zip;
-use crate::element::Element;
-use crate::kernels;
 use crate::operation::{self, is_recorded};
 use crate::tensor::Tensor;
 use crate::values::Values;
+use downhill_kernels as kernels;
+use downhill_kernels::Element;
 
 /// Defines an operator between tensors, by value and by reference, and with a number on either
 /// side. A temporary (a tensor that nothing else holds) is changed in place when its history need

@@ -5,10 +5,10 @@
 
 use ndarray::Zip;
 
-use crate::element::Element;
-use crate::kernels;
 use crate::tensor::Tensor;
 use crate::values::Values;
+use downhill_kernels as kernels;
+use downhill_kernels::Element;
 
 /// The shape that two shapes broadcast to, if they do.
 pub(crate) fn broadcast_shape(x: &[usize], y: &[usize]) -> Option<Vec<usize>> {

@@ -5,14 +5,15 @@
 #[cfg(test)]
 mod tests;
 
-use crate::element::Element;
-use crate::kernels::{
-    self, ExponentialM1, Function, Gate, GateSlope, Gelu, GeluSlope, HyperbolicTangent, LogSigmoid,
-    Logarithm, Logarithm1p, NormalCdf, NormalDensity, Separate, Sigmoid, Softplus,
-};
 use crate::operation::{self, is_recorded};
 use crate::tensor::Tensor;
 use crate::values::Values;
+use downhill_kernels as kernels;
+use downhill_kernels::Element;
+use downhill_kernels::{
+    ExponentialM1, Function, Gate, GateSlope, Gelu, GeluSlope, HyperbolicTangent, LogSigmoid,
+    Logarithm, Logarithm1p, NormalCdf, NormalDensity, Separate, Sigmoid, Softplus,
+};
 
 impl<E: Element> Tensor<E> {
     /// The operation `name`: `f` of each value, and `vjp(gradient, output, input)`.

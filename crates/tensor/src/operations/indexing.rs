@@ -3,10 +3,10 @@
 use ndarray::{ArrayD, ArrayViewMutD, Axis, Zip};
 
 use super::axes::resolve;
-use crate::element::Element;
 use crate::operation;
 use crate::tensor::Tensor;
 use crate::values::Values;
+use downhill_kernels::Element;
 
 impl<E: Element> Tensor<E> {
     /// The rows (along the first axis) with the given numbers, in that order: how an embedding

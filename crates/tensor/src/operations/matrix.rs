@@ -3,11 +3,11 @@
 use ndarray::{ArrayView2, ArrayViewD, Axis, Dimension, indices};
 
 use super::broadcast::broadcast_shape;
-use crate::element::Element;
-use crate::kernels;
 use crate::operation::{self, is_recorded};
 use crate::tensor::Tensor;
 use crate::values::Values;
+use downhill_kernels as kernels;
+use downhill_kernels::Element;
 
 impl<E: Element> Tensor<E> {
     /// The matrix product x · y.

@@ -4,11 +4,11 @@ use ndarray::ArrayD;
 
 use super::axes::{Axes, keep, resolve};
 use super::broadcast::zip;
-use crate::element::Element;
-use crate::kernels;
 use crate::operation;
 use crate::tensor::Tensor;
 use crate::values::Values;
+use downhill_kernels as kernels;
+use downhill_kernels::Element;
 
 /// What becomes of a shape when axes of it are reduced.
 struct Reduction {

@@ -3,9 +3,9 @@
 use ndarray::{ArrayD, Zip};
 
 use super::broadcast::expect_broadcast;
-use crate::element::Element;
 use crate::operation;
 use crate::tensor::Tensor;
+use downhill_kernels::Element;
 
 impl<E: Element> Tensor<E> {
     /// Where each value satisfies `predicate`. Not differentiable.

@@ -6,10 +6,10 @@ use ndarray::{ArrayD, Axis, Slice};
 
 use super::axes::resolve;
 use super::broadcast::broadcast_shape;
-use crate::element::Element;
 use crate::operation;
 use crate::tensor::Tensor;
 use crate::values::Values;
+use downhill_kernels::Element;
 
 impl<E: Element> Tensor<E> {
     /// The same values, in row-major order, in another shape. They are shared, not copied, where

@@ -1,11 +1,11 @@
 //! Softmax and its logarithm.
 
 use super::axes::{keep, resolve};
-use crate::element::Element;
-use crate::kernels;
 use crate::operation;
 use crate::tensor::Tensor;
 use crate::values::Values;
+use downhill_kernels as kernels;
+use downhill_kernels::Element;
 
 impl<E: Element> Tensor<E> {
     /// eˣ / Σ eˣ along an axis, shifted so that it cannot overflow: positive numbers that sum to

@@ -1,6 +1,6 @@
 //! How values are spread.
 
-use downhill_tensor::kernels::vectorize;
+use downhill_kernels::vectorize;
 use downhill_tensor::{Element, Tensor};
 
 /// The number of bins of a [`Histogram`].

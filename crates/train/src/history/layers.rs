@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use downhill_tensor::kernels::vectorize;
+use downhill_kernels::vectorize;
 use downhill_tensor::{Element, Gradients, Operation, Parameters, Path, Tensor};
 
 use super::Histogram;

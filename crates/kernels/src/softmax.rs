@@ -7,7 +7,7 @@ const LANES: usize = 16;
 
 /// The largest value of a row: −∞ of an empty one, NaN if any value is.
 #[inline(always)]
-pub(crate) fn maximum<E: Element>(row: &[E]) -> E {
+pub fn maximum<E: Element>(row: &[E]) -> E {
     let mut lanes = [E::neg_infinity(); LANES];
     let (chunks, rest) = row.as_chunks::<LANES>();
     for chunk in chunks {
@@ -77,7 +77,7 @@ fn padded<E: Element>(row: &[E]) -> (&[[E; LANES]], [E; LANES]) {
 
 /// ln Σ eˣ over a row, shifted by its maximum: −∞ where every value is −∞ or there is none, +∞
 /// where one is, NaN where one is.
-pub(crate) fn log_sum_exp<E: Element>(row: &[E]) -> E {
+pub fn log_sum_exp<E: Element>(row: &[E]) -> E {
     struct LogSumExp<'a, E>(&'a [E]);
     impl<E: Element> Vectorized for LogSumExp<'_, E> {
         type Output = E;
@@ -95,7 +95,7 @@ pub(crate) fn log_sum_exp<E: Element>(row: &[E]) -> E {
 }
 
 /// e^(x − max) / Σ e^(x − max) of a row.
-pub(crate) fn softmax<E: Element>(row: &[E], out: &mut [E]) {
+pub fn softmax<E: Element>(row: &[E], out: &mut [E]) {
     struct Softmax<'a, E>(&'a [E], &'a mut [E]);
     impl<E: Element> Vectorized for Softmax<'_, E> {
         type Output = ();
@@ -114,7 +114,7 @@ pub(crate) fn softmax<E: Element>(row: &[E], out: &mut [E]) {
 }
 
 /// x − ln Σ eˣ of a row.
-pub(crate) fn log_softmax<E: Element>(row: &[E], out: &mut [E]) {
+pub fn log_softmax<E: Element>(row: &[E], out: &mut [E]) {
     struct LogSoftmax<'a, E>(&'a [E], &'a mut [E]);
     impl<E: Element> Vectorized for LogSoftmax<'_, E> {
         type Output = ();

@@ -236,7 +236,7 @@ pub fn matmul<E: Kernel>(left: ArrayView2<'_, E>, right: ArrayView2<'_, E>) -> A
 /// # Panics
 ///
 /// If the inner dimensions differ.
-pub(crate) fn linear<E: Kernel>(left: ArrayView2<'_, E>, right: ArrayView2<'_, E>) -> Vec<E> {
+pub fn linear<E: Kernel>(left: ArrayView2<'_, E>, right: ArrayView2<'_, E>) -> Vec<E> {
     product_from(left, right, Start::Zero)
 }
 
@@ -245,11 +245,7 @@ pub(crate) fn linear<E: Kernel>(left: ArrayView2<'_, E>, right: ArrayView2<'_, E
 /// # Panics
 ///
 /// If the inner dimensions differ, or those of `right` and `bias`.
-pub(crate) fn affine<E: Kernel>(
-    left: ArrayView2<'_, E>,
-    right: ArrayView2<'_, E>,
-    bias: &[E],
-) -> Vec<E> {
+pub fn affine<E: Kernel>(left: ArrayView2<'_, E>, right: ArrayView2<'_, E>, bias: &[E]) -> Vec<E> {
     assert_eq!(right.ncols(), bias.len(), "a bias for each column");
     product_from(left, right, Start::Row(bias.as_ptr()))
 }
@@ -299,7 +295,7 @@ pub fn matmul_onto<E: Kernel>(
 /// contiguous.
 ///
 /// ```
-/// use downhill_tensor::kernels::matmul_part;
+/// use downhill_kernels::matmul_part;
 /// use ndarray::{Array2, array, s};
 ///
 /// let (x, y) = (array![[1.0, 2.0]], array![[3.0, 4.0], [5.0, 6.0]]);

@@ -8,6 +8,7 @@
 #![allow(unsafe_code)]
 
 mod dispatch;
+mod element;
 mod elementary;
 mod exponential;
 mod logarithm;
@@ -27,22 +28,29 @@ mod transpose;
 pub use dispatch::{
     Arithmetic, Fused, Separate, Vectorized, prefetch, vectorize, vectorize_arithmetic,
 };
+pub use element::Element;
 pub use elementary::Elementary;
-pub(crate) use elementary::{
+#[doc(hidden)]
+pub use elementary::{
     ExponentialM1, HyperbolicTangent, LogSigmoid, Logarithm, Logarithm1p, Sigmoid, Softplus,
 };
-pub(crate) use map::{Function, map, map_in_place, times_slope, uninitialized, zip, zip_in_place};
-pub(crate) use matmul::{affine, linear};
+#[doc(hidden)]
+pub use map::{Function, map, map_in_place, times_slope, uninitialized, zip, zip_in_place};
+#[doc(hidden)]
+pub use matmul::{affine, linear};
 pub use matmul::{matmul, matmul_onto, matmul_part};
-pub(crate) use normal::{Gelu, GeluSlope, NormalCdf, NormalDensity};
+#[doc(hidden)]
+pub use normal::{Gelu, GeluSlope, NormalCdf, NormalDensity};
 pub use pool::Pooled;
-pub(crate) use reduce::{sum, sum_columns};
-pub(crate) use sigmoid::{Gate, GateSlope};
-pub(crate) use softmax::{log_softmax, log_sum_exp, maximum, softmax};
+#[doc(hidden)]
+pub use reduce::{sum, sum_columns};
+#[doc(hidden)]
+pub use sigmoid::{Gate, GateSlope};
+#[doc(hidden)]
+pub use softmax::{log_softmax, log_sum_exp, maximum, softmax};
 pub use threads::{free_threads, join};
 
-/// What the kernels need of an element beyond arithmetic. Public only for being a supertrait of
-/// the sealed [`Element`](crate::Element); it cannot be named from outside.
+/// What the kernels need of an element beyond arithmetic: a supertrait of the sealed [`Element`].
 pub trait Kernel: Elementary + Pooled + Send + Sync {
     /// eˣ, to within 1 unit in the last place over the whole range, subnormal results included,
     /// in a form that vectorises.

@@ -9,7 +9,7 @@ use super::Outcome;
 
 /// The options, to be flattened into those of an example.
 #[derive(clap::Args)]
-pub(crate) struct Observe {
+pub struct Observe {
     /// Write a page with pictures of the run, report.html, and what belongs to it
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
@@ -20,8 +20,9 @@ pub(crate) struct Observe {
 }
 
 /// The record of a model's training, which costs nothing if it is not wanted.
-pub(crate) struct Record<E: Element = f32> {
-    pub(crate) history: History<E>,
+pub struct Record<E: Element = f32> {
+    /// What was recorded so far.
+    pub history: History<E>,
     tensorboard: Option<TensorBoard>,
     enabled: bool,
 }
@@ -32,11 +33,7 @@ const TESTS: usize = 10;
 
 impl Observe {
     /// The report, if one is wanted. Fails, before any training, if it could not be written.
-    pub(crate) fn report(
-        &self,
-        title: &str,
-        seed: u64,
-    ) -> Result<Option<Report>, downhill::train::Error> {
+    pub fn report(&self, title: &str, seed: u64) -> Result<Option<Report>, downhill::train::Error> {
         let Some(directory) = &self.report else { return Ok(None) };
         let mut report = Report::create(directory, title)?;
         report.fact("Seed", seed);
@@ -45,7 +42,7 @@ impl Observe {
 
     /// The record of the training of `model`. TensorBoard's file is begun now, in its directory or,
     /// for one of several runs, in one of this name in there.
-    pub(crate) fn record<E: Element>(
+    pub fn record<E: Element>(
         &self,
         run: Option<&str>,
         model: &(impl Parameters<E> + ?Sized),
@@ -63,12 +60,12 @@ impl Observe {
 
 impl<E: Element> Record<E> {
     /// A record of nothing.
-    pub(crate) fn disabled() -> Self {
+    pub fn disabled() -> Self {
         Self { history: History::disabled(), tensorboard: None, enabled: false }
     }
 
     /// Records a step that has just been made.
-    pub(crate) fn step(
+    pub fn step(
         &mut self,
         model: &(impl Parameters<E> + ?Sized),
         gradients: &Gradients<E>,
@@ -79,14 +76,14 @@ impl<E: Element> Record<E> {
     }
 
     /// Records the metrics of an epoch that has just ended.
-    pub(crate) fn epoch(&mut self, metrics: &[(&str, f64)]) -> Result<(), downhill::train::Error> {
+    pub fn epoch(&mut self, metrics: &[(&str, f64)]) -> Result<(), downhill::train::Error> {
         self.history.epoch(metrics);
         self.tensorboard.as_mut().map_or(Ok(()), |tensorboard| tensorboard.update(&self.history))
     }
 
     /// Whether a model is to be tested after an epoch, the `epoch`th counted from 0 of `epochs`:
     /// after some of them, if anything is recorded at all.
-    pub(crate) fn wants_test(&self, (epoch, epochs): (usize, usize)) -> bool {
+    pub fn wants_test(&self, (epoch, epochs): (usize, usize)) -> bool {
         let ended = epoch + 1;
         let tested = ended % epochs.div_ceil(TESTS) == 0 || ended == 1 || ended == epochs;
         self.enabled && tested
@@ -97,7 +94,7 @@ impl Record {
     /// Records the loss and the accuracy of a classifier in an epoch that has just ended: `now` is
     /// its number, counted from 0, and that of all. After some of them it is tested too: `logits`
     /// asks the model.
-    pub(crate) fn classifier_epoch(
+    pub fn classifier_epoch(
         &mut self,
         now: (usize, usize),
         [loss, accuracy]: [f64; 2],
@@ -122,7 +119,7 @@ impl Record {
 }
 
 /// Names the file, or all files of the directory, that the data came from.
-pub(crate) fn data_files(report: &mut Report, path: &Path) -> Outcome {
+pub fn data_files(report: &mut Report, path: &Path) -> Outcome {
     let mut files = vec![path.to_owned()];
     if path.is_dir() {
         let entries = path.read_dir()?.map(|entry| Ok(entry?.path()));
@@ -137,7 +134,7 @@ pub(crate) fn data_files(report: &mut Report, path: &Path) -> Outcome {
 }
 
 /// Writes the report and says where it is.
-pub(crate) fn write(report: Report, quiet: bool) -> Result<(), downhill::train::Error> {
+pub fn write(report: Report, quiet: bool) -> Result<(), downhill::train::Error> {
     let page = report.write()?;
     if !quiet {
         println!("report in {}", page.display());

@@ -2,10 +2,8 @@
 //! error is worth.
 //!
 //! The training loops are not here: each example writes its own out.
-// Every example compiles this module for itself, and none uses all of it.
-#![allow(dead_code, reason = "each example uses what it needs")]
 
-pub(crate) mod observe;
+pub mod observe;
 
 use std::error::Error;
 use std::fmt::Display;
@@ -18,13 +16,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Parser;
 
 /// What a lesson returns: any error is printed as one line, and ends the program with status 1.
-pub(crate) type Outcome = Result<(), Box<dyn Error>>;
+pub type Outcome = Result<(), Box<dyn Error>>;
 
 /// Reads the command line and runs the lesson. Exits with 2 after a bad command line, with 1
 /// after any other error; both print one line on standard error. When whoever reads standard
 /// output has had enough, as in `… | head`, the program ends at its next `println!`, quietly and
 /// with 0.
-pub(crate) fn run<Arguments: Parser>(lesson: impl FnOnce(Arguments) -> Outcome) -> ExitCode {
+pub fn run<Arguments: Parser>(lesson: impl FnOnce(Arguments) -> Outcome) -> ExitCode {
     end_when_printing_fails();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
@@ -80,7 +78,7 @@ fn printing_failure<'a>(information: &'a PanicHookInfo<'_>) -> Option<(ErrorKind
 }
 
 /// Reads a whole number that is not 0.
-pub(crate) fn positive_count(text: &str) -> Result<usize, String> {
+pub fn positive_count(text: &str) -> Result<usize, String> {
     match parse(text, "a whole number")? {
         0 => Err("must be at least 1".into()),
         count => Ok(count),
@@ -88,7 +86,7 @@ pub(crate) fn positive_count(text: &str) -> Result<usize, String> {
 }
 
 /// Reads a finite number greater than 0.
-pub(crate) fn positive(text: &str) -> Result<f64, String> {
+pub fn positive(text: &str) -> Result<f64, String> {
     let value: f64 = parse(text, "a number")?;
     match value > 0.0 && value.is_finite() {
         true => Ok(value),
@@ -97,7 +95,7 @@ pub(crate) fn positive(text: &str) -> Result<f64, String> {
 }
 
 /// Reads a finite number that is 0 or greater.
-pub(crate) fn not_negative(text: &str) -> Result<f64, String> {
+pub fn not_negative(text: &str) -> Result<f64, String> {
     let value: f64 = parse(text, "a number")?;
     match value >= 0.0 && value.is_finite() {
         true => Ok(value),
@@ -106,7 +104,7 @@ pub(crate) fn not_negative(text: &str) -> Result<f64, String> {
 }
 
 /// Reads a number from 0 to 1, both excluded.
-pub(crate) fn fraction(text: &str) -> Result<f64, String> {
+pub fn fraction(text: &str) -> Result<f64, String> {
     let value: f64 = parse(text, "a number")?;
     match value > 0.0 && value < 1.0 {
         true => Ok(value),
@@ -120,7 +118,7 @@ fn parse<T: FromStr>(text: &str, what: &str) -> Result<T, String> {
 
 /// The sizes of a network's hidden layers; none for a linear model.
 #[derive(Debug, Clone)]
-pub(crate) struct Hidden(pub(crate) Vec<usize>);
+pub struct Hidden(pub Vec<usize>);
 
 impl FromStr for Hidden {
     type Err = String;
@@ -144,7 +142,7 @@ impl Display for Hidden {
 }
 
 /// The error for a loss that is NaN or infinite. `epoch` and `step` are counted from 0.
-pub(crate) fn diverged(loss: f64, epoch: usize, step: usize, learning_rate: f64) -> Box<dyn Error> {
+pub fn diverged(loss: f64, epoch: usize, step: usize, learning_rate: f64) -> Box<dyn Error> {
     format!(
         "the loss became {loss} at epoch {}, step {}: the descent has left the slope; try a \
          --learning-rate smaller than {learning_rate}",
@@ -158,7 +156,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Makes Ctrl-C end a training loop after the epoch at hand, with the results so far; a second
 /// Ctrl-C ends the program at once.
-pub(crate) fn stop_at_interrupt() -> Outcome {
+pub fn stop_at_interrupt() -> Outcome {
     ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
             process::exit(130);
@@ -168,6 +166,6 @@ pub(crate) fn stop_at_interrupt() -> Outcome {
 }
 
 /// Whether Ctrl-C has been pressed.
-pub(crate) fn interrupted() -> bool {
+pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }

@@ -196,6 +196,7 @@
 //! ```
 
 pub use downhill_datasets as datasets;
+pub use downhill_kernels as kernels;
 pub use downhill_losses as losses;
 pub use downhill_nn as nn;
 pub use downhill_optim as optim;
@@ -219,5 +220,5 @@ pub mod prelude {
 
 /// The README's snippets are compiled and run as tests.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../../../README.md")]
 struct Readme;

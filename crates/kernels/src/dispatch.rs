@@ -54,7 +54,7 @@ pub trait Vectorized {
 /// `vectorize(#[inline(always)] || { … })`.
 ///
 /// ```
-/// use downhill_tensor::kernels::{Kernel, vectorize};
+/// use downhill_kernels::{Kernel, vectorize};
 ///
 /// let mut values = vec![0.0_f32; 100];
 /// vectorize(|| {

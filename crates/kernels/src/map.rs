@@ -10,7 +10,7 @@ use crate::element::Element;
 /// # Safety
 ///
 /// `fill` must initialise the whole slice it is handed.
-pub(crate) unsafe fn uninitialized<E: Kernel>(
+pub unsafe fn uninitialized<E: Kernel>(
     len: usize,
     fill: impl FnOnce(&mut [MaybeUninit<E>]),
 ) -> Vec<E> {
@@ -28,7 +28,7 @@ pub(crate) unsafe fn uninitialized<E: Kernel>(
 const WORTH_THREADS: usize = 1 << 17;
 
 /// A function of one number that may multiply and add as the processor does it best.
-pub(crate) trait Function<E>: Copy + Sync {
+pub trait Function<E>: Copy + Sync {
     /// How many times what it takes to read and write a number it takes, as a power of 2.
     const COST: u32;
 
@@ -85,7 +85,7 @@ fn share_from<S: Slices>(worth: usize, len: usize, slices: S, f: &(impl Fn(S) + 
 }
 
 /// The value of a function at each x.
-pub(crate) fn map<E: Kernel, F: Function<E>>(x: &[E], function: F) -> Vec<E> {
+pub fn map<E: Kernel, F: Function<E>>(x: &[E], function: F) -> Vec<E> {
     struct Map<'a, E, F>(&'a mut [MaybeUninit<E>], &'a [E], F);
     impl<E: Kernel, F: Function<E>> Vectorized for Map<'_, E, F> {
         type Output = ();
@@ -107,7 +107,7 @@ pub(crate) fn map<E: Kernel, F: Function<E>>(x: &[E], function: F) -> Vec<E> {
 }
 
 /// Replaces each value by `f` of it.
-pub(crate) fn map_in_place<E: Kernel>(x: &mut [E], f: impl Fn(E) -> E + Sync) {
+pub fn map_in_place<E: Kernel>(x: &mut [E], f: impl Fn(E) -> E + Sync) {
     let change = |x: &mut [E]| {
         vectorize(
             #[inline(always)]
@@ -122,7 +122,7 @@ pub(crate) fn map_in_place<E: Kernel>(x: &mut [E], f: impl Fn(E) -> E + Sync) {
 }
 
 /// `f` of each pair of values.
-pub(crate) fn zip<E: Kernel>(x: &[E], y: &[E], f: impl Fn(E, E) -> E + Sync) -> Vec<E> {
+pub fn zip<E: Kernel>(x: &[E], y: &[E], f: impl Fn(E, E) -> E + Sync) -> Vec<E> {
     assert_eq!(x.len(), y.len(), "zip takes slices of one length");
     type Zipped<'a, E> = (&'a mut [MaybeUninit<E>], (&'a [E], &'a [E]));
     let write = |(out, (x, y)): Zipped<'_, E>| {
@@ -140,7 +140,7 @@ pub(crate) fn zip<E: Kernel>(x: &[E], y: &[E], f: impl Fn(E, E) -> E + Sync) -> 
 }
 
 /// Replaces each value `x` by `f(x, y)`.
-pub(crate) fn zip_in_place<E: Kernel>(x: &mut [E], y: &[E], f: impl Fn(E, E) -> E + Sync) {
+pub fn zip_in_place<E: Kernel>(x: &mut [E], y: &[E], f: impl Fn(E, E) -> E + Sync) {
     assert_eq!(x.len(), y.len(), "zip_in_place takes slices of one length");
     let change = |(x, y): (&mut [E], &[E])| {
         vectorize(
@@ -156,7 +156,7 @@ pub(crate) fn zip_in_place<E: Kernel>(x: &mut [E], y: &[E], f: impl Fn(E, E) -> 
 }
 
 /// Each gradient times the slope at its x.
-pub(crate) fn times_slope<E: Element, F: Function<E>>(gradient: &[E], x: &[E], slope: F) -> Vec<E> {
+pub fn times_slope<E: Element, F: Function<E>>(gradient: &[E], x: &[E], slope: F) -> Vec<E> {
     assert_eq!(gradient.len(), x.len(), "times_slope takes slices of one length");
     type Slopes<'a, E> = (&'a mut [MaybeUninit<E>], (&'a [E], &'a [E]));
     struct Times<'a, E, F>(Slopes<'a, E>, F);

@@ -67,7 +67,7 @@ macro_rules! functions {
     ($($(#[$doc:meta])* $name:ident: $f:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy)]
-        pub(crate) struct $name;
+        pub struct $name;
 
         impl<E: Element> Function<E> for $name {
             const COST: u32 = 2;

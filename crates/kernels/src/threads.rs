@@ -24,7 +24,7 @@ pub fn free_threads() -> usize {
 /// small to be worth waking a thread.
 ///
 /// ```
-/// use downhill_tensor::kernels::{free_threads, join};
+/// use downhill_kernels::{free_threads, join};
 ///
 /// fn sum(x: &[u64]) -> u64 {
 ///     if free_threads() < 2 || x.len() < 1000 {

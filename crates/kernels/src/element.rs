@@ -5,15 +5,15 @@ use std::iter::Sum;
 
 use num_traits::{Float, FloatConst, NumAssign};
 
-use crate::kernels;
+use crate::Kernel;
 
-/// A floating-point number that a [`Tensor`](crate::Tensor) can hold: `f32` or `f64`.
+/// A floating-point number that a tensor can hold: `f32` or `f64`.
 ///
 /// The trait is sealed. It carries what generic numeric code needs (all of
 /// [`num_traits::Float`]) and conversions by which constants are written:
 ///
 /// ```
-/// use downhill_tensor::Element;
+/// use downhill_kernels::Element;
 ///
 /// fn half<E: Element>(x: E) -> E {
 ///     x * E::from_f64(0.5)
@@ -21,17 +21,7 @@ use crate::kernels;
 /// assert_eq!(half(3.0_f32), 1.5);
 /// ```
 pub trait Element:
-    Float
-    + FloatConst
-    + NumAssign
-    + Sum
-    + Default
-    + Debug
-    + Display
-    + Send
-    + Sync
-    + kernels::Kernel
-    + 'static
+    Float + FloatConst + NumAssign + Sum + Default + Debug + Display + Send + Sync + Kernel + 'static
 {
     /// The nearest number of this type to `value`.
     fn from_f64(value: f64) -> Self;

@@ -17,19 +17,19 @@ use crate::element::Element;
 
 /// Φ(x).
 #[derive(Clone, Copy)]
-pub(crate) struct NormalCdf;
+pub struct NormalCdf;
 
 /// φ(x).
 #[derive(Clone, Copy)]
-pub(crate) struct NormalDensity;
+pub struct NormalDensity;
 
 /// x · Φ(x), the Gaussian error linear unit.
 #[derive(Clone, Copy)]
-pub(crate) struct Gelu;
+pub struct Gelu;
 
 /// Φ(x) + x · φ(x), the derivative of the Gaussian error linear unit.
 #[derive(Clone, Copy)]
-pub(crate) struct GeluSlope;
+pub struct GeluSlope;
 
 macro_rules! function {
     ($name:ident, $f:expr) => {

@@ -82,14 +82,16 @@ pub(super) fn softplus<A: Arithmetic, E: Element>(x: E) -> E {
 
 /// x · σ(linear · x + cubic · x³), a gate that opens with x.
 #[derive(Clone, Copy)]
-pub(crate) struct Gate<E> {
-    pub(crate) linear: E,
-    pub(crate) cubic: E,
+pub struct Gate<E> {
+    /// The factor of x.
+    pub linear: E,
+    /// The factor of x³.
+    pub cubic: E,
 }
 
 /// The derivative of a gate.
 #[derive(Clone, Copy)]
-pub(crate) struct GateSlope<E>(pub(crate) Gate<E>);
+pub struct GateSlope<E>(pub Gate<E>);
 
 impl<E: Element> Gate<E> {
     /// x, cut to where the gate is not yet as shut or open as it can be, and σ and 1 − σ.

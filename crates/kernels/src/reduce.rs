@@ -10,7 +10,7 @@ const BLOCK: usize = 64 * LANES;
 
 /// The sum of all values: blocks are added up in lanes, and their sums pairwise (Higham, "The
 /// accuracy of floating point summation", 1993).
-pub(crate) fn sum<E: Element>(x: &[E]) -> E {
+pub fn sum<E: Element>(x: &[E]) -> E {
     if x.len() > BLOCK {
         let middle = (x.len() / 2).next_multiple_of(BLOCK);
         return sum(&x[..middle]) + sum(&x[middle..]);
@@ -39,7 +39,7 @@ pub(crate) fn sum<E: Element>(x: &[E]) -> E {
 }
 
 /// The sum of each column of a row-major matrix with `columns` columns.
-pub(crate) fn sum_columns<E: Element>(x: &[E], columns: usize) -> Vec<E> {
+pub fn sum_columns<E: Element>(x: &[E], columns: usize) -> Vec<E> {
     let mut sums = vec![E::zero(); columns];
     if !x.is_empty() {
         add_columns(x, &mut sums);
