@@ -13,3 +13,21 @@ mod shape;
 mod softmax;
 
 pub use axes::{Axes, keep};
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    #[test]
+    fn the_portable_path_passes_the_tests_of_the_operations() {
+        if std::env::var_os("DOWNHILL_PORTABLE").is_some() {
+            return;
+        }
+        let tests = std::env::current_exe().unwrap();
+        let output =
+            Command::new(tests).arg("operations::").env("DOWNHILL_PORTABLE", "1").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{text}");
+        assert!(!text.contains("running 0 tests"), "{text}");
+    }
+}
