@@ -118,7 +118,7 @@ fn train(arguments: Arguments) -> lesson::Outcome {
     for epoch in 0..arguments.epochs {
         let (mut total_loss, mut correct, mut seen) = (0.0, 0, 0);
         for (step, batch) in train.batches(arguments.batch_size, &mut rng).enumerate() {
-            let logits = model.train(&batch.features, &mut rng);
+            let logits = model.forward_training(&batch.features, &mut rng);
             let loss = cross_entropy.forward(&logits, &batch.labels)?;
             if !loss.item().is_finite() {
                 let loss = f64::from(loss.item());

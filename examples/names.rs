@@ -205,7 +205,7 @@ fn fit(
         let mut total_loss = 0.0;
         let names = shuffled(train, rng);
         for ((step, batch), rate) in batches(&names, batch_size).enumerate().zip(&mut rates) {
-            let logits = model.train(&batch.inputs, rng);
+            let logits = model.forward_training(&batch.inputs, rng);
             let loss = cross_entropy.forward(&logits, &batch.targets)?;
             if !loss.item().is_finite() {
                 return Err(lesson::diverged(loss.item().into(), epoch, step, learning_rate));

@@ -38,7 +38,7 @@ pub(crate) fn transformer_step() -> impl FnMut() {
         let symbols = model.symbols.forward(&inputs).reshape(&[NAMES, PLACES, WIDTH]);
         let start = symbols + model.places.forward(&places);
         let blocks = model.blocks.iter_mut();
-        let end = blocks.fold(start, |x, block| block.train(&x, &mut rng));
+        let end = blocks.fold(start, |x, block| block.forward_training(&x, &mut rng));
         model.head.forward(&model.norm.forward(&end))
     };
     step(model, forward, labels(NAMES * PLACES, SYMBOLS), Adam::new(1e-4))
@@ -57,6 +57,6 @@ pub(crate) fn convolution_step() -> impl FnMut() {
         .then(Linear::new(32 * 4 * 4, 10, &mut rng));
     assert_eq!(model.parameter_count(), 9_930, "peers.py builds the same model");
     let images = normal(&[32, 1, 8, 8], 1.0);
-    let forward = move |model: &mut Sequential| model.train(&images, &mut rng);
+    let forward = move |model: &mut Sequential| model.forward_training(&images, &mut rng);
     step(model, forward, labels(32, 10), Adam::new(1e-4))
 }

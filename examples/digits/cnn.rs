@@ -66,8 +66,8 @@ impl Cnn {
 }
 
 impl Module for Cnn {
-    fn train(&mut self, pixels: &Tensor, rng: &mut dyn Rng) -> Tensor {
-        self.layers.train(&self.images(pixels), rng)
+    fn forward_training(&mut self, pixels: &Tensor, rng: &mut dyn Rng) -> Tensor {
+        self.layers.forward_training(&self.images(pixels), rng)
     }
 
     fn evaluate(&self, pixels: &Tensor) -> Tensor {

@@ -145,7 +145,7 @@ impl Network {
         'training: for epoch in 0..arguments.epochs {
             let (mut total_loss, mut correct) = (0.0, 0.0);
             for batch in train.batches(BATCH_SIZE, &mut rng) {
-                let logits = model.train(&batch.features, &mut rng);
+                let logits = model.forward_training(&batch.features, &mut rng);
                 let loss = cross_entropy.forward(&logits, &batch.labels)?;
                 let mut gradients = loss.backward();
                 if self.clipped {

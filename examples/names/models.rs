@@ -151,9 +151,9 @@ impl LanguageModel {
     }
 
     /// The logits while training.
-    pub(crate) fn train(&mut self, inputs: &Array2<usize>, rng: &mut dyn Rng) -> Tensor {
+    pub(crate) fn forward_training(&mut self, inputs: &Array2<usize>, rng: &mut dyn Rng) -> Tensor {
         let vectors = self.embed(inputs);
-        self.body.train(&vectors, rng)
+        self.body.forward_training(&vectors, rng)
     }
 
     /// The logits in use.

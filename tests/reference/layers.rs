@@ -110,7 +110,7 @@ fn check_module<M: Module<f64> + Clone>(reference: &Reference, case: &Value, mod
     check(reference, case, model, str::to_string, |model, inputs| {
         match case["options"].get("training") {
             Some(Value::Bool(false)) => vec![model.evaluate(&inputs[0])],
-            _ => vec![model.train(&inputs[0], &mut rng())],
+            _ => vec![model.forward_training(&inputs[0], &mut rng())],
         }
     });
 }
@@ -249,7 +249,7 @@ fn a_transformer_block_is_pytorchs() {
                 .replace("fc2", "feed_forward.layers.1")
         };
         check(&reference, &case, block, rename, |block, inputs| {
-            vec![block.train(&inputs[0], &mut rng())]
+            vec![block.forward_training(&inputs[0], &mut rng())]
         });
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use downhill_tensor::{Element, Tensor};
 
 use crate::description::Description;
-use crate::module::mode_free;
+use crate::module::same_in_training;
 
 /// A function applied to every value between layers. Input and output have the same shape.
 ///
@@ -71,7 +71,7 @@ impl Activation {
         }
     }
 }
-mode_free!(Activation, |activation: &Activation| Description::new(activation.to_string()));
+same_in_training!(Activation, |activation: &Activation| Description::new(activation.to_string()));
 
 impl fmt::Display for Activation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,7 +10,7 @@ use self::operation::causal_attention;
 use crate::description::Description;
 use crate::initializer::Initializer;
 use crate::linear::Linear;
-use crate::module::mode_free;
+use crate::module::same_in_training;
 
 /// Multi-head self-attention in which each place of a sequence sees itself and those before it
 /// (Vaswani et al., "Attention is all you need", 2017). Input and output `[N, T, width]`.
@@ -86,7 +86,7 @@ impl<E: Element> CausalSelfAttention<E> {
     }
 }
 
-mode_free!(CausalSelfAttention<E>, |attention: &CausalSelfAttention<E>| {
+same_in_training!(CausalSelfAttention<E>, |attention: &CausalSelfAttention<E>| {
     let (width, heads) = (attention.output.outputs(), attention.heads);
     Description::new(format!("CausalSelfAttention({width}, {heads} heads)"))
         .part("query_key_value", attention.query_key_value.describe())

@@ -30,7 +30,7 @@ use crate::module::Module;
 /// use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
 ///
 /// let mut norm = BatchNorm::new(1).epsilon(0.0);
-/// let y = norm.train(&Tensor::from([[3.0], [7.0]]), &mut Xoshiro256PlusPlus::seed_from_u64(7));
+/// let y = norm.forward_training(&Tensor::from([[3.0], [7.0]]), &mut Xoshiro256PlusPlus::seed_from_u64(7));
 /// assert_eq!(y.to_vec(), [-1.0, 1.0]);
 /// assert_eq!(norm.running_mean.to_vec(), [0.5]);
 /// ```
@@ -104,7 +104,7 @@ impl<E: Element> Module<E> for BatchNorm<E> {
     /// If x is not `[N, channels, …]`, or holds fewer than two values for each channel, of which
     /// there is no variance.
     #[track_caller]
-    fn train(&mut self, x: &Tensor<E>, _rng: &mut dyn Rng) -> Tensor<E> {
+    fn forward_training(&mut self, x: &Tensor<E>, _rng: &mut dyn Rng) -> Tensor<E> {
         with_rows(x, self.weight.len(), |rows| {
             let count = rows.shape()[0];
             assert!(
@@ -189,7 +189,7 @@ mod tests {
     fn channels_have_mean_zero_and_variance_one_at_the_start() {
         for shape in [&[6, 3][..], &[4, 3, 5], &[2, 3, 4, 5]] {
             let x = random(shape, &mut rng()) * 5.0 + 2.0;
-            let y = BatchNorm::new(3).epsilon(1e-12).train(&x, &mut rng());
+            let y = BatchNorm::new(3).epsilon(1e-12).forward_training(&x, &mut rng());
             assert_eq!(y.shape(), shape);
             let rows = y.reshape(&[shape[0], 3, shape[2..].iter().product()]);
             for mean in rows.mean_axes([0, 2]).to_vec() {
@@ -205,7 +205,7 @@ mod tests {
     fn gradients_agree_with_differences_in_training_and_evaluation() {
         for shape in [&[4, 3][..], &[2, 3, 2, 2]] {
             let x = random(shape, &mut rng());
-            check_gradients(&layer(), &x, |norm, x| norm.train(x, &mut rng()));
+            check_gradients(&layer(), &x, |norm, x| norm.forward_training(x, &mut rng()));
             check_gradients(&layer(), &x, |norm, x| norm.evaluate(x));
         }
     }
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn running_averages_move_in_training_alone() {
         let mut norm = BatchNorm::<f64>::new(1).momentum(0.25);
-        norm.train(&Tensor::from([[1.0], [3.0]]), &mut rng());
+        norm.forward_training(&Tensor::from([[1.0], [3.0]]), &mut rng());
         // The mean is 2 and the unbiased variance 2.
         assert_eq!(norm.running_mean.to_vec(), [0.5]);
         assert_eq!(norm.running_variance.to_vec(), [1.25]);
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "a batch of shape [1, 3] holds 1 values a channel")]
     fn a_batch_without_a_variance_is_refused() {
-        layer().train(&Tensor::zeros(&[1, 3]), &mut rng());
+        layer().forward_training(&Tensor::zeros(&[1, 3]), &mut rng());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use rand::Rng;
 
 use crate::description::Description;
 use crate::initializer::{Fans, Initializer};
-use crate::module::mode_free;
+use crate::module::same_in_training;
 use crate::window::{Pair, Window};
 
 /// Slides a kernel over images: input `[N, inputs, H, W]`, output `[N, outputs, H′, W′]` with
@@ -146,7 +146,7 @@ fn fans(weight: &[usize], groups: usize) -> Fans {
     Fans { inputs: weight[1] * kernel, outputs: weight[0] / groups * kernel }
 }
 
-mode_free!(Conv2d<E>, |convolution: &Conv2d<E>| {
+same_in_training!(Conv2d<E>, |convolution: &Conv2d<E>| {
     let Conv2d { weight, window, groups, .. } = convolution;
     let (inputs, outputs) = (weight.shape()[1] * groups, weight.shape()[0]);
     let groups = if *groups == 1 { String::new() } else { format!(", {groups} groups") };

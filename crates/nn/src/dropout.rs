@@ -21,7 +21,7 @@ use crate::module::{Module, no_tensors};
 /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
 /// let mut dropout = Dropout::new(0.5)?;
 /// let x = Tensor::from([1.0; 100]);
-/// assert!(dropout.train(&x, &mut rng).to_vec().iter().all(|&y| y == 0.0 || y == 2.0));
+/// assert!(dropout.forward_training(&x, &mut rng).to_vec().iter().all(|&y| y == 0.0 || y == 2.0));
 /// assert_eq!(dropout.evaluate(&x).to_vec(), x.to_vec());
 /// # Ok::<(), downhill_nn::Error>(())
 /// ```
@@ -46,7 +46,7 @@ impl Dropout {
 }
 
 impl<E: Element> Module<E> for Dropout {
-    fn train(&mut self, x: &Tensor<E>, rng: &mut dyn Rng) -> Tensor<E> {
+    fn forward_training(&mut self, x: &Tensor<E>, rng: &mut dyn Rng) -> Tensor<E> {
         if self.rate == 0.0 {
             return x.clone();
         }
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn the_share_of_zeros_is_the_rate_and_the_mean_stays() {
         let mut dropout = Dropout::new(0.3).unwrap();
-        let y: Tensor<f64> = dropout.train(&Tensor::ones(&[100, 1000]), &mut rng());
+        let y: Tensor<f64> = dropout.forward_training(&Tensor::ones(&[100, 1000]), &mut rng());
         let zeros = y.to_vec().iter().filter(|&&y| y == 0.0).count();
         // Five standard errors of 100,000 draws.
         assert_relative_eq!(zeros as f64 / 1e5, 0.3, epsilon = 0.0073);
@@ -95,10 +95,10 @@ mod tests {
     #[test]
     fn gradients_pass_where_values_do() {
         let x = random(&[20], &mut rng());
-        let train = |x: &Tensor<f64>| Dropout::new(0.5).unwrap().train(x, &mut rng());
-        gradcheck(|x| train(&x[0]), std::slice::from_ref(&x)).unwrap();
+        let training = |x: &Tensor<f64>| Dropout::new(0.5).unwrap().forward_training(x, &mut rng());
+        gradcheck(|x| training(&x[0]), std::slice::from_ref(&x)).unwrap();
         let x = Tensor::parameter(x);
-        let y = train(&x);
+        let y = training(&x);
         let gradient = y.sum().backward().get(&x).unwrap().to_vec();
         for (gradient, y) in gradient.into_iter().zip(y.to_vec()) {
             assert_eq!(gradient, if y == 0.0 { 0.0 } else { 2.0 });
@@ -109,7 +109,7 @@ mod tests {
     fn a_rate_of_zero_changes_nothing_and_draws_nothing() {
         let x = random(&[5], &mut rng());
         let (mut used, mut fresh) = (rng(), rng());
-        let y = Dropout::new(0.0).unwrap().train(&x, &mut used);
+        let y = Dropout::new(0.0).unwrap().forward_training(&x, &mut used);
         assert_eq!(y.to_vec(), x.to_vec());
         assert_eq!(used.next_u64(), fresh.next_u64());
     }

@@ -3,7 +3,7 @@
 use downhill_tensor::{Element, Tensor};
 
 use crate::description::Description;
-use crate::module::mode_free;
+use crate::module::same_in_training;
 
 /// Makes each example of a batch one vector: input `[N, …]`, output `[N, D]` with D the product
 /// of the other axes.
@@ -32,7 +32,7 @@ impl Flatten {
         x.reshape(&[examples, rest.iter().product()])
     }
 }
-mode_free!(Flatten, |_: &Flatten| Description::new("Flatten"));
+same_in_training!(Flatten, |_: &Flatten| Description::new("Flatten"));
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use rand::Rng;
 use crate::description::Description;
 use crate::initializer::{Fans, Initializer};
 use crate::linear::Linear;
-use crate::module::mode_free;
+use crate::module::same_in_training;
 
 /// A gated recurrent unit (Cho et al., "Learning phrase representations using RNN
 /// encoder–decoder", 2014), unrolled over time: input `[N, T, inputs]`, output `[N, T, width]`,
@@ -132,7 +132,7 @@ impl<E: Element> Gru<E> {
     }
 }
 
-mode_free!(Gru<E>, |gru: &Gru<E>| {
+same_in_training!(Gru<E>, |gru: &Gru<E>| {
     Description::new(format!("Gru({} → {})", gru.input.inputs(), gru.width()))
         .part("input", gru.input.describe())
         .part("state", gru.state.describe())

@@ -40,7 +40,7 @@ pub use gru::Gru;
 pub use initializer::{Fans, Initializer};
 pub use linear::Linear;
 pub use mlp::Mlp;
-pub use module::Module;
+pub use module::{Module, SameInTraining};
 pub use normalization::{LayerNorm, RmsNorm};
 pub use pooling::{AvgPool2d, MaxPool2d};
 pub use sequential::Sequential;

@@ -5,7 +5,7 @@ use rand::Rng;
 
 use crate::description::Description;
 use crate::initializer::{Fans, Initializer};
-use crate::module::mode_free;
+use crate::module::same_in_training;
 
 /// The affine map x · W + b: input `[…, inputs]`, output `[…, outputs]`.
 ///
@@ -87,7 +87,7 @@ impl<E: Element> Linear<E> {
     }
 }
 
-mode_free!(Linear<E>, |linear: &Linear<E>| {
+same_in_training!(Linear<E>, |linear: &Linear<E>| {
     Description::new(format!("Linear({} → {})", linear.inputs(), linear.outputs())).tensors(linear)
 });
 

@@ -7,7 +7,7 @@ use crate::activation::Activation;
 use crate::description::Description;
 use crate::initializer::Initializer;
 use crate::linear::Linear;
-use crate::module::mode_free;
+use crate::module::same_in_training;
 
 /// A multilayer perceptron: [`Linear`] layers with an activation between each two. Input
 /// `[…, first size]`, output `[…, last size]`: logits, to which no activation is applied.
@@ -78,7 +78,7 @@ impl<E: Element> Mlp<E> {
     }
 }
 
-mode_free!(Mlp<E>, |mlp: &Mlp<E>| {
+same_in_training!(Mlp<E>, |mlp: &Mlp<E>| {
     let whole = Description::new(format!("Mlp({})", mlp.activation));
     mlp.layers.iter().enumerate().fold(whole, |whole, (index, layer)| {
         whole.part(format!("layers.{index}"), layer.describe())

@@ -9,10 +9,11 @@ use crate::description::Description;
 /// [`Sequential`](crate::Sequential).
 ///
 /// Training and evaluation are two methods, not a switch that can be forgotten: dropping values
-/// at random and normalising by the batch are things that [`train`](Self::train) does and
-/// [`evaluate`](Self::evaluate) does not, and only `train` can change the layer's running
-/// statistics. A layer for which the two are the same also has a plain `forward`; one for which
-/// they differ, or a container that may hold one, has none.
+/// at random and normalising by the batch are things that
+/// [`forward_training`](Self::forward_training) does and [`evaluate`](Self::evaluate) does not,
+/// and only `forward_training` can change the layer's running statistics. A layer for which the
+/// two are the same, a [`SameInTraining`], has a plain `forward`; one for which they differ, or a
+/// container that may hold one, has none.
 ///
 /// ```
 /// use downhill_nn::{Dropout, Linear, Module};
@@ -27,8 +28,8 @@ use crate::description::Description;
 /// parameters!(Robust { linear });
 ///
 /// impl Module<f32> for Robust {
-///     fn train(&mut self, x: &Tensor, rng: &mut dyn Rng) -> Tensor {
-///         self.linear.forward(&self.dropout.train(x, rng))
+///     fn forward_training(&mut self, x: &Tensor, rng: &mut dyn Rng) -> Tensor {
+///         self.linear.forward(&self.dropout.forward_training(x, rng))
 ///     }
 ///
 ///     fn evaluate(&self, x: &Tensor) -> Tensor {
@@ -42,13 +43,26 @@ use crate::description::Description;
 /// assert_eq!(model.describe().to_string(), "Robust  3  linear.weight [2, 1], linear.bias [1]");
 /// # Ok::<(), downhill_nn::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no module",
+    note = "a module names its tensors with `downhill_tensor::parameters!` and implements \
+            `downhill_nn::Module`: `forward_training` and `evaluate`"
+)]
 pub trait Module<E: Element = f32>: Parameters<E> + Send + Sync {
     /// The output while training: random where the layer is, and updating running statistics
     /// where it has some.
-    fn train(&mut self, x: &Tensor<E>, rng: &mut dyn Rng) -> Tensor<E>;
+    fn forward_training(&mut self, x: &Tensor<E>, rng: &mut dyn Rng) -> Tensor<E>;
 
     /// The output in use: a function of the input alone.
     fn evaluate(&self, x: &Tensor<E>) -> Tensor<E>;
+
+    /// The output of a layer that computes the same in training and in use.
+    fn forward(&self, x: &Tensor<E>) -> Tensor<E>
+    where
+        Self: Sized + SameInTraining,
+    {
+        self.evaluate(x)
+    }
 
     /// What is printed of the layer: by default the name of its type and its tensors.
     fn describe(&self) -> Description {
@@ -59,9 +73,31 @@ pub trait Module<E: Element = f32>: Parameters<E> + Send + Sync {
     }
 }
 
+/// A module that computes the same in training and in use, so that it needs no more than a plain
+/// [`forward`](Module::forward).
+///
+/// Neither [`Dropout`](crate::Dropout), [`BatchNorm`](crate::BatchNorm) nor a
+/// [`Sequential`](crate::Sequential), which may hold them, is one:
+///
+/// ```compile_fail,E0277
+/// use downhill_nn::{Dropout, Module};
+/// use downhill_tensor::Tensor;
+///
+/// let dropout = Dropout::new(0.5)?;
+/// // error: `Dropout` does not compute the same in training and in use
+/// dropout.forward(&Tensor::<f32>::ones(&[3]));
+/// # Ok::<(), downhill_nn::Error>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not compute the same in training and in use",
+    label = "is this training, or use?",
+    note = "in the training loop call `forward_training(&x, &mut rng)`, elsewhere `evaluate(&x)`"
+)]
+pub trait SameInTraining {}
+
 impl<E: Element, M: Module<E> + ?Sized> Module<E> for Box<M> {
-    fn train(&mut self, x: &Tensor<E>, rng: &mut dyn Rng) -> Tensor<E> {
-        self.as_mut().train(x, rng)
+    fn forward_training(&mut self, x: &Tensor<E>, rng: &mut dyn Rng) -> Tensor<E> {
+        self.as_mut().forward_training(x, rng)
     }
 
     fn evaluate(&self, x: &Tensor<E>) -> Tensor<E> {
@@ -73,12 +109,13 @@ impl<E: Element, M: Module<E> + ?Sized> Module<E> for Box<M> {
     }
 }
 
-/// Makes a module of a layer that has a `forward` for training and evaluation alike, and prints
-/// it by its description. The first form is for layers that hold tensors, the second for those
-/// that hold none and work on any element.
-macro_rules! mode_free {
+/// Makes a [`Module`] that is [`SameInTraining`] of a layer that has a `forward`, and prints it by
+/// its description. The first form is for layers that hold tensors, the second for those that hold
+/// none and work on any element.
+macro_rules! same_in_training {
     ($layer:ident<E>, $describe:expr) => {
-        crate::module::mode_free!(@module $layer<E>, $describe);
+        crate::module::same_in_training!(@module $layer<E>, $describe);
+        impl<E: Element> crate::module::SameInTraining for $layer<E> {}
 
         impl<E: Element> std::fmt::Display for $layer<E> {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -88,11 +125,12 @@ macro_rules! mode_free {
     };
     ($layer:ident, $describe:expr) => {
         crate::module::no_tensors!($layer);
-        crate::module::mode_free!(@module $layer, $describe);
+        crate::module::same_in_training!(@module $layer, $describe);
+        impl crate::module::SameInTraining for $layer {}
     };
     (@module $layer:ty, $describe:expr) => {
         impl<E: Element> crate::module::Module<E> for $layer {
-            fn train(&mut self, x: &Tensor<E>, _rng: &mut dyn rand::Rng) -> Tensor<E> {
+            fn forward_training(&mut self, x: &Tensor<E>, _rng: &mut dyn rand::Rng) -> Tensor<E> {
                 self.forward(x)
             }
 
@@ -106,7 +144,7 @@ macro_rules! mode_free {
         }
     };
 }
-pub(crate) use mode_free;
+pub(crate) use same_in_training;
 
 /// Visits nothing, for a layer that holds no tensors and works on any element.
 macro_rules! no_tensors {

@@ -6,7 +6,7 @@ use downhill_tensor::{Element, Tensor, parameters};
 
 use self::operation::normalize;
 use crate::description::Description;
-use crate::module::mode_free;
+use crate::module::same_in_training;
 
 /// Normalises each vector along the last axis to mean 0 and variance 1, and then scales and
 /// shifts it: (x − mean) / √(variance + ε) · weight + bias (Ba, Kiros & Hinton, "Layer
@@ -57,7 +57,7 @@ impl<E: Element> LayerNorm<E> {
     }
 }
 
-mode_free!(LayerNorm<E>, |norm: &LayerNorm<E>| {
+same_in_training!(LayerNorm<E>, |norm: &LayerNorm<E>| {
     Description::new(format!("LayerNorm({})", norm.weight.len())).tensors(norm)
 });
 
@@ -106,7 +106,7 @@ impl<E: Element> RmsNorm<E> {
     }
 }
 
-mode_free!(RmsNorm<E>, |norm: &RmsNorm<E>| {
+same_in_training!(RmsNorm<E>, |norm: &RmsNorm<E>| {
     Description::new(format!("RmsNorm({})", norm.weight.len())).tensors(norm)
 });
 

@@ -10,7 +10,7 @@ use ndarray::ArrayD;
 use crate::convolution::convolution;
 use crate::description::Description;
 use crate::fused::{self, Fused};
-use crate::module::mode_free;
+use crate::module::same_in_training;
 use crate::parallel::{each_chunk, each_pair_of_chunks};
 use crate::window::{Pair, Window};
 
@@ -107,7 +107,7 @@ macro_rules! pooling {
             }
         }
 
-        mode_free!($layer, |pool: &$layer| {
+        same_in_training!($layer, |pool: &$layer| {
             Description::new(format!(concat!($name, "({})"), pool.window))
         });
     };

@@ -26,7 +26,7 @@ use crate::module::Module;
 ///     .then(Dropout::new(0.2)?)
 ///     .then(Linear::new(32, 10, &mut rng));
 /// let x = Tensor::ones(&[5, 64]);
-/// let logits = model.train(&x, &mut rng);
+/// let logits = model.forward_training(&x, &mut rng);
 /// assert_eq!(logits.shape(), [5, 10]);
 /// assert_ne!(logits.to_vec(), model.evaluate(&x).to_vec());
 /// # Ok::<(), downhill_nn::Error>(())
@@ -61,8 +61,8 @@ impl<E: Element> Parameters<E> for Sequential<E> {
 
 impl<E: Element> Module<E> for Sequential<E> {
     #[track_caller]
-    fn train(&mut self, x: &Tensor<E>, rng: &mut dyn Rng) -> Tensor<E> {
-        self.layers.iter_mut().fold(x.clone(), |x, layer| layer.train(&x, rng))
+    fn forward_training(&mut self, x: &Tensor<E>, rng: &mut dyn Rng) -> Tensor<E> {
+        self.layers.iter_mut().fold(x.clone(), |x, layer| layer.forward_training(&x, rng))
     }
 
     #[track_caller]
@@ -114,7 +114,7 @@ mod tests {
         let mut model: Sequential<f64> =
             Sequential::new().then(Sequential::new().then(Dropout::new(0.5).unwrap()));
         let x = Tensor::ones(&[100]);
-        let dropped = model.train(&x, &mut rng()).to_vec();
+        let dropped = model.forward_training(&x, &mut rng()).to_vec();
         assert!(dropped.contains(&0.0) && dropped.contains(&2.0));
         assert_eq!(model.evaluate(&x).to_vec(), x.to_vec());
     }

@@ -29,7 +29,7 @@ use crate::normalization::LayerNorm;
 /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
 /// let mut block = TransformerBlock::new(8, 2, 32, &mut rng).dropout(0.1)?;
 /// let x: Tensor = Tensor::ones(&[5, 3, 8]);
-/// assert_eq!(block.train(&x, &mut rng).shape(), [5, 3, 8]);
+/// assert_eq!(block.forward_training(&x, &mut rng).shape(), [5, 3, 8]);
 /// # Ok::<(), downhill_nn::Error>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -88,9 +88,9 @@ impl<E: Element> TransformerBlock<E> {
 
 impl<E: Element> Module<E> for TransformerBlock<E> {
     #[track_caller]
-    fn train(&mut self, x: &Tensor<E>, rng: &mut dyn Rng) -> Tensor<E> {
+    fn forward_training(&mut self, x: &Tensor<E>, rng: &mut dyn Rng) -> Tensor<E> {
         let mut dropout = self.dropout;
-        self.apply(x, |x| dropout.train(&x, rng))
+        self.apply(x, |x| dropout.forward_training(&x, rng))
     }
 
     #[track_caller]
@@ -127,7 +127,7 @@ mod tests {
         let x = random(&[2, 3, 4], &mut rng());
         check_gradients(&block, &x, |block, x| block.evaluate(x));
         let block = block.dropout(0.4).unwrap();
-        check_gradients(&block, &x, |block, x| block.train(x, &mut rng()));
+        check_gradients(&block, &x, |block, x| block.forward_training(x, &mut rng()));
     }
 
     #[test]
@@ -144,10 +144,10 @@ mod tests {
         let block = TransformerBlock::<f64>::new(4, 2, 6, &mut rng());
         let x = random(&[2, 3, 4], &mut rng());
         let expected = block.evaluate(&x).to_vec();
-        assert_eq!(block.clone().train(&x, &mut rng()).to_vec(), expected);
+        assert_eq!(block.clone().forward_training(&x, &mut rng()).to_vec(), expected);
         let mut block = block.dropout(0.5).unwrap();
         assert_eq!(block.evaluate(&x).to_vec(), expected);
-        assert_ne!(block.train(&x, &mut rng()).to_vec(), expected);
+        assert_ne!(block.forward_training(&x, &mut rng()).to_vec(), expected);
     }
 
     #[test]
