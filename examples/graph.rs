@@ -24,6 +24,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use downhill::prelude::*;
+use downhill::report::plot;
 use downhill::train::Graph;
 
 /// Draws the computation behind a number: a neuron, a network, and a graph too long to be drawn
@@ -112,7 +113,7 @@ fn print_nodes(graph: &Graph) {
 }
 
 fn write(directory: &Path, name: &str, title: &str, graph: &Graph) -> lesson::Outcome {
-    let picture = graph.picture(title);
+    let picture = plot::graph(title, graph);
     let dot = directory.join(name).with_extension("dot");
     fs::write(&dot, graph.dot()).map_err(|error| cannot_write(&dot, &error))?;
     let svg = dot.with_extension("svg");

@@ -111,7 +111,7 @@
 //!
 //! A [`History`](train::History) records a loop in two lines of it, and writes CSV and JSON lines;
 //! [`TensorBoard`](train::TensorBoard) writes what TensorBoard reads. With the feature `report`,
-//! `train::Report` makes a page of it, with pictures. And any number can be asked how it came
+//! `report::Report` makes a page of it, with pictures. And any number can be asked how it came
 //! about:
 //!
 //! ```
@@ -135,7 +135,7 @@
 //!
 //! let loss = (&x * &slope - &y).square().mean();
 //! let graph = loss.graph().name(&slope, "slope");
-//! assert!(graph.dot().starts_with("digraph")); // for Graphviz; `picture` draws it as SVG
+//! assert!(graph.dot().starts_with("digraph")); // for Graphviz; `report::plot::graph` draws it as SVG
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
@@ -200,6 +200,8 @@ pub use downhill_kernels as kernels;
 pub use downhill_losses as losses;
 pub use downhill_nn as nn;
 pub use downhill_optim as optim;
+#[cfg(feature = "report")]
+pub use downhill_report as report;
 pub use downhill_tensor as tensor;
 pub use downhill_train as train;
 

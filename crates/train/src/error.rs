@@ -129,27 +129,6 @@ pub enum Error {
         /// The operating system's answer.
         reason: String,
     },
-
-    /// A file that the operating system would not read.
-    #[error("cannot read {}: {reason}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's answer.
-        reason: String,
-    },
-
-    /// A directory to be replaced by a report that holds something else.
-    #[error(
-        "{} holds {found}, which is not part of a report and would be lost; name another directory",
-        path.display()
-    )]
-    NotAReport {
-        /// The directory.
-        path: PathBuf,
-        /// The name of what was found in it.
-        found: String,
-    },
 }
 
 impl Error {

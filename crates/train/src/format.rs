@@ -22,7 +22,14 @@ pub fn format_metric(value: f64) -> String {
 }
 
 /// A number with three significant digits, as short as that can be written, for pictures.
-pub(crate) fn short(value: f64) -> String {
+///
+/// ```
+/// use downhill_train::format_short;
+///
+/// assert_eq!(format_short(0.43127), "0.431");
+/// assert_eq!(format_short(-123_456.0), "−1.23e5");
+/// ```
+pub fn format_short(value: f64) -> String {
     if value == 0.0 {
         return "0".into();
     }
@@ -36,17 +43,20 @@ pub(crate) fn short(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{format_metric, short};
+    use super::{format_metric, format_short};
 
     #[test]
     fn short_numbers_have_three_significant_digits() {
-        assert_eq!(short(0.43127), "0.431");
-        assert_eq!(short(-2.5), "−2.5");
-        assert_eq!(short(123_456.0), "1.23e5");
-        assert_eq!(short(99_999.0), "1e5");
-        assert_eq!(short(1.0 / 3e9), "3.33e−10");
-        assert_eq!((short(0.0), short(-0.0)), ("0".into(), "0".into()));
-        assert_eq!((short(f64::NAN), short(f64::NEG_INFINITY)), ("NaN".into(), "−inf".into()));
+        assert_eq!(format_short(0.43127), "0.431");
+        assert_eq!(format_short(-2.5), "−2.5");
+        assert_eq!(format_short(123_456.0), "1.23e5");
+        assert_eq!(format_short(99_999.0), "1e5");
+        assert_eq!(format_short(1.0 / 3e9), "3.33e−10");
+        assert_eq!((format_short(0.0), format_short(-0.0)), ("0".into(), "0".into()));
+        assert_eq!(
+            (format_short(f64::NAN), format_short(f64::NEG_INFINITY)),
+            ("NaN".into(), "−inf".into())
+        );
     }
 
     #[test]

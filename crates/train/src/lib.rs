@@ -1,7 +1,10 @@
-//! What surrounds a training loop: metrics of what was learned and a display of progress.
+//! What surrounds a training loop: its progress, its history, and metrics of what was learned.
 //!
 //! Nothing here runs the loop. It is written out where the training happens, and calls what it
-//! needs:
+//! needs. `downhill-report` draws what is recorded here.
+//!
+//! To be read: `history/mod.rs` (what is recorded, and when), `metrics/` (a metric a file) and
+//! `graph/mod.rs`. `history/histogram.rs` and the end of `history/layers.rs` are written for speed.
 //!
 //! ```
 //! use downhill_tensor::Tensor;
@@ -31,21 +34,15 @@ mod format;
 mod graph;
 mod history;
 pub mod metrics;
-#[cfg(feature = "report")]
-pub mod plot;
 mod progress;
-#[cfg(feature = "report")]
-mod report;
 mod sparkline;
 mod temperature_scaling;
 mod tensorboard;
 
 pub use error::Error;
-pub use format::format_metric;
+pub use format::{format_metric, format_short};
 pub use graph::{ComputationGraph, Graph, Node, NodeKind};
 pub use history::{Epoch, Histogram, History, LayerHistograms, LayerMeasurement};
 pub use progress::Progress;
-#[cfg(feature = "report")]
-pub use report::{Report, Section};
 pub use temperature_scaling::TemperatureScaling;
 pub use tensorboard::TensorBoard;

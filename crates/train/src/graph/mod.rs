@@ -1,14 +1,12 @@
 //! The computation behind a number.
 
 mod dot;
-#[cfg(feature = "report")]
-mod draw;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use downhill_tensor::{Element, Operation, Parameters, Path, Tensor, grad};
 
-use crate::format::short;
+use crate::format::format_short;
 
 /// The most operations and leaves that are shown unless another number is asked for.
 const LIMIT: usize = 100;
@@ -245,8 +243,8 @@ impl Node {
         }
     }
 
-    /// What is written into the node.
-    fn lines(&self) -> Vec<String> {
+    /// What a drawing writes into the node: its name and shape, the value, the gradient.
+    pub fn lines(&self) -> Vec<String> {
         let shape =
             if self.shape.is_empty() { String::new() } else { format!(" {:?}", self.shape) };
         let mut lines = vec![format!("{}{shape}", self.name)];
@@ -263,9 +261,12 @@ fn summary<E: Element>(tensor: &Tensor<E>) -> String {
     let values: Vec<f64> = tensor.array().iter().map(|value| value.as_f64()).collect();
     match values[..] {
         [] => "empty".into(),
-        [value] => short(value),
+        [value] => format_short(value),
         _ if values.len() <= 4 => {
-            format!("[{}]", values.iter().map(|value| short(*value)).collect::<Vec<_>>().join(", "))
+            format!(
+                "[{}]",
+                values.iter().map(|value| format_short(*value)).collect::<Vec<_>>().join(", ")
+            )
         }
         _ if values.iter().any(|value| value.is_nan()) => {
             let count = values.iter().filter(|value| value.is_nan()).count();
@@ -274,7 +275,7 @@ fn summary<E: Element>(tensor: &Tensor<E>) -> String {
         _ => {
             let min = values.iter().copied().fold(f64::INFINITY, f64::min);
             let max = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            format!("{} … {}", short(min), short(max))
+            format!("{} … {}", format_short(min), format_short(max))
         }
     }
 }

@@ -17,11 +17,11 @@ mod calibration;
 mod classes;
 mod confusion;
 mod probabilities;
-pub(crate) mod regression;
+mod regression;
 
 pub use average_precision::average_precision;
 pub use calibration::{Calibration, CalibrationBin};
 pub use classes::{ClassIndices, accuracy};
 pub use confusion::ConfusionMatrix;
 pub use probabilities::{brier_score, negative_log_likelihood};
-pub use regression::{mean_absolute_error, r_squared, root_mean_squared_error};
+pub use regression::{mean_absolute_error, pairs, r_squared, root_mean_squared_error};

@@ -84,8 +84,14 @@ pub fn mean_absolute_error<E: Element>(
     Ok(mean(&pairs, |prediction, target| (target - prediction).abs()))
 }
 
-/// Each prediction with its target; there is at least one.
-pub(crate) fn pairs<E: Element>(
+/// Each prediction with its target, paired up as for [`r_squared`]: for a picture, or a metric of
+/// one's own.
+///
+/// # Errors
+///
+/// When the shapes do not pair up or there are no values; `metric` is what the message then says
+/// is undefined.
+pub fn pairs<E: Element>(
     metric: &'static str,
     predictions: &Tensor<E>,
     targets: &Tensor<E>,

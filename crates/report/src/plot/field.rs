@@ -5,7 +5,7 @@ use contour::ContourBuilder;
 /// A number for each point of a regular grid over a rectangle, such as a loss over two weights.
 ///
 /// ```
-/// use downhill_train::plot::{Chart, Field};
+/// use downhill_report::plot::{Chart, Field};
 ///
 /// let bowl = Field::sample((-2.0, 2.0), (-1.0, 1.0), 60, |x, y| x * x + 4.0 * y * y);
 /// let picture = Chart::new("A bowl", "x", "y")

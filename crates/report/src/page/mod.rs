@@ -27,8 +27,8 @@ use run::Run;
 ///
 /// ```
 /// use downhill_tensor::Tensor;
-/// use downhill_train::plot::Chart;
-/// use downhill_train::{History, Report};
+/// use downhill_report::{Report, plot::Chart};
+/// use downhill_train::History;
 ///
 /// # let directory = tempfile::tempdir().unwrap();
 /// # let directory = directory.path().join("reports/parabola");
@@ -50,7 +50,7 @@ use run::Run;
 /// report.section("The loss").picture(parabola.picture(), "Its only minimum is at 0.");
 /// let page = report.write()?;
 /// assert!(page.ends_with("report.html"));
-/// # Ok::<(), downhill_train::Error>(())
+/// # Ok::<(), downhill_report::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct Report {

@@ -1,6 +1,6 @@
 //! How far what is drawn reaches.
 
-use super::chart::Shape;
+use super::layer::Shape;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Coordinate {

@@ -3,8 +3,8 @@
 use downhill_tensor::Element;
 
 use super::Report;
-use crate::history::{Histogram, History, LayerHistograms, LayerMeasurement};
 use crate::plot::{Chart, histograms};
+use downhill_train::{Histogram, History, LayerHistograms, LayerMeasurement};
 
 /// The most layers of which there are histograms, for a single run and for one of several.
 pub(super) const LAYERS: usize = 8;

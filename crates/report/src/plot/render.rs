@@ -9,9 +9,10 @@ use plotters::style::FontTransform;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::axis::{Axis, Kind};
-use super::chart::{Chart, Layer, Paint, Shape};
+use super::chart::Chart;
 use super::extent::Coordinate;
 use super::field::Ring;
+use super::layer::{Layer, Paint, Shape};
 use super::lines::{clipped, thinned};
 use super::markers::{dashes, mark};
 use super::picture::{
@@ -102,7 +103,7 @@ impl Chart {
     /// SVG, for what is added to it. Not finite if the point has no place on an axis.
     ///
     /// ```
-    /// use downhill_train::plot::Chart;
+    /// use downhill_report::plot::Chart;
     ///
     /// let chart = Chart::new("A line", "x", "y").line("y = x", [(0.0, 0.0), (1.0, 1.0)]);
     /// let ((left, bottom), (right, top)) = (chart.place((0.0, 0.0)), chart.place((1.0, 1.0)));

@@ -1,8 +1,9 @@
 //! Tables of numbers as shades of colour.
 
-use super::chart::{Chart, Layer, Paint, Shape};
+use super::chart::Chart;
+use super::layer::{Layer, Paint, Shape};
 use super::picture::{INK, INVERSE, LABEL, Picture, SERIES, WIDTH, text_width};
-use crate::metrics::ConfusionMatrix;
+use downhill_train::metrics::ConfusionMatrix;
 
 /// The least opacity of a cell that is not empty.
 const LEAST: f64 = 0.12;
@@ -41,7 +42,7 @@ pub fn confusion_matrix(confusion: &ConfusionMatrix) -> Picture {
 /// If `values` does not hold as many numbers as the table has cells.
 ///
 /// ```
-/// use downhill_train::plot::heat_map;
+/// use downhill_report::plot::heat_map;
 ///
 /// let next = [0.0, 0.9, 0.1, 0.5, 0.2, 0.3];
 /// let labels = ["next character", "character"];
@@ -67,7 +68,7 @@ pub fn heat_map(
     let greatest = sizes.fold(0.0, f64::max);
     let chart = Chart::new(title, x_label, y_label);
     let legend = Layer {
-        name: Some(format!("greatest: {}", crate::format::short(greatest))),
+        name: Some(format!("greatest: {}", downhill_train::format_short(greatest))),
         shape: Shape::Rectangles(Vec::new()),
         paint: Paint::Fixed(SERIES[0]),
         opacity: 1.0,
@@ -89,7 +90,11 @@ pub fn heat_map(
             true => (value.abs() / greatest).sqrt(),
             false => 0.0,
         };
-        Cell { strength, color: usize::from(value < 0.0), text: crate::format::short(value) }
+        Cell {
+            strength,
+            color: usize::from(value < 0.0),
+            text: downhill_train::format_short(value),
+        }
     })
 }
 

@@ -4,8 +4,8 @@ use downhill_tensor::Element;
 
 use super::layers::LAYERS;
 use super::{Report, file_stem};
-use crate::history::History;
 use crate::plot::Chart;
+use downhill_train::History;
 
 /// The most runs side by side of which each step's loss is drawn, and not its average alone.
 const NOISY_RUNS: usize = 4;
@@ -110,7 +110,7 @@ impl Report {
                 let caption = format!(
                     "{caption} What exceeds {} is not in this picture; it is on the logarithmic \
                      scale.",
-                    crate::format::short(end)
+                    downhill_train::format_short(end)
                 );
                 section.picture(chart("").y_range(0.0, end).picture(), caption)
             }

@@ -2,8 +2,9 @@
 
 use downhill_tensor::{Element, Tensor};
 
-use super::chart::{Chart, Layer, Paint, Shape};
+use super::chart::Chart;
 use super::field::Field;
+use super::layer::{Layer, Paint, Shape};
 use super::picture::Picture;
 
 /// The cells along each side of the map.
@@ -14,7 +15,7 @@ const SIZE: usize = 64;
 ///
 /// ```
 /// use downhill_tensor::Tensor;
-/// use downhill_train::plot::DecisionMap;
+/// use downhill_report::plot::DecisionMap;
 ///
 /// let features = Tensor::from([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]);
 /// let mut map = DecisionMap::new(&features, &[0, 0, 1, 1], &["left", "right"]);

@@ -1,10 +1,9 @@
 //! Charts: two axes and what lies between them.
 
-use plotters::style::RGBColor;
-
 use super::axis::{Axis, Kind};
 use super::extent::{Coordinate, Extent};
-use super::field::{Field, Ring};
+use super::field::Field;
+use super::layer::{Layer, Paint, Shape};
 use super::picture::{MUTED, SERIES};
 
 /// Lines, points, bars and contours over two axes.
@@ -14,7 +13,7 @@ use super::picture::{MUTED, SERIES};
 /// finite, or not positive on a logarithmic axis, leaves a gap.
 ///
 /// ```
-/// use downhill_train::plot::Chart;
+/// use downhill_report::plot::Chart;
 ///
 /// let picture = Chart::new("A parabola", "x", "y")
 ///     .line("x²", (0..=10).map(|x| (f64::from(x), f64::from(x * x))))
@@ -43,49 +42,6 @@ pub(super) struct AxisOptions {
     pub(super) logarithmic: bool,
     pub(super) range: Option<(f64, f64)>,
     pub(super) names: Option<Vec<String>>,
-}
-
-/// What is drawn in one colour.
-#[derive(Debug, Clone)]
-pub(super) struct Layer {
-    /// What the legend calls it.
-    pub(super) name: Option<String>,
-    pub(super) shape: Shape,
-    pub(super) paint: Paint,
-    pub(super) opacity: f64,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Paint {
-    /// The colour of the series of this index.
-    Series(usize),
-    Fixed(RGBColor),
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum Shape {
-    Line {
-        points: Vec<(f64, f64)>,
-        width: f64,
-        /// Whether each point is marked, the last one most, and set off from what is below.
-        marked: bool,
-    },
-    Points(Vec<(f64, f64)>),
-    /// Opposite corners, and each rectangle's share of the layer's opacity.
-    Rectangles(Vec<([(f64, f64); 2], f64)>),
-    /// Each its outline and those of its holes.
-    Polygons(Vec<Vec<Ring>>),
-    Texts(Vec<((f64, f64), String)>),
-}
-
-impl Layer {
-    /// The index of the series that the layer belongs to, or is like.
-    pub(super) fn series(&self) -> usize {
-        match self.paint {
-            Paint::Series(index) => index,
-            Paint::Fixed(_) => 0,
-        }
-    }
 }
 
 impl Chart {

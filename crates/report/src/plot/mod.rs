@@ -7,7 +7,7 @@
 //! Where a number is NaN or infinite there is a gap.
 //!
 //! ```
-//! use downhill_train::plot::Chart;
+//! use downhill_report::plot::Chart;
 //!
 //! let training = [(1.0, 2.3), (2.0, 0.7), (3.0, 0.2)];
 //! let validation = [(1.0, 1.9), (2.0, 0.9), (3.0, 0.8)];
@@ -27,9 +27,11 @@ mod chart;
 mod decision_map;
 mod extent;
 mod field;
+mod graph;
 mod histograms;
 mod images;
 mod judgements;
+mod layer;
 mod lines;
 mod markers;
 mod picture;
@@ -39,19 +41,12 @@ mod tables;
 pub use chart::Chart;
 pub use decision_map::DecisionMap;
 pub use field::Field;
+pub use graph::graph;
 pub use histograms::histograms;
 pub use images::{Image, images};
 pub use judgements::{bars, predicted_against_actual, reliability_diagram, residuals};
 pub use picture::Picture;
 pub use tables::{confusion_matrix, heat_map};
-
-/// What pictures outside of this module are drawn with.
-pub(crate) mod sheet {
-    pub(crate) use super::picture::{
-        Area, Drawn, GRID, INK, LABEL, MARGIN, MUTED, PAPER, Picture, SERIES, WIDTH, fill,
-        label_style, position, stroke, text_width,
-    };
-}
 
 #[cfg(test)]
 pub(crate) mod tests;

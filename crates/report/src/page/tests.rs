@@ -5,8 +5,8 @@ use downhill_tensor::Tensor;
 use roxmltree::{Document, ParsingOptions};
 
 use super::*;
-use crate::history::{History, tests::descent};
 use crate::plot::{Chart, DecisionMap, tests::check};
+use downhill_train::History;
 
 /// A directory for a report within another that is removed in the end.
 fn place() -> (tempfile::TempDir, PathBuf) {
@@ -17,6 +17,22 @@ fn place() -> (tempfile::TempDir, PathBuf) {
 
 fn line(title: &str) -> Picture {
     Chart::new(title, "x", "y").line("a", [(0.0, 0.0), (1.0, 1.0)]).picture()
+}
+
+/// A record of the descent of w² from w = 1, where each step halves w, and two are an epoch.
+fn descent(steps: usize) -> History<f64> {
+    let mut weight = Tensor::parameter([1.0]);
+    let mut history = History::new(&weight).every(1);
+    for step in 0..steps {
+        let loss = weight.square().sum();
+        let gradients = loss.backward();
+        weight.update(|values| values[0] *= 0.5);
+        history.step(&weight, &gradients, &loss, 0.25);
+        if step % 2 == 1 {
+            history.epoch(&[("training loss", loss.item()), ("weight, \"w\"", weight.item())]);
+        }
+    }
+    history
 }
 
 /// The names of what lies in a directory, in order.

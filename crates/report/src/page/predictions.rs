@@ -5,9 +5,9 @@ use downhill_tensor::{Element, Tensor};
 
 use super::{Report, Section};
 use crate::error::Error;
-use crate::format::format_metric;
-use crate::metrics::{Calibration, ConfusionMatrix, regression};
 use crate::plot::{self, Chart, DecisionMap, Image};
+use downhill_train::format_metric;
+use downhill_train::metrics::{Calibration, ConfusionMatrix, pairs};
 
 /// The number of mistakes that are shown.
 const MISTAKES: usize = 12;
@@ -105,13 +105,13 @@ impl Report {
     /// # Errors
     ///
     /// When the shapes do not pair up or there are no values, as for
-    /// [`r_squared`](crate::metrics::r_squared).
+    /// [`r_squared`](downhill_train::metrics::r_squared).
     pub fn regression<E: Element>(
         &mut self,
         predictions: &Tensor<E>,
         targets: &Tensor<E>,
     ) -> Result<(), Error> {
-        let pairs = regression::pairs("regression", predictions, targets)?;
+        let pairs = pairs("regression", predictions, targets)?;
         self.section("Regression")
             .picture(
                 plot::predicted_against_actual(&pairs),

@@ -1,8 +1,9 @@
 //! How values were spread at several moments.
 
-use super::chart::{Chart, Layer, Paint, Shape};
+use super::chart::Chart;
+use super::layer::{Layer, Paint, Shape};
 use super::picture::Picture;
-use crate::history::Histogram;
+use downhill_train::Histogram;
 
 /// Histograms one below the other over a common axis, each with what it is of, and each as high
 /// as its row, so that their shapes can be compared.

@@ -30,7 +30,7 @@ const LINE: f64 = 15.0;
 /// If the pixels of an image do not make up whole rows.
 ///
 /// ```
-/// use downhill_train::plot::{Image, images};
+/// use downhill_report::plot::{Image, images};
 ///
 /// let cross = vec![1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0];
 /// let cross = Image { pixels: cross, width: 3, caption: vec!["a cross".into()] };

@@ -3,8 +3,8 @@ use roxmltree::{Document, Node};
 
 use super::picture::{BOLD, LABEL, TITLE, WIDTH, text_width};
 use super::*;
-use crate::history::Histogram;
-use crate::metrics::{Calibration, ConfusionMatrix};
+use downhill_train::Histogram;
+use downhill_train::metrics::{Calibration, ConfusionMatrix};
 
 fn number(node: Node<'_, '_>, attribute: &str) -> f64 {
     node.attribute(attribute).unwrap().parse().unwrap()

@@ -1,9 +1,10 @@
 //! Pictures of how good predictions are.
 
-use super::chart::{Chart, Layer, Paint, Shape};
+use super::chart::Chart;
+use super::layer::{Layer, Paint, Shape};
 use super::picture::{Picture, SERIES};
-use crate::format::format_metric;
-use crate::metrics::Calibration;
+use downhill_train::format_metric;
+use downhill_train::metrics::Calibration;
 
 /// Whether confidence is deserved: of the predictions of each confidence, the fraction that are
 /// right, which where a model is calibrated lies on the diagonal; and the share of all predictions

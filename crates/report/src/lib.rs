@@ -1,0 +1,15 @@
+//! Pictures of training in SVG, and the page of a run that holds them.
+//!
+//! [`plot`] draws charts, tables, histograms, maps and graphs. A [`Report`] is a page with pictures
+//! of a run: what a [`History`](downhill_train::History) has recorded, and how good the result is.
+//!
+//! To be read: `plot/chart.rs` (what a chart is made of), `plot/picture.rs` (the sheet and its
+//! colours) and `page/mod.rs` (what a report is made of). The other files each draw one thing.
+#![forbid(unsafe_code)]
+
+mod error;
+mod page;
+pub mod plot;
+
+pub use error::Error;
+pub use page::{Report, Section};
