@@ -107,7 +107,7 @@ impl<E: Element> Operation<E> for Logistic<E> {
         }
     }
 
-    fn vjp_value(&self, index: usize, upstream: Tensor<E>, output: &Tensor<E>) -> Tensor<E> {
+    fn vjp_fused(&self, index: usize, upstream: Tensor<E>, output: &Tensor<E>) -> Tensor<E> {
         if index > 0 {
             return self.vjp(index, upstream, output);
         }

@@ -10,7 +10,6 @@ mod dropout;
 mod embedding;
 mod error;
 mod flatten;
-mod fused;
 mod gru;
 mod initializer;
 mod lanes;

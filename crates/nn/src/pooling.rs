@@ -4,12 +4,12 @@ use std::hint::select_unpredictable;
 use std::ops::Range;
 
 use downhill_kernels::buffer;
+use downhill_tensor::operation::{self, Fused};
 use downhill_tensor::{Element, Tensor};
 use ndarray::ArrayD;
 
 use crate::convolution::convolution;
 use crate::description::Description;
-use crate::fused::{self, Fused};
 use crate::module::same_in_training;
 use crate::parallel::{each_chunk, each_pair_of_chunks};
 use crate::window::{Pair, Window};
@@ -149,7 +149,7 @@ impl MaxPool2d {
         );
         let value = ArrayD::from_shape_vec(&[images, channels, rows, columns][..], values)
             .expect("one value for each position");
-        fused::record(&[x], value, || Largest { winners, positions: [rows, columns] })
+        operation::fused(&[x], value, || Largest { winners, positions: [rows, columns] })
     }
 
     /// What the window covers of an axis of `length`, which is something: the padding is less
@@ -193,9 +193,11 @@ struct Largest {
 }
 
 impl<E: Element> Fused<E> for Largest {
-    const NAME: &'static str = "max_pool2d";
+    fn name(&self) -> &str {
+        "max_pool2d"
+    }
 
-    fn compose(&self, inputs: &[Tensor<E>]) -> Tensor<E> {
+    fn definition(&self, inputs: &[Tensor<E>]) -> Tensor<E> {
         let &[images, channels, height, width] = inputs[0].shape() else {
             unreachable!("the layer has checked the shape")
         };
@@ -207,7 +209,13 @@ impl<E: Element> Fused<E> for Largest {
         planes.gather(-1, &winners).reshape(&[images, channels, rows, columns])
     }
 
-    fn vjp(&self, _index: usize, gradient: Tensor<E>, inputs: &[Tensor<E>]) -> Tensor<E> {
+    fn vjp(
+        &self,
+        _index: usize,
+        gradient: Tensor<E>,
+        _output: &Tensor<E>,
+        inputs: &[Tensor<E>],
+    ) -> Tensor<E> {
         let &[_, _, height, width] = inputs[0].shape() else {
             unreachable!("the layer has checked the shape")
         };

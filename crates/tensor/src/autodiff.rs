@@ -61,7 +61,7 @@ fn product<E: Element>(
 ) -> Tensor<E> {
     let product = match is_recording() {
         true => operation.vjp(index, gradient, output),
-        false => operation.vjp_value(index, gradient, output),
+        false => operation.vjp_fused(index, gradient, output),
     };
     let shape = operation.inputs()[index].shape();
     if product.shape() == shape { product } else { product.sum_to(shape) }

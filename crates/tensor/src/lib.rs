@@ -50,10 +50,10 @@ mod parameters;
 mod recording;
 mod release;
 mod second_order;
+mod storage;
 mod tensor;
 #[cfg(test)]
 mod testing;
-mod values;
 
 pub use autodiff::{grad, grad_with};
 pub use downhill_kernels::Element;

@@ -10,7 +10,7 @@ use ndarray::{Array, ArrayView, ArrayViewD, Dimension};
 use crate::error::Error;
 use crate::operation::Operation;
 use crate::release;
-use crate::values::Values;
+use crate::storage::Storage;
 use downhill_kernels as kernels;
 use downhill_kernels::Element;
 
@@ -40,7 +40,7 @@ use downhill_kernels::Element;
 /// assert!(gradients.get(&input).is_none());
 /// ```
 pub struct Tensor<E: Element = f32> {
-    values: Values<E>,
+    values: Storage<E>,
     /// Position in the order of creation: an operation's output is younger than its inputs, so
     /// descending identities are a topological order. Constants, which no gradient reaches,
     /// have none (0).
@@ -71,11 +71,11 @@ impl<E: Element> Drop for Tensor<E> {
 }
 
 impl<E: Element> Tensor<E> {
-    pub(crate) fn constant(values: impl Into<Values<E>>) -> Self {
+    pub(crate) fn constant(values: impl Into<Storage<E>>) -> Self {
         Self { values: values.into(), id: 0, operation: None }
     }
 
-    pub(crate) fn recorded(values: Values<E>, operation: impl Operation<E>) -> Self {
+    pub(crate) fn recorded(values: Storage<E>, operation: impl Operation<E>) -> Self {
         Self { values, id: next_id(), operation: Some(Arc::new(operation)) }
     }
 
@@ -94,7 +94,7 @@ impl<E: Element> Tensor<E> {
 
     /// A constant of `shape` that holds `value` everywhere.
     pub fn full(shape: &[usize], value: E) -> Self {
-        Self::constant(Values::new(shape, vec![value; shape.iter().product()]))
+        Self::constant(Storage::new(shape, vec![value; shape.iter().product()]))
     }
 
     /// A constant of `shape` that holds 0 everywhere.
@@ -123,7 +123,7 @@ impl<E: Element> Tensor<E> {
     /// ```
     pub fn from_shape_vec(shape: &[usize], values: Vec<E>) -> Result<Self, Error> {
         match values.len() == shape.iter().product() {
-            true => Ok(Self::constant(Values::new(shape, values))),
+            true => Ok(Self::constant(Storage::new(shape, values))),
             false => Err(Error::Shape { shape: shape.to_vec(), found: values.len() }),
         }
     }
@@ -262,7 +262,7 @@ impl<E: Element> Tensor<E> {
         }
         let mut values = kernels::buffer(self.len());
         change(Some(&self.values()), &mut values);
-        self.values = Values::new(self.shape(), values);
+        self.values = Storage::new(self.shape(), values);
     }
 
     /// The values for changing in place, if this handle is the only one to them and they are in
@@ -272,7 +272,7 @@ impl<E: Element> Tensor<E> {
     }
 
     /// The values and their layout, which may be shared.
-    pub(crate) fn storage(&self) -> &Values<E> {
+    pub(crate) fn storage(&self) -> &Storage<E> {
         &self.values
     }
 

@@ -54,7 +54,7 @@ impl<E: Element> Operation<E> for Recorded<E> {
         (gradient * (upstream * E::from_f64(self.upstream))).reshape(shape)
     }
 
-    fn vjp_value(&self, index: usize, upstream: Tensor<E>, output: &Tensor<E>) -> Tensor<E> {
+    fn vjp_fused(&self, index: usize, upstream: Tensor<E>, output: &Tensor<E>) -> Tensor<E> {
         match &self.gradient {
             _ if index > 0 => self.vjp(index, upstream, output),
             Some(gradient) if upstream.item() == E::one() => gradient.clone(),

@@ -163,7 +163,7 @@ impl<E: Element> Operation<E> for Linear<E> {
         grad_with(&[&loss], &[&upstream], &[&self.inputs[index]]).remove(0)
     }
 
-    fn vjp_value(&self, index: usize, upstream: Tensor<E>, _output: &Tensor<E>) -> Tensor<E> {
+    fn vjp_fused(&self, index: usize, upstream: Tensor<E>, _output: &Tensor<E>) -> Tensor<E> {
         match self.gradients.get(index) {
             Some(Some(gradient)) if upstream.item() == E::one() => gradient.clone(),
             Some(Some(gradient)) => gradient * upstream,

@@ -1,11 +1,11 @@
 //! The attention of all heads as one operation.
 
 use downhill_kernels::{Arithmetic, Vectorized, buffer, vectorize_arithmetic};
+use downhill_tensor::operation::{self, Fused};
 use downhill_tensor::{Element, Tensor};
 use ndarray::{Array2, ArrayD};
 
 use super::blocks::{Block, Blocks, Matrix, blocks, product};
-use crate::fused::{self, Fused};
 use crate::lanes::LANES;
 use crate::parallel::{each_chunk, each_pair_of_chunks};
 
@@ -35,7 +35,7 @@ pub(super) fn causal_attention<E: Element>(x: &Tensor<E>, heads: usize) -> Tenso
         .expect("one value for each place and each of the width");
     let weights =
         ArrayD::from_shape_vec(&[weights.len()][..], weights).expect("as many as there are");
-    fused::record(&[x], value, || Attention { plan, weights: weights.into() })
+    operation::fused(&[x], value, || Attention { plan, weights: weights.into() })
 }
 
 const QUERY: usize = 0;
@@ -57,9 +57,11 @@ struct Attention<E: Element> {
 }
 
 impl<E: Element> Fused<E> for Attention<E> {
-    const NAME: &'static str = "causal_attention";
+    fn name(&self) -> &str {
+        "causal_attention"
+    }
 
-    fn compose(&self, inputs: &[Tensor<E>]) -> Tensor<E> {
+    fn definition(&self, inputs: &[Tensor<E>]) -> Tensor<E> {
         let Plan { sequences, places, heads, width } = self.plan;
         let parts = inputs[0]
             .reshape(&[sequences, places, 3, heads, width / heads])
@@ -74,7 +76,13 @@ impl<E: Element> Fused<E> for Attention<E> {
         found.permute(&[0, 2, 1, 3]).reshape(&[sequences, places, width])
     }
 
-    fn vjp(&self, _index: usize, gradient: Tensor<E>, inputs: &[Tensor<E>]) -> Tensor<E> {
+    fn vjp(
+        &self,
+        _index: usize,
+        gradient: Tensor<E>,
+        _output: &Tensor<E>,
+        inputs: &[Tensor<E>],
+    ) -> Tensor<E> {
         let plan = self.plan;
         let (xs, gradients) = (inputs[0].values(), gradient.values());
         let weights = self.weights.values();

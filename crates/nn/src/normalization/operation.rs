@@ -1,10 +1,10 @@
 //! The normalisation of rows as one operation.
 
 use downhill_kernels::{buffer, vectorize};
+use downhill_tensor::operation::{self, Fused};
 use downhill_tensor::{Element, Tensor, keep};
 use ndarray::ArrayD;
 
-use crate::fused::{self, Fused};
 use crate::lanes;
 
 /// The rows of x, normalised and scaled. With a bias they are centred first and the bias is added
@@ -56,7 +56,7 @@ pub(super) fn normalize<E: Element>(
     let inputs: Vec<&Tensor<E>> = [x, weight].into_iter().chain(bias).collect();
     let array =
         |values| ArrayD::from_shape_vec(x.shape(), values).expect("one for each value of x");
-    fused::record(&inputs, array(out), || Normalization {
+    operation::fused(&inputs, array(out), || Normalization {
         normalized: array(normalized).into(),
         scales,
         centred: bias.is_some(),
@@ -73,9 +73,11 @@ struct Normalization<E: Element> {
 }
 
 impl<E: Element> Fused<E> for Normalization<E> {
-    const NAME: &'static str = "normalize";
+    fn name(&self) -> &str {
+        "normalize"
+    }
 
-    fn compose(&self, inputs: &[Tensor<E>]) -> Tensor<E> {
+    fn definition(&self, inputs: &[Tensor<E>]) -> Tensor<E> {
         let x = &inputs[0];
         let centred = if self.centred { x - x.mean_axes(keep(-1)) } else { x.clone() };
         let scale = (centred.square().mean_axes(keep(-1)) + self.epsilon).sqrt();
@@ -85,7 +87,13 @@ impl<E: Element> Fused<E> for Normalization<E> {
 
     /// With n the normalised row, s its scale and g the gradient times the weights, the gradient
     /// of the row is s (g − mean(g) − n · mean(g · n)), without mean(g) if it was not centred.
-    fn vjp(&self, index: usize, gradient: Tensor<E>, inputs: &[Tensor<E>]) -> Tensor<E> {
+    fn vjp(
+        &self,
+        index: usize,
+        gradient: Tensor<E>,
+        _output: &Tensor<E>,
+        inputs: &[Tensor<E>],
+    ) -> Tensor<E> {
         match index {
             0 => {}
             // Summed over the rows by the engine.

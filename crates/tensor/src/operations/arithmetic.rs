@@ -5,8 +5,8 @@ use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
 use super::broadcast::zip;
 use crate::operation::{self, is_recorded};
+use crate::storage::Storage;
 use crate::tensor::Tensor;
-use crate::values::Values;
 use downhill_kernels as kernels;
 use downhill_kernels::Element;
 
@@ -176,7 +176,7 @@ impl<E: Element> Neg for &Tensor<E> {
     type Output = Tensor<E>;
 
     fn neg(self) -> Tensor<E> {
-        let value = Values::new(self.shape(), kernels::map(&self.values(), |x: E| -x));
+        let value = Storage::new(self.shape(), kernels::map(&self.values(), |x: E| -x));
         operation::unary("neg", self, value, |gradient, _, _| -gradient)
     }
 }

@@ -5,8 +5,8 @@
 
 use ndarray::Zip;
 
+use crate::storage::Storage;
 use crate::tensor::Tensor;
-use crate::values::Values;
 use downhill_kernels as kernels;
 use downhill_kernels::Element;
 
@@ -39,21 +39,21 @@ pub(crate) fn zip<E: Element>(
     x: &Tensor<E>,
     y: &Tensor<E>,
     f: impl Fn(E, E) -> E + Copy + Sync,
-) -> Values<E> {
+) -> Storage<E> {
     if x.shape() == y.shape() {
         let values = match (x.storage().as_slice(), y.storage().as_slice()) {
             (Some(xs), Some(ys)) => kernels::zip(xs, ys, f),
             _ => kernels::zip(&x.values(), &y.values(), f),
         };
-        return Values::new(x.shape(), values);
+        return Storage::new(x.shape(), values);
     }
     let shape = expect_broadcast(name, x.shape(), y.shape());
     match (x.storage().as_slice(), y.storage().as_slice()) {
         (Some(xs), Some(&[y])) if x.shape() == shape => {
-            Values::new(&shape, kernels::map(xs, |x: E| f(x, y)))
+            Storage::new(&shape, kernels::map(xs, |x: E| f(x, y)))
         }
         (Some(&[x]), Some(ys)) if y.shape() == shape => {
-            Values::new(&shape, kernels::map(ys, |y: E| f(x, y)))
+            Storage::new(&shape, kernels::map(ys, |y: E| f(x, y)))
         }
         _ => {
             let (xs, ys) = (x.array(), y.array());

@@ -6,8 +6,8 @@
 mod tests;
 
 use crate::operation::{self, is_recorded};
+use crate::storage::Storage;
 use crate::tensor::Tensor;
-use crate::values::Values;
 use downhill_kernels as kernels;
 use downhill_kernels::Element;
 use downhill_kernels::{
@@ -23,7 +23,7 @@ impl<E: Element> Tensor<E> {
         f: impl Function<E>,
         vjp: impl Fn(Self, &Self, &Self) -> Self + Send + Sync + 'static,
     ) -> Self {
-        let value = Values::new(self.shape(), kernels::map(&self.values(), f));
+        let value = Storage::new(self.shape(), kernels::map(&self.values(), f));
         operation::unary(name, self, value, vjp)
     }
 
@@ -39,7 +39,7 @@ impl<E: Element> Tensor<E> {
             return self * composed(x);
         }
         let value = kernels::times_slope(&self.values(), &x.values(), slope);
-        Self::constant(Values::new(x.shape(), value))
+        Self::constant(Storage::new(x.shape(), value))
     }
 
     /// A gradient multiplied by a slope that is constant in pieces: `f(gradient, x)` must be
@@ -52,7 +52,7 @@ impl<E: Element> Tensor<E> {
             return self;
         }
         let x = x.detach();
-        let value = Values::new(x.shape(), kernels::zip(&self.values(), &x.values(), f));
+        let value = Storage::new(x.shape(), kernels::zip(&self.values(), &x.values(), f));
         operation::unary("piecewise", &self, value, move |gradient, _, _| gradient.piecewise(&x, f))
     }
 }

@@ -4,8 +4,8 @@ use ndarray::{ArrayD, ArrayViewMutD, Axis, Zip};
 
 use super::axes::resolve;
 use crate::operation;
+use crate::storage::Storage;
 use crate::tensor::Tensor;
-use crate::values::Values;
 use downhill_kernels::Element;
 
 impl<E: Element> Tensor<E> {
@@ -36,9 +36,12 @@ impl<E: Element> Tensor<E> {
             picked.extend_from_slice(&values[row * length..(row + 1) * length]);
         }
         let rows: Box<[usize]> = rows.into();
-        operation::unary("select_rows", self, Values::new(&shape, picked), move |gradient, _, _| {
-            gradient.scatter_rows(&rows, count)
-        })
+        operation::unary(
+            "select_rows",
+            self,
+            Storage::new(&shape, picked),
+            move |gradient, _, _| gradient.scatter_rows(&rows, count),
+        )
     }
 
     /// Adds each row to that row of `count` rows of zeros whose number it is given: the transpose
@@ -76,7 +79,7 @@ impl<E: Element> Tensor<E> {
             }
         }
         let rows: Box<[usize]> = rows.into();
-        operation::unary("scatter_rows", self, Values::new(&shape, sums), move |gradient, _, _| {
+        operation::unary("scatter_rows", self, Storage::new(&shape, sums), move |gradient, _, _| {
             gradient.select_rows(&rows)
         })
     }
@@ -172,7 +175,7 @@ impl<E: Element> Tensor<E> {
         for (row, &index) in indices.iter().enumerate() {
             values[row * classes + index] = E::one();
         }
-        Self::constant(Values::new(&shape, values))
+        Self::constant(Storage::new(&shape, values))
     }
 }
 

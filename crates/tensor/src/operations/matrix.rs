@@ -4,8 +4,8 @@ use ndarray::{ArrayView2, ArrayViewD, Axis, Dimension, indices};
 
 use super::broadcast::broadcast_shape;
 use crate::operation::{self, is_recorded};
+use crate::storage::Storage;
 use crate::tensor::Tensor;
-use crate::values::Values;
 use downhill_kernels as kernels;
 use downhill_kernels::Element;
 
@@ -42,7 +42,7 @@ impl<E: Element> Tensor<E> {
             (2, 2) => operation::binary(
                 "matmul",
                 [x, y],
-                Values::new(&[x.shape()[0], y.shape()[1]], kernels::linear(matrix(x), matrix(y))),
+                Storage::new(&[x.shape()[0], y.shape()[1]], kernels::linear(matrix(x), matrix(y))),
                 |gradient, _, _, y| times_transpose(&gradient, y),
                 |gradient, _, x, _| transpose_times(x, &gradient),
             ),
@@ -97,7 +97,7 @@ impl<E: Element> Tensor<E> {
         operation::ternary(
             "linear",
             [self, weight, bias],
-            Values::new(&shape, value),
+            Storage::new(&shape, value),
             |gradient, _, [_, weight, _]| times_transpose(&gradient, weight),
             |gradient, _, [x, _, _]| transpose_times(x, &gradient),
             |gradient, _, _| gradient,
@@ -151,11 +151,11 @@ fn transpose_times<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Tensor<E> {
 }
 
 fn product<E: Element>(x: ArrayView2<'_, E>, y: ArrayView2<'_, E>) -> Tensor<E> {
-    Tensor::constant(Values::new(&[x.nrows(), y.ncols()], kernels::linear(x, y)))
+    Tensor::constant(Storage::new(&[x.nrows(), y.ncols()], kernels::linear(x, y)))
 }
 
 /// The products of the matrices along the leading axes, which are broadcast.
-fn batched<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Values<E> {
+fn batched<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Storage<E> {
     let split = |tensor: &Tensor<E>| tensor.ndim() - 2;
     let ((x_batch, x_matrix), (y_batch, y_matrix)) =
         (x.shape().split_at(split(x)), y.shape().split_at(split(y)));
@@ -168,7 +168,7 @@ fn batched<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Values<E> {
     for (index, out) in indices(&batch[..]).into_iter().zip(values.chunks_exact_mut(size.max(1))) {
         kernels::matmul_onto(out, matrix_at(&xs, index.slice()), matrix_at(&ys, index.slice()));
     }
-    Values::new(&[&batch[..], &[x_matrix[0], y_matrix[1]]].concat(), values)
+    Storage::new(&[&batch[..], &[x_matrix[0], y_matrix[1]]].concat(), values)
 }
 
 /// The matrix at a position of the leading axes.

@@ -5,8 +5,8 @@ use ndarray::ArrayD;
 use super::axes::{Axes, keep, resolve};
 use super::broadcast::zip;
 use crate::operation;
+use crate::storage::Storage;
 use crate::tensor::Tensor;
-use crate::values::Values;
 use downhill_kernels as kernels;
 use downhill_kernels::Element;
 
@@ -38,7 +38,7 @@ impl Reduction {
     }
 
     /// `f` of the values that are reduced to each result.
-    fn rows<E: Element>(&self, x: &Tensor<E>, f: impl Fn(&[E]) -> E) -> Values<E> {
+    fn rows<E: Element>(&self, x: &Tensor<E>, f: impl Fn(&[E]) -> E) -> Storage<E> {
         let rank = x.ndim();
         let mut order: Vec<usize> = (0..rank).filter(|axis| !self.axes.contains(axis)).collect();
         order.extend(&self.axes);
@@ -48,7 +48,7 @@ impl Reduction {
         let length: usize = self.axes.iter().map(|&axis| x.shape()[axis]).product();
         let count: usize = self.shape.iter().product();
         let results = (0..count).map(|row| f(&values[row * length..(row + 1) * length]));
-        Values::new(&self.shape, results.collect())
+        Storage::new(&self.shape, results.collect())
     }
 }
 
@@ -88,7 +88,7 @@ impl<E: Element> Tensor<E> {
         let leading = reduction.axes.iter().enumerate().all(|(i, &axis)| i == axis);
         let value = if leading && reduction.axes.len() < self.ndim() {
             let columns = self.shape()[reduction.axes.len()..].iter().product();
-            Values::new(&reduction.shape, kernels::sum_columns(&self.values(), columns))
+            Storage::new(&reduction.shape, kernels::sum_columns(&self.values(), columns))
         } else {
             reduction.rows(self, kernels::sum)
         };
@@ -282,7 +282,7 @@ impl<E: Element> Tensor<E> {
         if !shape.is_empty() && shape == &self.shape()[added..] {
             // As for a bias: there is nothing to be found out about the other axes.
             let columns = shape.iter().product();
-            let value = Values::new(shape, kernels::sum_columns(&self.values(), columns));
+            let value = Storage::new(shape, kernels::sum_columns(&self.values(), columns));
             return operation::unary("sum", self, value, |gradient, _, x| {
                 gradient.broadcast_to(x.shape())
             });

@@ -7,8 +7,8 @@ use ndarray::{ArrayD, Axis, Slice};
 use super::axes::resolve;
 use super::broadcast::broadcast_shape;
 use crate::operation;
+use crate::storage::Storage;
 use crate::tensor::Tensor;
-use crate::values::Values;
 use downhill_kernels::Element;
 
 impl<E: Element> Tensor<E> {
@@ -120,7 +120,7 @@ impl<E: Element> Tensor<E> {
             self.shape()
         );
         let value = match self.storage().as_slice() {
-            Some(&[number]) => Values::new(shape, vec![number; shape.iter().product()]),
+            Some(&[number]) => Storage::new(shape, vec![number; shape.iter().product()]),
             _ => {
                 self.array().broadcast(shape).expect("the shape was just checked").to_owned().into()
             }

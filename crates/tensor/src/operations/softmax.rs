@@ -2,8 +2,8 @@
 
 use super::axes::{keep, resolve};
 use crate::operation;
+use crate::storage::Storage;
 use crate::tensor::Tensor;
-use crate::values::Values;
 use downhill_kernels as kernels;
 use downhill_kernels::Element;
 
@@ -60,13 +60,13 @@ impl<E: Element> Tensor<E> {
     }
 
     /// `f(row, out)` of each row along the last axis.
-    fn map_rows(&self, f: impl Fn(&[E], &mut [E])) -> Values<E> {
+    fn map_rows(&self, f: impl Fn(&[E], &mut [E])) -> Storage<E> {
         let length = self.shape()[self.ndim() - 1].max(1);
         let mut out = kernels::buffer(self.len());
         for (row, out) in self.values().chunks_exact(length).zip(out.chunks_exact_mut(length)) {
             f(row, out);
         }
-        Values::new(self.shape(), out)
+        Storage::new(self.shape(), out)
     }
 }
 

@@ -28,15 +28,18 @@
 //! - it uses the inputs and the output *that it is handed*, rather than captured ones: a captured
 //!   output would be a reference cycle.
 //!
-//! An operation whose gradient is best computed by hand, in one fused pass, is a struct that
-//! implements [`Operation`] and overrides [`Operation::vjp_value`]; `downhill-losses` is written
-//! that way.
+//! An operation whose value and gradient are best computed by a kernel, each in one pass, is a
+//! struct that implements [`Fused`], and gets derivatives of higher order from its definition in
+//! tensor operations.
+
+mod fused;
 
 use std::any::Any;
 
+pub use self::fused::{Fused, fused};
 use crate::recording::is_recording;
+pub use crate::storage::Storage;
 use crate::tensor::Tensor;
-pub use crate::values::Values;
 use downhill_kernels::Element;
 
 /// What is remembered of how a tensor was computed.
@@ -52,9 +55,9 @@ pub trait Operation<E: Element>: Any + Send + Sync {
     /// `gradient` is that of the loss with respect to `output`, and has its shape.
     fn vjp(&self, index: usize, gradient: Tensor<E>, output: &Tensor<E>) -> Tensor<E>;
 
-    /// The same numbers as [`vjp`](Self::vjp), called when nothing is being recorded. A fused
-    /// operation overrides it, and can return arrays it has saved.
-    fn vjp_value(&self, index: usize, gradient: Tensor<E>, output: &Tensor<E>) -> Tensor<E> {
+    /// The same numbers as [`vjp`](Self::vjp), by a kernel where there is one; called when nothing
+    /// is being recorded.
+    fn vjp_fused(&self, index: usize, gradient: Tensor<E>, output: &Tensor<E>) -> Tensor<E> {
         self.vjp(index, gradient, output)
     }
 }
@@ -69,7 +72,7 @@ pub fn is_recorded<E: Element>(inputs: &[&Tensor<E>]) -> bool {
 /// ([`is_recorded`]).
 pub fn record<E: Element, O: Operation<E>>(
     inputs: &[&Tensor<E>],
-    value: impl Into<Values<E>>,
+    value: impl Into<Storage<E>>,
     operation: impl FnOnce() -> O,
 ) -> Tensor<E> {
     if is_recorded(inputs) {
@@ -108,7 +111,7 @@ where
 pub fn unary<E: Element>(
     name: &'static str,
     x: &Tensor<E>,
-    value: impl Into<Values<E>>,
+    value: impl Into<Storage<E>>,
     vjp: impl Fn(Tensor<E>, &Tensor<E>, &Tensor<E>) -> Tensor<E> + Send + Sync + 'static,
 ) -> Tensor<E> {
     record(&[x], value, || Composed {
@@ -122,7 +125,7 @@ pub fn unary<E: Element>(
 pub fn binary<E: Element>(
     name: &'static str,
     [x, y]: [&Tensor<E>; 2],
-    value: impl Into<Values<E>>,
+    value: impl Into<Storage<E>>,
     vjp_x: impl Fn(Tensor<E>, &Tensor<E>, &Tensor<E>, &Tensor<E>) -> Tensor<E> + Send + Sync + 'static,
     vjp_y: impl Fn(Tensor<E>, &Tensor<E>, &Tensor<E>, &Tensor<E>) -> Tensor<E> + Send + Sync + 'static,
 ) -> Tensor<E> {
@@ -140,7 +143,7 @@ pub fn binary<E: Element>(
 pub fn ternary<E: Element>(
     name: &'static str,
     inputs: [&Tensor<E>; 3],
-    value: impl Into<Values<E>>,
+    value: impl Into<Storage<E>>,
     vjp_x: impl Fn(Tensor<E>, &Tensor<E>, &[Tensor<E>; 3]) -> Tensor<E> + Send + Sync + 'static,
     vjp_y: impl Fn(Tensor<E>, &Tensor<E>, &[Tensor<E>; 3]) -> Tensor<E> + Send + Sync + 'static,
     vjp_z: impl Fn(Tensor<E>, &Tensor<E>, &[Tensor<E>; 3]) -> Tensor<E> + Send + Sync + 'static,
@@ -160,7 +163,7 @@ pub fn ternary<E: Element>(
 pub fn variadic<E: Element>(
     name: &'static str,
     inputs: &[&Tensor<E>],
-    value: impl Into<Values<E>>,
+    value: impl Into<Storage<E>>,
     vjp: impl Fn(usize, Tensor<E>, &Tensor<E>, &[Tensor<E>]) -> Tensor<E> + Send + Sync + 'static,
 ) -> Tensor<E> {
     struct Variadic<E: Element, F> {

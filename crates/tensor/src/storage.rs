@@ -15,7 +15,7 @@ use downhill_kernels::Element;
 /// The numbers are owned, or those of another tensor seen with other axes: reshaping and
 /// permuting share them.
 #[derive(Clone)]
-pub struct Values<E: Element>(Arc<Stored<E>>);
+pub struct Storage<E: Element>(Arc<Stored<E>>);
 
 struct Stored<E: Element> {
     data: Data<E>,
@@ -27,7 +27,7 @@ struct Stored<E: Element> {
 enum Data<E: Element> {
     Owned(Vec<E>),
     /// Always of values that own theirs.
-    Shared(Values<E>),
+    Shared(Storage<E>),
 }
 
 /// The length of each axis.
@@ -61,7 +61,7 @@ impl Deref for Shape {
     }
 }
 
-impl<E: Element> Values<E> {
+impl<E: Element> Storage<E> {
     /// Numbers in row-major order, as many as `shape` holds.
     #[track_caller]
     pub(crate) fn new(shape: &[usize], numbers: Vec<E>) -> Self {
@@ -166,7 +166,7 @@ impl<E: Element> Drop for Stored<E> {
     }
 }
 
-impl<E: Element, D: Dimension> From<Array<E, D>> for Values<E> {
+impl<E: Element, D: Dimension> From<Array<E, D>> for Storage<E> {
     fn from(array: Array<E, D>) -> Self {
         let shape = array.raw_dim();
         let data = if array.is_standard_layout() {
@@ -198,7 +198,7 @@ mod tests {
             let reversed: Vec<usize> = (0..rank).rev().collect();
             let numbers: Vec<f64> = (0..shape.iter().product()).map(|i| i as f64).collect();
             let array = ArrayD::from_shape_vec(&shape[..], numbers.clone()).unwrap();
-            let values = Values::new(&[numbers.len()], numbers).reshaped(&shape);
+            let values = Storage::new(&[numbers.len()], numbers).reshaped(&shape);
             assert_eq!(values.shape(), shape);
             assert_eq!(values.view(), array);
             let permuted = values.permuted(&reversed);
