@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use downhill::datasets::{Csv, Values};
+use downhill::datasets::{Csv, Numbers};
 use downhill::prelude::*;
 use downhill::train::metrics::{r_squared, root_mean_squared_error};
 
@@ -62,7 +62,7 @@ fn fit(arguments: Arguments) -> lesson::Outcome {
     if let Some(target) = &arguments.target {
         csv = csv.target(target);
     }
-    let raw: Dataset<f64, Values<f64>> = csv.read_regression()?;
+    let raw: Dataset<f64, Numbers<f64>> = csv.read_regression()?;
     let standardizer = Standardizer::fit(&raw);
     let batch = standardizer.transform(&raw).full_batch();
 
@@ -144,12 +144,12 @@ fn in_own_units(model: &Linear<f64>, standardizer: &Standardizer<f64>) -> Vec<f6
 /// their units.
 fn in_units_of_deviation<'a>(
     model: &Linear<f64>,
-    data: &'a Dataset<f64, Values<f64>>,
+    data: &'a Dataset<f64, Numbers<f64>>,
 ) -> Vec<(&'a String, f64)> {
     data.feature_names().iter().zip(model.weight.to_vec()).collect()
 }
 
-fn print_coefficients(data: &Dataset<f64, Values<f64>>, descended: &[f64]) {
+fn print_coefficients(data: &Dataset<f64, Numbers<f64>>, descended: &[f64]) {
     let closed_form = least_squares(data);
     let names = data.feature_names().iter().map(String::as_str).chain(["intercept"]);
     println!(
@@ -165,7 +165,7 @@ fn print_coefficients(data: &Dataset<f64, Values<f64>>, descended: &[f64]) {
 /// The least-squares coefficients and, last, the intercept: the solution of the normal equations
 /// XᵀX·w = Xᵀy, for features with a column of ones. They are solved for standardized features,
 /// for which they are well conditioned.
-fn least_squares(data: &Dataset<f64, Values<f64>>) -> Vec<f64> {
+fn least_squares(data: &Dataset<f64, Numbers<f64>>) -> Vec<f64> {
     let standardizer = Standardizer::fit(data);
     let batch = standardizer.transform(data).full_batch();
     let ones = Tensor::ones(&[data.len(), 1]);

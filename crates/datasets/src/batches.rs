@@ -2,10 +2,51 @@
 
 use std::iter::FusedIterator;
 
-use downhill_tensor::Element;
+use downhill_tensor::{Element, Tensor};
+use rand::Rng;
+use rand::seq::SliceRandom;
 
 use crate::dataset::Dataset;
 use crate::target::Target;
+
+impl<E: Element, T: Target<E>> Dataset<E, T> {
+    /// The rows in a random order, `size` at a time; the last batch may be short. How an epoch
+    /// of training goes through the data.
+    ///
+    /// # Panics
+    ///
+    /// If `size` is 0.
+    #[track_caller]
+    pub fn batches(&self, size: usize, rng: &mut impl Rng) -> Batches<'_, E, T> {
+        Batches::new(self, shuffled(self.len(), rng), size)
+    }
+
+    /// The rows in their order, `size` at a time; the last batch may be short.
+    ///
+    /// # Panics
+    ///
+    /// If `size` is 0.
+    #[track_caller]
+    pub fn batches_in_order(&self, size: usize) -> Batches<'_, E, T> {
+        Batches::new(self, (0..self.len()).collect(), size)
+    }
+
+    /// All rows, in their order, as one batch.
+    pub fn full_batch(&self) -> T::Batch {
+        self.batch(&(0..self.len()).collect::<Vec<_>>())
+    }
+
+    fn batch(&self, rows: &[usize]) -> T::Batch {
+        self.targets().batch(Tensor::from(self.gather(rows)), rows)
+    }
+}
+
+/// 0, …, `count` − 1 in a random order.
+pub(crate) fn shuffled(count: usize, rng: &mut impl Rng) -> Vec<usize> {
+    let mut rows: Vec<usize> = (0..count).collect();
+    rows.shuffle(rng);
+    rows
+}
 
 /// The batches of a data set, made by [`Dataset::batches`] and [`Dataset::batches_in_order`].
 #[derive(Debug)]
@@ -19,7 +60,7 @@ pub struct Batches<'a, E: Element, T: Target<E>> {
 
 impl<'a, E: Element, T: Target<E>> Batches<'a, E, T> {
     #[track_caller]
-    pub(crate) fn new(dataset: &'a Dataset<E, T>, order: Vec<usize>, size: usize) -> Self {
+    fn new(dataset: &'a Dataset<E, T>, order: Vec<usize>, size: usize) -> Self {
         assert!(size > 0, "batches: the batch size is 0");
         Self { dataset, order, position: 0, size }
     }
@@ -52,13 +93,13 @@ mod tests {
     use rand::rngs::Xoshiro256PlusPlus;
 
     use super::*;
-    use crate::target::{Labels, Values};
+    use crate::target::{Classes, Numbers};
 
     /// Row `r` has the features `[2r, 2r + 1]` and a class of its own.
     fn numbered(rows: usize) -> Dataset {
         let features = Array2::from_shape_fn((rows, 2), |(row, column)| (2 * row + column) as f32);
         let names = (0..rows).map(|row| row.to_string()).collect();
-        Dataset::new(features, Labels::new((0..rows).collect(), names).unwrap()).unwrap()
+        Dataset::new(features, Classes::new((0..rows).collect(), names).unwrap()).unwrap()
     }
 
     proptest! {
@@ -103,7 +144,7 @@ mod tests {
 
     #[test]
     fn regression_targets_are_a_column() {
-        let values = Values::new(vec![5.0, 6.0, 7.0]).unwrap();
+        let values = Numbers::new(vec![5.0, 6.0, 7.0]).unwrap();
         let data = Dataset::new(array![[0.0], [1.0], [2.0]], values).unwrap();
         let batch = data.full_batch();
         assert_eq!(batch.features.shape(), [3, 1]);
@@ -114,7 +155,7 @@ mod tests {
 
     #[test]
     fn batches_of_rows_without_features_keep_their_labels() {
-        let labels = Labels::new(vec![0, 0, 0], vec!["only".into()]).unwrap();
+        let labels = Classes::new(vec![0, 0, 0], vec!["only".into()]).unwrap();
         let data: Dataset = Dataset::new(Array2::zeros((3, 0)), labels).unwrap();
         let batches: Vec<_> = data.batches_in_order(2).collect();
         assert_eq!(batches[0].features.shape(), [2, 0]);

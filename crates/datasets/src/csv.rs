@@ -10,8 +10,31 @@ use downhill_tensor::Element;
 use ndarray::Array2;
 
 use crate::dataset::Dataset;
-use crate::error::{Cell, Error};
-use crate::target::{Labels, Target, Values};
+use crate::error::{At, Error, Problem};
+use crate::target::{Classes, Numbers, Target};
+
+impl Dataset {
+    /// Reads a CSV file for classification: a header, then a row a line. The column `target`
+    /// holds the classes, numbers or words; all other columns are features and hold numbers.
+    /// [`Csv`] has options for other wants.
+    ///
+    /// # Errors
+    ///
+    /// As [`Csv::read_classification`].
+    ///
+    /// ```
+    /// use downhill_datasets::Dataset;
+    ///
+    /// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap();
+    /// let iris = Dataset::read_csv("data/iris.csv", "species")?;
+    /// assert_eq!(iris.features().dim(), (150, 4));
+    /// assert_eq!(iris.class_names(), ["setosa", "versicolor", "virginica"]);
+    /// # Ok::<(), downhill_datasets::Error>(())
+    /// ```
+    pub fn read_csv(path: impl AsRef<Path>, target: &str) -> Result<Self, Error> {
+        Csv::new(path).target(target).read_classification()
+    }
+}
 
 /// A CSV file and how to read it.
 ///
@@ -67,7 +90,7 @@ impl Csv {
     }
 
     /// Reads the file; the target holds classes, numbers or words.
-    /// [`Labels::from_names`] says which index each gets.
+    /// [`Classes::from_names`] says which index each gets.
     ///
     /// # Errors
     ///
@@ -75,10 +98,10 @@ impl Csv {
     /// same name; lacks a column asked for; has a row with more or fewer fields than the header;
     /// lacks a value, unless such rows are to be dropped; or holds, as a feature, a word, NaN, an
     /// infinity, or a number beyond the range of `E`. The message names file, line and column.
-    pub fn read_classification<E: Element>(&self) -> Result<Dataset<E, Labels>, Error> {
+    pub fn read_classification<E: Element>(&self) -> Result<Dataset<E, Classes>, Error> {
         self.read(
             |row, column| row.word(column).map(str::to_owned),
-            |names| Labels::from_names(&names),
+            |names| Classes::from_names(&names),
         )
     }
 
@@ -88,8 +111,8 @@ impl Csv {
     ///
     /// As [`read_classification`](Self::read_classification); and the target is checked as
     /// features are.
-    pub fn read_regression<E: Element>(&self) -> Result<Dataset<E, Values<E>>, Error> {
-        self.read(|row, column| row.number(column, false), Values::from_finite)
+    pub fn read_regression<E: Element>(&self) -> Result<Dataset<E, Numbers<E>>, Error> {
+        self.read(|row, column| row.number(column, false), Numbers::from_finite)
     }
 
     /// `parse` reads a row's target in a column, and `collect` makes targets of all of them.
@@ -110,7 +133,7 @@ impl Csv {
         };
 
         if !advance(&mut record) {
-            return Err(Error::EmptyFile { path: self.path.clone() });
+            return Err(Problem::Empty.at(&*self.path));
         }
         let header: Vec<String> = record.iter().map(|name| name.trim().into()).collect();
         let (feature_columns, target_column) = self.columns(&header, line(&text, &record))?;
@@ -129,11 +152,10 @@ impl Csv {
             }
             targets.push(parse(&row, target_column)?);
         }
-        let path = || self.path.clone();
-        match (targets.len(), dropped) {
-            (0, 0) => return Err(Error::NoRows { path: path() }),
-            (0, _) => return Err(Error::AllRowsDropped { path: path(), dropped }),
-            _ => {}
+        if targets.is_empty() {
+            let none =
+                if dropped == 0 { Problem::NoRows } else { Problem::AllRowsDropped(dropped) };
+            return Err(none.at(&*self.path));
         }
         let features = Array2::from_shape_vec((targets.len(), feature_columns.len()), features)
             .expect("each row has every feature");
@@ -144,17 +166,15 @@ impl Csv {
 
     /// The columns of the features, and that of the target.
     fn columns(&self, header: &[String], line: usize) -> Result<(Vec<usize>, usize), Error> {
-        let path = || self.path.clone();
+        let header_at = (&*self.path, line);
         let mut names = HashSet::new();
         if let Some(column) = header.iter().find(|name| !names.insert(*name)) {
-            return Err(Error::DuplicateColumn { path: path(), line, column: column.clone() });
+            return Err(Problem::DuplicateColumn(column.clone()).at(header_at));
         }
-        let find = |column: &String| {
-            header.iter().position(|name| name == column).ok_or_else(|| Error::UnknownColumn {
-                path: path(),
-                line,
-                column: column.clone(),
-                columns: header.to_vec(),
+        let find = |name: &String| {
+            header.iter().position(|column| column == name).ok_or_else(|| {
+                let (name, columns) = (name.clone(), header.to_vec());
+                Problem::UnknownColumn { name, columns }.at(header_at)
             })
         };
         let target = match &self.target {
@@ -166,11 +186,12 @@ impl Csv {
             None => (0..header.len()).filter(|&column| column != target).collect(),
         };
         if features.is_empty() {
-            return Err(Error::NoFeatures { path: path(), target: header[target].clone() });
+            return Err(Problem::NoFeatures(header[target].clone()).at(&*self.path));
         }
         let mut taken = HashSet::from([target]);
         if let Some(&column) = features.iter().find(|&&column| !taken.insert(column)) {
-            return Err(Error::ColumnAskedTwice { path: path(), column: header[column].clone() });
+            let column = Some(header[column].clone());
+            return Err(Problem::AskedTwice.at(At { column, ..At::from(&*self.path) }));
         }
         Ok((features, target))
     }
@@ -186,23 +207,16 @@ struct Row<'a> {
 
 impl Row<'_> {
     fn check_length(&self) -> Result<(), Error> {
-        if self.record.len() == self.header.len() {
+        let (expected, found) = (self.header.len(), self.record.len());
+        if found == expected {
             return Ok(());
         }
-        Err(Error::RaggedRow {
-            path: self.path.into(),
-            line: line(self.text, self.record),
-            expected: self.header.len(),
-            found: self.record.len(),
-        })
+        Err(Problem::RaggedRow { expected, found }.at((self.path, line(self.text, self.record))))
     }
 
-    fn cell(&self, column: usize) -> Cell {
-        Cell {
-            path: self.path.into(),
-            line: line(self.text, self.record),
-            column: self.header[column].clone(),
-        }
+    fn error(&self, column: usize, problem: Problem) -> Error {
+        let at = At::from((self.path, line(self.text, self.record)));
+        problem.at(At { column: Some(self.header[column].clone()), ..at })
     }
 
     fn is_missing(&self, column: usize) -> bool {
@@ -211,26 +225,26 @@ impl Row<'_> {
 
     fn word(&self, column: usize) -> Result<&str, Error> {
         if self.is_missing(column) {
-            return Err(Error::Missing { cell: self.cell(column) });
+            return Err(self.error(column, Problem::Missing));
         }
         // A quote that is never closed makes one field of the whole rest of the file.
         let word = self.record[column].trim();
         if word.contains('\n') {
-            return Err(Error::LineBreak { cell: self.cell(column) });
+            return Err(self.error(column, Problem::LineBreak));
         }
         Ok(word)
     }
 
     fn number<E: Element>(&self, column: usize, leave_out: bool) -> Result<E, Error> {
         let word = self.word(column)?;
+        let value = || word.to_owned();
         let Ok(number) = word.parse::<f64>() else {
-            let (cell, value) = (self.cell(column), word.into());
-            return Err(Error::NotANumber { cell, value, leave_out });
+            return Err(self.error(column, Problem::NotANumber { value: value(), leave_out }));
         };
         let number = E::from_f64(number);
         if !number.is_finite() {
-            let (cell, value) = (self.cell(column), word.into());
-            return Err(Error::NotFinite { cell, value, element: type_name::<E>() });
+            let element = type_name::<E>();
+            return Err(self.error(column, Problem::NotFinite { value: value(), element }));
         }
         Ok(number)
     }
@@ -241,7 +255,7 @@ fn read_text(path: &Path) -> Result<String, Error> {
     let bytes = fs::read(path).map_err(Error::read(path))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        Error::NotUtf8 { path: path.into(), line: line_after(valid) }
+        Problem::NotUtf8.at((path, line_after(valid)))
     })?;
     Ok(match text.strip_prefix('\u{feff}') {
         Some(rest) => rest.into(),

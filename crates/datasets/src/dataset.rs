@@ -1,57 +1,30 @@
 //! The data set: features and targets, row by row.
 
-use std::path::Path;
-
-use downhill_tensor::{Element, Tensor};
+use downhill_tensor::Element;
 use ndarray::{Array2, ArrayView2};
 
-use crate::batches::Batches;
-use crate::csv::Csv;
 use crate::error::Error;
-use crate::target::{Labels, Target};
+use crate::target::{Classes, Target};
 
 /// Rows of `D` finite features, and a target each.
 ///
 /// ```
-/// use downhill_datasets::{Dataset, Values};
+/// use downhill_datasets::{Dataset, Numbers};
 /// use ndarray::array;
 ///
-/// let line = Dataset::new(array![[0.0], [1.0], [2.0]], Values::new(vec![1.0, 3.0, 5.0])?)?;
+/// let line = Dataset::new(array![[0.0], [1.0], [2.0]], Numbers::new(vec![1.0, 3.0, 5.0])?)?;
 /// assert_eq!(line.len(), 3);
 /// assert_eq!(line.full_batch().targets.shape(), [3, 1]);
 /// # Ok::<(), downhill_datasets::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct Dataset<E: Element = f32, T: Target<E> = Labels> {
+pub struct Dataset<E: Element = f32, T: Target<E> = Classes> {
     /// `[N, D]`, in row-major layout.
     features: Array2<E>,
     targets: T,
     feature_names: Vec<String>,
     target_name: String,
     dropped_rows: usize,
-}
-
-impl Dataset {
-    /// Reads a CSV file for classification: a header, then a row a line. The column `target`
-    /// holds the classes, numbers or words; all other columns are features and hold numbers.
-    /// [`Csv`] has options for other wants.
-    ///
-    /// # Errors
-    ///
-    /// As [`Csv::read_classification`].
-    ///
-    /// ```
-    /// use downhill_datasets::Dataset;
-    ///
-    /// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap();
-    /// let iris = Dataset::read_csv("data/iris.csv", "species")?;
-    /// assert_eq!(iris.features().dim(), (150, 4));
-    /// assert_eq!(iris.class_names(), ["setosa", "versicolor", "virginica"]);
-    /// # Ok::<(), downhill_datasets::Error>(())
-    /// ```
-    pub fn read_csv(path: impl AsRef<Path>, target: &str) -> Result<Self, Error> {
-        Csv::new(path).target(target).read_classification()
-    }
 }
 
 impl<E: Element, T: Target<E>> Dataset<E, T> {
@@ -125,7 +98,7 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
         &self.target_name
     }
 
-    /// How many rows of the file lacked a value and were left out, as [`Csv::drop_missing`] asks
+    /// How many rows of the file lacked a value and were left out, as [`Csv::drop_missing`](crate::Csv::drop_missing) asks
     /// for. A data set made from another one reports 0.
     pub fn dropped_rows(&self) -> usize {
         self.dropped_rows
@@ -155,43 +128,13 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
         self.with_features(self.gather(rows), self.targets.select(rows))
     }
 
-    /// The rows in a random order, `size` at a time; the last batch may be short. How an epoch
-    /// of training goes through the data.
-    ///
-    /// # Panics
-    ///
-    /// If `size` is 0.
-    #[track_caller]
-    pub fn batches(&self, size: usize, rng: &mut impl rand::Rng) -> Batches<'_, E, T> {
-        Batches::new(self, crate::split::shuffled(self.len(), rng), size)
-    }
-
-    /// The rows in their order, `size` at a time; the last batch may be short.
-    ///
-    /// # Panics
-    ///
-    /// If `size` is 0.
-    #[track_caller]
-    pub fn batches_in_order(&self, size: usize) -> Batches<'_, E, T> {
-        Batches::new(self, (0..self.len()).collect(), size)
-    }
-
-    /// All rows, in their order, as one batch.
-    pub fn full_batch(&self) -> T::Batch {
-        self.batch(&(0..self.len()).collect::<Vec<_>>())
-    }
-
-    pub(crate) fn batch(&self, rows: &[usize]) -> T::Batch {
-        self.targets.batch(Tensor::from(self.gather(rows)), rows)
-    }
-
     /// The same names over other rows or other values.
     pub(crate) fn with_features(&self, features: Array2<E>, targets: T) -> Self {
         let names = self.feature_names.clone();
         Self::from_parts(features, targets, names, self.target_name.clone(), 0)
     }
 
-    fn gather(&self, rows: &[usize]) -> Array2<E> {
+    pub(crate) fn gather(&self, rows: &[usize]) -> Array2<E> {
         let width = self.features.ncols();
         let values = self.features.as_slice().expect("features are in row-major layout");
         let mut gathered = Vec::with_capacity(rows.len() * width);
@@ -202,7 +145,7 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
     }
 }
 
-impl<E: Element> Dataset<E, Labels> {
+impl<E: Element> Dataset<E, Classes> {
     /// The class of each row, an index into the [class names](Self::class_names).
     pub fn labels(&self) -> &[usize] {
         self.targets.indices()
@@ -232,10 +175,10 @@ mod tests {
     use ndarray::array;
 
     use super::*;
-    use crate::target::Values;
+    use crate::target::Numbers;
 
-    fn labels(indices: &[usize]) -> Labels {
-        Labels::new(indices.into(), vec!["no".into(), "yes".into()]).unwrap()
+    fn labels(indices: &[usize]) -> Classes {
+        Classes::new(indices.into(), vec!["no".into(), "yes".into()]).unwrap()
     }
 
     fn with_names(names: &[&str]) -> Dataset {
@@ -274,7 +217,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "select: row 3 of a data set of 3 rows")]
     fn selecting_a_row_out_of_range_panics() {
-        let values = Values::new(vec![0.0; 3]).unwrap();
+        let values = Numbers::new(vec![0.0; 3]).unwrap();
         let _ = Dataset::new(Array2::zeros((3, 1)), values).unwrap().select(&[0, 3]);
     }
 

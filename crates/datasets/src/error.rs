@@ -4,20 +4,39 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A field of a CSV file. Displayed as ``data/iris.csv:17: column `species` ``.
+/// A place in a file. Displayed as far as it is known: ``data/iris.csv:17: column `species` ``.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cell {
+pub struct At {
     /// The file.
     pub path: PathBuf,
     /// The line on which the row starts, counted from 1 as editors do.
-    pub line: usize,
+    pub line: Option<usize>,
     /// The column's name.
-    pub column: String,
+    pub column: Option<String>,
 }
 
-impl fmt::Display for Cell {
+impl fmt::Display for At {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: column `{}`", self.path.display(), self.line, self.column)
+        write!(f, "{}", self.path.display())?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        if let Some(column) = &self.column {
+            write!(f, ": column `{column}`")?;
+        }
+        Ok(())
+    }
+}
+
+impl From<&Path> for At {
+    fn from(path: &Path) -> Self {
+        Self { path: path.into(), line: None, column: None }
+    }
+}
+
+impl From<(&Path, usize)> for At {
+    fn from((path, line): (&Path, usize)) -> Self {
+        Self { line: Some(line), ..path.into() }
     }
 }
 
@@ -35,6 +54,15 @@ pub enum Error {
         reason: io::Error,
     },
 
+    /// A file with something wrong in it.
+    #[error("{at}: {problem}")]
+    File {
+        /// Where.
+        at: At,
+        /// What.
+        problem: Box<Problem>,
+    },
+
     /// Points that cannot be drawn: fewer than there are classes, fewer than two classes, or
     /// noise that is no standard deviation.
     #[error("cannot draw {count} points of {classes} classes with noise {noise}")]
@@ -45,130 +73,6 @@ pub enum Error {
         count: usize,
         /// The standard deviation asked for.
         noise: f64,
-    },
-
-    /// A CSV file that is not text in UTF-8.
-    #[error("{}:{line}: not UTF-8 text", path.display())]
-    NotUtf8 {
-        /// The file.
-        path: PathBuf,
-        /// The line of the first byte that is not UTF-8.
-        line: usize,
-    },
-
-    /// A CSV file without even a header.
-    #[error("{}: the file is empty", path.display())]
-    EmptyFile {
-        /// The file.
-        path: PathBuf,
-    },
-
-    /// A CSV file that ends after its header.
-    #[error("{}: a header, but no rows", path.display())]
-    NoRows {
-        /// The file.
-        path: PathBuf,
-    },
-
-    /// A CSV file of which every row was dropped.
-    #[error("{}: no rows are left: each of the {dropped} lacks a value", path.display())]
-    AllRowsDropped {
-        /// The file.
-        path: PathBuf,
-        /// The number of rows.
-        dropped: usize,
-    },
-
-    /// A header that gives two columns the same name.
-    #[error("{}:{line}: two columns are named `{column}`", path.display())]
-    DuplicateColumn {
-        /// The file.
-        path: PathBuf,
-        /// The line of the header.
-        line: usize,
-        /// The name.
-        column: String,
-    },
-
-    /// A target or feature that the header does not name.
-    #[error("{}:{line}: no column is named `{column}`; there are {}", path.display(), list(columns))]
-    UnknownColumn {
-        /// The file.
-        path: PathBuf,
-        /// The line of the header.
-        line: usize,
-        /// The name asked for.
-        column: String,
-        /// The names that exist.
-        columns: Vec<String>,
-    },
-
-    /// A column asked for twice: as two features, or as a feature and the target.
-    #[error("{}: column `{column}` is asked for twice; it can be the target or one feature", path.display())]
-    ColumnAskedTwice {
-        /// The file.
-        path: PathBuf,
-        /// The column.
-        column: String,
-    },
-
-    /// No column beside the target, or no feature asked for.
-    #[error("{}: no features beside the target `{target}`", path.display())]
-    NoFeatures {
-        /// The file.
-        path: PathBuf,
-        /// The target column.
-        target: String,
-    },
-
-    /// A row with more or fewer fields than the header.
-    #[error("{}:{line}: {found} fields, but the header names {expected} columns", path.display())]
-    RaggedRow {
-        /// The file.
-        path: PathBuf,
-        /// The line on which the row starts.
-        line: usize,
-        /// The number of columns.
-        expected: usize,
-        /// The number of fields in the row.
-        found: usize,
-    },
-
-    /// An empty field or `NA`, and [`Csv::drop_missing`](crate::Csv::drop_missing) was not asked
-    /// for.
-    #[error("{cell}: the value is missing; `.drop_missing(true)` leaves such rows out")]
-    Missing {
-        /// Where it is.
-        cell: Cell,
-    },
-
-    /// A quoted field that goes on over several lines, in a column that is read.
-    #[error("{cell}: the value goes on over several lines; is a closing quote missing?")]
-    LineBreak {
-        /// Where it starts.
-        cell: Cell,
-    },
-
-    /// A word where a number belongs.
-    #[error("{cell}: {value:?} is not a number{}", hint(*.leave_out))]
-    NotANumber {
-        /// Where it is.
-        cell: Cell,
-        /// What stands there.
-        value: String,
-        /// Whether the column is a feature only because no features were chosen.
-        leave_out: bool,
-    },
-
-    /// NaN, an infinity, or a number beyond the range of the element type.
-    #[error("{cell}: {value:?} is not a finite {element}")]
-    NotFinite {
-        /// Where it is.
-        cell: Cell,
-        /// What stands there.
-        value: String,
-        /// The element type, `f32` or `f64`.
-        element: &'static str,
     },
 
     /// NaN or an infinity in an array given.
@@ -202,94 +106,6 @@ pub enum Error {
         classes: usize,
     },
 
-    /// A directory that lacks one of the four IDX files.
-    #[error("{} holds neither {file} nor {file}.gz", directory.display())]
-    NoIdxFile {
-        /// The directory.
-        directory: PathBuf,
-        /// The file's name.
-        file: &'static str,
-    },
-
-    /// A file that does not start as the IDX file it should be.
-    #[error("{}: not the IDX file expected: it starts with {found:02x?}, not {expected:02x?}", path.display())]
-    IdxMagic {
-        /// The file.
-        path: PathBuf,
-        /// Its first four bytes, if it has as many.
-        found: Vec<u8>,
-        /// What they should be.
-        expected: [u8; 4],
-    },
-
-    /// An IDX file that ends early.
-    #[error("{}: the header promises {promised} bytes, {shape:?}, but only {found} follow", path.display())]
-    IdxTooShort {
-        /// The file.
-        path: PathBuf,
-        /// The lengths of the axes by the header.
-        shape: Vec<u32>,
-        /// Their product.
-        promised: u128,
-        /// The number of bytes after the header.
-        found: usize,
-    },
-
-    /// An IDX file that ends within its header.
-    #[error("{}: the file ends within its header of {expected} bytes, after {found}", path.display())]
-    IdxHeader {
-        /// The file.
-        path: PathBuf,
-        /// The header's length.
-        expected: usize,
-        /// The file's length.
-        found: usize,
-    },
-
-    /// An IDX file that goes on after its last value.
-    #[error("{}: more follows than the {promised} bytes, {shape:?}, that the header promises", path.display())]
-    IdxTooLong {
-        /// The file.
-        path: PathBuf,
-        /// The lengths of the axes by the header.
-        shape: Vec<u32>,
-        /// Their product.
-        promised: u128,
-    },
-
-    /// An IDX file without a single value.
-    #[error("{}: the header promises no values, {shape:?}", path.display())]
-    IdxEmpty {
-        /// The file.
-        path: PathBuf,
-        /// The lengths of the axes by the header.
-        shape: Vec<u32>,
-    },
-
-    /// An IDX label file that does not belong to its image file.
-    #[error("{}: {labels} labels, but {} holds {images} images", path.display(), images_path.display())]
-    IdxLabelCount {
-        /// The label file.
-        path: PathBuf,
-        /// The number of labels.
-        labels: u32,
-        /// The image file.
-        images_path: PathBuf,
-        /// The number of images.
-        images: u32,
-    },
-
-    /// Test images of another size than the training images.
-    #[error("{}: images of {found:?} pixels, but the training images have {expected:?}", path.display())]
-    IdxImageShape {
-        /// The file of test images.
-        path: PathBuf,
-        /// Their height and width.
-        found: [usize; 2],
-        /// The height and width of the training images.
-        expected: [usize; 2],
-    },
-
     /// A training fraction that is not strictly between 0 and 1.
     #[error("the training fraction is {fraction}, not between 0 and 1")]
     SplitFraction {
@@ -307,6 +123,166 @@ pub enum Error {
         /// The number of rows on the training side.
         train: usize,
     },
+
+    /// A class with too few rows for each part of a stratified split to get one.
+    #[error("class `{class}` has {rows} {}, too few for each of {parts} parts; without stratifying, a split ignores classes", if *rows == 1 { "row" } else { "rows" })]
+    SmallClass {
+        /// The class's name.
+        class: String,
+        /// The number of its rows.
+        rows: usize,
+        /// The number of parts.
+        parts: usize,
+    },
+}
+
+/// What is wrong in a file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// A table that is not text in UTF-8.
+    #[error("not UTF-8 text")]
+    NotUtf8,
+
+    /// A table without even a header.
+    #[error("the file is empty")]
+    Empty,
+
+    /// A table that ends after its header.
+    #[error("a header, but no rows")]
+    NoRows,
+
+    /// A table of which every row was dropped.
+    #[error("no rows are left: each of the {0} lacks a value")]
+    AllRowsDropped(usize),
+
+    /// A header that gives two columns the same name.
+    #[error("two columns are named `{0}`")]
+    DuplicateColumn(String),
+
+    /// A column asked for that the header does not name.
+    #[error("no column is named `{name}`; there are {}", list(columns))]
+    UnknownColumn {
+        /// The name asked for.
+        name: String,
+        /// The names that exist.
+        columns: Vec<String>,
+    },
+
+    /// A column asked for twice: as two features, or as a feature and the target.
+    #[error("asked for twice; it can be the target or one feature")]
+    AskedTwice,
+
+    /// No column beside the target, or no feature asked for.
+    #[error("no features beside the target `{0}`")]
+    NoFeatures(String),
+
+    /// A row with more or fewer fields than the header.
+    #[error("{found} fields, but the header names {expected} columns")]
+    RaggedRow {
+        /// The number of columns.
+        expected: usize,
+        /// The number of fields in the row.
+        found: usize,
+    },
+
+    /// A missing value, and [`Csv::drop_missing`](crate::Csv::drop_missing) was not asked for.
+    #[error("the value is missing; `.drop_missing(true)` leaves such rows out")]
+    Missing,
+
+    /// A quoted field that goes on over several lines, in a column that is read.
+    #[error("the value goes on over several lines; is a closing quote missing?")]
+    LineBreak,
+
+    /// A word where a number belongs.
+    #[error("{value:?} is not a number{}", if *.leave_out { "; `.features(&[…])` names the columns to use, to leave this one out" } else { "" })]
+    NotANumber {
+        /// What stands there.
+        value: String,
+        /// Whether the column is a feature only because no features were chosen.
+        leave_out: bool,
+    },
+
+    /// NaN, an infinity, or a number beyond the range of the element type.
+    #[error("{value:?} is not a finite {element}")]
+    NotFinite {
+        /// What stands there.
+        value: String,
+        /// The element type, `f32` or `f64`.
+        element: &'static str,
+    },
+
+    /// A directory that lacks one of the four IDX files.
+    #[error("holds neither {0} nor {0}.gz")]
+    NoIdxFile(&'static str),
+
+    /// A file that does not start as the IDX file it should be.
+    #[error("not the IDX file expected: it starts with {found:02x?}, not {expected:02x?}")]
+    IdxMagic {
+        /// Its first four bytes, if it has as many.
+        found: Vec<u8>,
+        /// What they should be.
+        expected: [u8; 4],
+    },
+
+    /// An IDX file that ends early.
+    #[error("the header promises {promised} bytes, {shape:?}, but only {found} follow")]
+    IdxTooShort {
+        /// The lengths of the axes by the header.
+        shape: Vec<u32>,
+        /// Their product.
+        promised: u128,
+        /// The number of bytes after the header.
+        found: usize,
+    },
+
+    /// An IDX file that ends within its header.
+    #[error("the file ends within its header of {expected} bytes, after {found}")]
+    IdxHeader {
+        /// The header's length.
+        expected: usize,
+        /// The file's length.
+        found: usize,
+    },
+
+    /// An IDX file that goes on after its last value.
+    #[error("more follows than the {promised} bytes, {shape:?}, that the header promises")]
+    IdxTooLong {
+        /// The lengths of the axes by the header.
+        shape: Vec<u32>,
+        /// Their product.
+        promised: u128,
+    },
+
+    /// An IDX file without a single value.
+    #[error("the header promises no values, {0:?}")]
+    IdxEmpty(Vec<u32>),
+
+    /// An IDX label file that does not belong to its image file.
+    #[error("{labels} labels, but {} holds {images} images", images_path.display())]
+    IdxLabelCount {
+        /// The number of labels.
+        labels: u32,
+        /// The image file.
+        images_path: PathBuf,
+        /// The number of images.
+        images: u32,
+    },
+
+    /// Test images of another size than the training images.
+    #[error("images of {found:?} pixels, but the training images have {expected:?}")]
+    IdxImageShape {
+        /// Their height and width.
+        found: [usize; 2],
+        /// The height and width of the training images.
+        expected: [usize; 2],
+    },
+}
+
+impl Problem {
+    pub(crate) fn at(self, place: impl Into<At>) -> Error {
+        Error::File { at: place.into(), problem: Box::new(self) }
+    }
 }
 
 impl Error {
@@ -324,13 +300,5 @@ fn list(names: &[String]) -> String {
         count => {
             format!("{count}: {}, …, {}", quoted[..3].join(", "), quoted[count - 2..].join(", "))
         }
-    }
-}
-
-fn hint(leave_out: bool) -> &'static str {
-    if leave_out {
-        "; `.features(&[…])` names the columns to use, to leave this one out"
-    } else {
-        ""
     }
 }

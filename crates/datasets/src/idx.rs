@@ -10,8 +10,8 @@ use flate2::bufread::MultiGzDecoder;
 use ndarray::Array2;
 
 use crate::dataset::{Dataset, pixel_names};
-use crate::error::Error;
-use crate::target::Labels;
+use crate::error::{Error, Problem};
+use crate::target::Classes;
 
 impl Dataset {
     /// Reads MNIST, or any data set in the same four files of `directory`, each plain or
@@ -50,8 +50,8 @@ impl Dataset {
         // Named together, so that a class has one index in both.
         let names: Vec<String> =
             train_labels.values.iter().chain(&test_labels.values).map(u8::to_string).collect();
-        let labels = Labels::from_names(&names);
-        let named = |indices: &[usize]| Labels::new(indices.into(), labels.names().into());
+        let labels = Classes::from_names(&names);
+        let named = |indices: &[usize]| Classes::new(indices.into(), labels.names().into());
         let (train_indices, test_indices) = labels.indices().split_at(train_labels.values.len());
         Ok((train.dataset(named(train_indices)?), test.dataset(named(test_indices)?)))
     }
@@ -77,25 +77,28 @@ impl<const AXES: usize> Idx<AXES> {
         let expected = [0, 0, UNSIGNED_BYTE, AXES as u8];
         let found = read(4)?;
         if found != expected {
-            return Err(Error::IdxMagic { path, found, expected });
+            return Err(Problem::IdxMagic { found, expected }.at(&*path));
         }
         let header = read(4 * AXES as u64)?;
         let (lengths, _) = header.as_chunks::<4>();
         if lengths.len() < AXES {
-            return Err(Error::IdxHeader { path, expected: 4 + 4 * AXES, found: 4 + header.len() });
+            let (expected, found) = (4 + 4 * AXES, 4 + header.len());
+            return Err(Problem::IdxHeader { expected, found }.at(&*path));
         }
         let shape: [u32; AXES] = std::array::from_fn(|axis| u32::from_be_bytes(lengths[axis]));
         let promised: u128 = shape.iter().map(|&length| u128::from(length)).product();
         if promised == 0 {
-            return Err(Error::IdxEmpty { path, shape: shape.into() });
+            return Err(Problem::IdxEmpty(shape.into()).at(&*path));
         }
         let values = read(promised.saturating_add(1).try_into().unwrap_or(u64::MAX))?;
         match (values.len() as u128).cmp(&promised) {
             Ordering::Equal => Ok(Self { path, shape, values }),
-            Ordering::Greater => Err(Error::IdxTooLong { path, shape: shape.into(), promised }),
+            Ordering::Greater => {
+                Err(Problem::IdxTooLong { shape: shape.into(), promised }.at(&*path))
+            }
             Ordering::Less => {
                 let (shape, found) = (shape.into(), values.len());
-                Err(Error::IdxTooShort { path, shape, promised, found })
+                Err(Problem::IdxTooShort { shape, promised, found }.at(&*path))
             }
         }
     }
@@ -106,12 +109,8 @@ impl Idx<1> {
         if self.shape[0] == images.shape[0] {
             return Ok(());
         }
-        Err(Error::IdxLabelCount {
-            path: self.path.clone(),
-            labels: self.shape[0],
-            images_path: images.path.clone(),
-            images: images.shape[0],
-        })
+        let (labels, images_path, images) = (self.shape[0], images.path.clone(), images.shape[0]);
+        Err(Problem::IdxLabelCount { labels, images_path, images }.at(&*self.path))
     }
 }
 
@@ -125,10 +124,10 @@ impl Idx<3> {
         if found == expected {
             return Ok(());
         }
-        Err(Error::IdxImageShape { path: self.path.clone(), found, expected })
+        Err(Problem::IdxImageShape { found, expected }.at(&*self.path))
     }
 
-    fn dataset(&self, labels: Labels) -> Dataset {
+    fn dataset(&self, labels: Classes) -> Dataset {
         let [height, width] = self.image_shape();
         let pixels = self.values.iter().copied().map(f32::from).collect();
         let features = Array2::from_shape_vec((self.shape[0] as usize, height * width), pixels)
@@ -157,7 +156,7 @@ fn open(directory: &Path, file: &'static str) -> Result<(PathBuf, Box<dyn Read>)
         };
         return Ok((path, source));
     }
-    Err(Error::NoIdxFile { directory: directory.into(), file })
+    Err(Problem::NoIdxFile(file).at(directory))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 #![forbid(unsafe_code)]
 //! Data sets: reading, splitting, scaling and batching.
 //!
-//! A [`Dataset`] is a matrix of features `[N, D]` and one target per row: class [`Labels`] or
-//! real [`Values`]. It is read from a CSV file ([`Dataset::read_csv`], or [`Csv`] with all its
+//! A [`Dataset`] is a matrix of features `[N, D]` and one target per row: [`Classes`] or
+//! [`Numbers`]. It is read from a CSV file ([`Dataset::read_csv`], or [`Csv`] with all its
 //! options), from MNIST's IDX files ([`Dataset::read_idx`]), or made from arrays
 //! ([`Dataset::new`]); each way, every value is checked to be finite.
 //!
@@ -36,6 +36,6 @@ mod target;
 pub use batches::Batches;
 pub use csv::Csv;
 pub use dataset::Dataset;
-pub use error::{Cell, Error};
+pub use error::{At, Error, Problem};
 pub use standardizer::Standardizer;
-pub use target::{Batch, Labels, RegressionBatch, Target, Values};
+pub use target::{Batch, Classes, Numbers, RegressionBatch, Target};

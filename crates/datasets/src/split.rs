@@ -2,18 +2,11 @@
 
 use downhill_tensor::Element;
 use rand::Rng;
-use rand::seq::SliceRandom;
 
+use crate::batches::shuffled;
 use crate::dataset::Dataset;
 use crate::error::Error;
-use crate::target::{Labels, Target};
-
-/// 0, …, `count` − 1 in a random order.
-pub(crate) fn shuffled(count: usize, rng: &mut impl Rng) -> Vec<usize> {
-    let mut rows: Vec<usize> = (0..count).collect();
-    rows.shuffle(rng);
-    rows
-}
+use crate::target::{Classes, Target};
 
 impl<E: Element, T: Target<E>> Dataset<E, T> {
     /// Splits the rows at random: `train_fraction` of them, rounded, to train on, the others to
@@ -42,7 +35,7 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
     }
 }
 
-impl<E: Element> Dataset<E, Labels> {
+impl<E: Element> Dataset<E, Classes> {
     /// Splits the rows at random like [`split`](Self::split), and so that each class has its
     /// share on both sides: of a class of `n` rows, `train_fraction` · `n` are to train on,
     /// rounded up or down. The sides are as large as those of [`split`](Self::split).
@@ -105,13 +98,13 @@ mod tests {
     use rand::rngs::Xoshiro256PlusPlus;
 
     use super::*;
-    use crate::target::Values;
+    use crate::target::Numbers;
 
     /// Rows whose only feature is their number, so that they can be told apart.
     fn numbered(labels: Vec<usize>, classes: usize) -> Dataset<f64> {
         let names = (0..classes).map(|class| class.to_string()).collect();
         let features = Array2::from_shape_fn((labels.len(), 1), |(row, _)| row as f64);
-        Dataset::new(features, Labels::new(labels, names).unwrap()).unwrap()
+        Dataset::new(features, Classes::new(labels, names).unwrap()).unwrap()
     }
 
     /// The rows of both sides by number, in order; asserts that each has kept its label.
@@ -194,7 +187,7 @@ mod tests {
     #[test]
     fn regression_targets_stay_with_their_rows() {
         let features = Array2::from_shape_fn((10, 1), |(row, _)| row as f64);
-        let values = Values::new((0..10).map(|row| 2.0 * f64::from(row)).collect()).unwrap();
+        let values = Numbers::new((0..10).map(|row| 2.0 * f64::from(row)).collect()).unwrap();
         let data = Dataset::new(features, values).unwrap();
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
         let (train, test) = data.split(0.7, &mut rng).unwrap();

@@ -13,11 +13,11 @@ use crate::target::Target;
 /// scikit-learn's rule, for which see [`fit`](Self::fit).
 ///
 /// ```
-/// use downhill_datasets::{Dataset, Standardizer, Values};
+/// use downhill_datasets::{Dataset, Numbers, Standardizer};
 /// use ndarray::array;
 ///
-/// let train = Dataset::new(array![[1.0], [3.0]], Values::new(vec![0.0, 1.0])?)?;
-/// let test = Dataset::new(array![[4.0]], Values::new(vec![1.5])?)?;
+/// let train = Dataset::new(array![[1.0], [3.0]], Numbers::new(vec![0.0, 1.0])?)?;
+/// let test = Dataset::new(array![[4.0]], Numbers::new(vec![1.5])?)?;
 /// let standardizer = Standardizer::fit(&train);
 /// assert_eq!(standardizer.transform(&train).features(), array![[-1.0], [1.0]]);
 /// assert_eq!(standardizer.transform(&test).features(), array![[2.0]]);
@@ -108,10 +108,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::target::Values;
+    use crate::target::Numbers;
 
-    fn dataset<E: Element>(features: Array2<E>) -> Dataset<E, Values<E>> {
-        let targets = Values::new(vec![E::zero(); features.nrows()]).unwrap();
+    fn dataset<E: Element>(features: Array2<E>) -> Dataset<E, Numbers<E>> {
+        let targets = Numbers::new(vec![E::zero(); features.nrows()]).unwrap();
         Dataset::new(features, targets).unwrap()
     }
 
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn names_and_targets_stay() {
         let data =
-            Dataset::new(array![[1.0_f32], [3.0]], Values::new(vec![5.0, 6.0]).unwrap()).unwrap();
+            Dataset::new(array![[1.0_f32], [3.0]], Numbers::new(vec![5.0, 6.0]).unwrap()).unwrap();
         let scaled = Standardizer::fit(&data).transform(&data);
         assert_eq!(scaled.features(), array![[-1.0], [1.0]]);
         assert_eq!(scaled.targets(), data.targets());

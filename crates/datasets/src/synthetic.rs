@@ -13,7 +13,7 @@ use rand_distr::{Distribution, Normal};
 
 use crate::dataset::Dataset;
 use crate::error::Error;
-use crate::target::Labels;
+use crate::target::Classes;
 
 /// `arms` spirals wound about each other, each one and a half turns long.
 ///
@@ -114,7 +114,7 @@ fn draw<E: Element, R: Rng>(
         }
     }
     let names = (0..classes).map(|class| class.to_string()).collect();
-    Dataset::new(features, Labels::new(labels, names)?)
+    Dataset::new(features, Classes::new(labels, names)?)
 }
 
 #[cfg(test)]

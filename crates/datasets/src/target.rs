@@ -8,7 +8,7 @@ use ndarray::Array2;
 
 use crate::error::Error;
 
-/// The targets of a data set, one a row: [`Labels`], [`Values`], or a type of one's own.
+/// The targets of a data set, one a row: [`Classes`], [`Numbers`], or a type of one's own.
 pub trait Target<E: Element>: Clone {
     /// What a training step is given: the features of some rows with their targets.
     type Batch;
@@ -33,13 +33,13 @@ pub trait Target<E: Element>: Clone {
 
 /// Classes: an index a row, and the classes' names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Labels {
+pub struct Classes {
     indices: Vec<usize>,
     names: Vec<String>,
 }
 
-impl Labels {
-    /// Labels from class indices and the names of all classes.
+impl Classes {
+    /// Classes from class indices and the names of all classes.
     ///
     /// # Errors
     ///
@@ -53,18 +53,18 @@ impl Labels {
         }
     }
 
-    /// Labels from the class name of each row.
+    /// Classes from the class name of each row.
     ///
     /// The classes are the different names in order: by value if all are numbers (`2` and `2.0`
     /// are then the same class, called as it is written first in alphabetical order), else
     /// alphabetically.
     ///
     /// ```
-    /// use downhill_datasets::Labels;
+    /// use downhill_datasets::Classes;
     ///
-    /// let labels = Labels::from_names(&["10", "9", "10"]);
-    /// assert_eq!(labels.names(), ["9", "10"]);
-    /// assert_eq!(labels.indices(), [1, 0, 1]);
+    /// let classes = Classes::from_names(&["10", "9", "10"]);
+    /// assert_eq!(classes.names(), ["9", "10"]);
+    /// assert_eq!(classes.indices(), [1, 0, 1]);
     /// ```
     pub fn from_names(rows: &[impl AsRef<str>]) -> Self {
         let distinct: BTreeSet<&str> = rows.iter().map(AsRef::as_ref).collect();
@@ -99,7 +99,7 @@ fn number(name: &str) -> Option<f64> {
     name.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-impl<E: Element> Target<E> for Labels {
+impl<E: Element> Target<E> for Classes {
     type Batch = Batch<E>;
 
     fn row_count(&self) -> usize {
@@ -117,11 +117,11 @@ impl<E: Element> Target<E> for Labels {
 
 /// Real numbers to predict, all finite.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Values<E: Element> {
+pub struct Numbers<E: Element> {
     values: Vec<E>,
 }
 
-impl<E: Element> Values<E> {
+impl<E: Element> Numbers<E> {
     /// One value a row.
     ///
     /// # Errors
@@ -148,7 +148,7 @@ impl<E: Element> Values<E> {
     }
 }
 
-impl<E: Element> Target<E> for Values<E> {
+impl<E: Element> Target<E> for Numbers<E> {
     type Batch = RegressionBatch<E>;
 
     fn row_count(&self) -> usize {
@@ -170,7 +170,7 @@ fn gather<V: Copy>(values: &[V], rows: &[usize]) -> Vec<V> {
     rows.iter().map(|&row| values[row]).collect()
 }
 
-/// Rows of a data set with class [`Labels`].
+/// Rows of a data set with [`Classes`].
 #[derive(Debug, Clone)]
 pub struct Batch<E: Element = f32> {
     /// The features, `[B, D]`.
@@ -179,7 +179,7 @@ pub struct Batch<E: Element = f32> {
     pub labels: Vec<usize>,
 }
 
-/// Rows of a data set with real [`Values`].
+/// Rows of a data set with [`Numbers`].
 #[derive(Debug, Clone)]
 pub struct RegressionBatch<E: Element = f32> {
     /// The features, `[B, D]`.
@@ -194,35 +194,35 @@ mod tests {
 
     #[test]
     fn numeric_class_names_are_ordered_by_value() {
-        let labels = Labels::from_names(&["10", "-1", "2", "10"]);
+        let classes = Classes::from_names(&["10", "-1", "2", "10"]);
         assert_eq!(labels.names(), ["-1", "2", "10"]);
         assert_eq!(labels.indices(), [2, 0, 1, 2]);
     }
 
     #[test]
     fn one_word_among_the_names_makes_the_order_alphabetical() {
-        let labels = Labels::from_names(&["10", "2", "b", "nan"]);
+        let classes = Classes::from_names(&["10", "2", "b", "nan"]);
         assert_eq!(labels.names(), ["10", "2", "b", "nan"]);
         assert_eq!(labels.indices(), [0, 1, 2, 3]);
     }
 
     #[test]
     fn spellings_of_one_number_are_one_class() {
-        let labels = Labels::from_names(&["1.0", "1", "0", "-0", "01"]);
+        let classes = Classes::from_names(&["1.0", "1", "0", "-0", "01"]);
         assert_eq!(labels.names(), ["-0", "01"]);
         assert_eq!(labels.indices(), [1, 1, 0, 0, 1]);
     }
 
     #[test]
     fn a_label_without_a_name_is_an_error() {
-        let error = Labels::new(vec![0, 2, 1], vec!["a".into(), "b".into()]).unwrap_err();
+        let error = Classes::new(vec![0, 2, 1], vec!["a".into(), "b".into()]).unwrap_err();
         assert_eq!(error.to_string(), "labels[1] is 2, but only 2 classes are named");
     }
 
     #[test]
     fn values_must_be_finite() {
-        assert_eq!(Values::new(vec![1.0, 2.0]).unwrap().as_slice(), [1.0, 2.0]);
-        let error = Values::new(vec![0.0_f32, f32::NEG_INFINITY]).unwrap_err();
+        assert_eq!(Numbers::new(vec![1.0, 2.0]).unwrap().as_slice(), [1.0, 2.0]);
+        let error = Numbers::new(vec![0.0_f32, f32::NEG_INFINITY]).unwrap_err();
         assert_eq!(error.to_string(), "targets[1] is -inf, not a finite number");
     }
 }

@@ -1,6 +1,6 @@
 //! The data sets that come with the project are read whole and right.
 
-use downhill_datasets::{Csv, Dataset, Error, Labels};
+use downhill_datasets::{Classes, Csv, Dataset, Error};
 use ndarray::array;
 
 fn path(file: &str) -> String {
@@ -68,7 +68,7 @@ fn diabetes() {
     );
 }
 
-fn penguins(features: &[&str]) -> Result<Dataset<f32, Labels>, Error> {
+fn penguins(features: &[&str]) -> Result<Dataset<f32, Classes>, Error> {
     let csv = Csv::new(path("penguins.csv")).target("species").features(features);
     csv.drop_missing(true).read_classification()
 }

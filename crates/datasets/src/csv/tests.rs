@@ -198,7 +198,7 @@ fn two_columns_of_one_name_are_an_error() {
 #[test]
 fn a_column_asked_for_twice_is_an_error() {
     let message = |column| {
-        format!("FILE: column `{column}` is asked for twice; it can be the target or one feature")
+        format!("FILE: column `{column}`: asked for twice; it can be the target or one feature")
     };
     assert_eq!(error_with("a,b\n1,x\n", |csv| csv.features(&["a", "a"])), message("a"));
     assert_eq!(error_with("a,b\n1,x\n", |csv| csv.features(&["a", "b"])), message("b"));

@@ -106,12 +106,12 @@ fn a_path_that_is_no_directory_is_an_error() {
 #[test]
 fn a_directory_without_idx_files_is_an_error() {
     let message = error_of(&tempfile::tempdir().unwrap());
-    assert_eq!(message, format!("DIR holds neither {TRAIN_IMAGES} nor {TRAIN_IMAGES}.gz"));
+    assert_eq!(message, format!("DIR: holds neither {TRAIN_IMAGES} nor {TRAIN_IMAGES}.gz"));
 
     let directory = directory();
     fs::remove_file(directory.path().join(TEST_LABELS)).unwrap();
     let message = error_of(&directory);
-    assert_eq!(message, format!("DIR holds neither {TEST_LABELS} nor {TEST_LABELS}.gz"));
+    assert_eq!(message, format!("DIR: holds neither {TEST_LABELS} nor {TEST_LABELS}.gz"));
 }
 
 #[test]

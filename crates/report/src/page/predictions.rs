@@ -1,6 +1,6 @@
 //! How good what was learned is.
 
-use downhill_datasets::{Dataset, Labels};
+use downhill_datasets::{Classes, Dataset};
 use downhill_tensor::{Element, Tensor};
 
 use super::{Report, Section};
@@ -27,7 +27,7 @@ impl Report {
     pub fn classification<E: Element>(
         &mut self,
         logits: &Tensor<E>,
-        data: &Dataset<E, Labels>,
+        data: &Dataset<E, Classes>,
     ) -> Result<(), Error> {
         let probabilities = logits.detach().softmax(-1);
         let predictions = logits.argmax(-1);
@@ -63,7 +63,7 @@ impl Report {
         &mut self,
         heading: &str,
         logits: &Tensor<E>,
-        data: &Dataset<E, Labels>,
+        data: &Dataset<E, Classes>,
     ) -> Result<(), Error> {
         let predictions = logits.argmax(-1);
         ConfusionMatrix::new(&predictions, data.labels(), data.class_count())?;
@@ -174,7 +174,7 @@ impl Report {
 fn show_mistakes<E: Element>(
     section: &mut Section,
     mistakes: &[(usize, usize, f64)],
-    data: &Dataset<E, Labels>,
+    data: &Dataset<E, Classes>,
 ) {
     let name = |class: usize| &data.class_names()[class];
     let percent = |confidence: f64| format!("{:.1} %", 100.0 * confidence);

@@ -1,6 +1,6 @@
 use std::fs;
 
-use downhill_datasets::{Csv, Dataset, Labels};
+use downhill_datasets::{Classes, Csv, Dataset};
 use downhill_tensor::Tensor;
 use roxmltree::{Document, ParsingOptions};
 
@@ -46,7 +46,7 @@ fn names(path: &Path) -> Vec<String> {
 
 /// Four samples of three classes and six features; the last is not the `<c>` that the logits take
 /// it for.
-fn classified(feature: fn(usize) -> String) -> (Tensor<f64>, Dataset<f64, Labels>) {
+fn classified(feature: fn(usize) -> String) -> (Tensor<f64>, Dataset<f64, Classes>) {
     let (_guard, path) = place();
     let header: Vec<String> = (0..6).map(feature).collect();
     let rows = "0,1,2,3,4,5,a\n9,8,7,6,5,4,b\n0,0,0,1,1,1,<c>\n1,1,1,0,0,0,a\n";
