@@ -195,22 +195,22 @@ mod tests {
     #[test]
     fn numeric_class_names_are_ordered_by_value() {
         let classes = Classes::from_names(&["10", "-1", "2", "10"]);
-        assert_eq!(labels.names(), ["-1", "2", "10"]);
-        assert_eq!(labels.indices(), [2, 0, 1, 2]);
+        assert_eq!(classes.names(), ["-1", "2", "10"]);
+        assert_eq!(classes.indices(), [2, 0, 1, 2]);
     }
 
     #[test]
     fn one_word_among_the_names_makes_the_order_alphabetical() {
         let classes = Classes::from_names(&["10", "2", "b", "nan"]);
-        assert_eq!(labels.names(), ["10", "2", "b", "nan"]);
-        assert_eq!(labels.indices(), [0, 1, 2, 3]);
+        assert_eq!(classes.names(), ["10", "2", "b", "nan"]);
+        assert_eq!(classes.indices(), [0, 1, 2, 3]);
     }
 
     #[test]
     fn spellings_of_one_number_are_one_class() {
         let classes = Classes::from_names(&["1.0", "1", "0", "-0", "01"]);
-        assert_eq!(labels.names(), ["-0", "01"]);
-        assert_eq!(labels.indices(), [1, 1, 0, 0, 1]);
+        assert_eq!(classes.names(), ["-0", "01"]);
+        assert_eq!(classes.indices(), [1, 1, 0, 0, 1]);
     }
 
     #[test]
