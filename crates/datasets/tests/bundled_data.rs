@@ -111,3 +111,17 @@ fn penguins_with_words_or_missing_values_are_refused_with_the_place() {
         )
     );
 }
+
+/// Ten people judged each word, so that the counts of a row are a distribution in tenths.
+#[test]
+fn valence() {
+    let valence = Dataset::read_csv(path("valence.csv"), "word").unwrap();
+    assert_eq!(valence.features().dim(), (6903, 9));
+    assert_eq!(valence.feature_names()[0], "minus_4");
+    assert_eq!(valence.feature_names()[8], "plus_4");
+    assert!(valence.features().rows().into_iter().all(|counts| counts.sum() == 10.0));
+    let words = valence.class_names();
+    assert_eq!((words.len(), &*words[0], &*words[6898]), (6899, "aas", "zzz"));
+    assert!(words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase())));
+    assert_eq!(valence.features().row(2), array![0.0, 1.0, 7.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+}
