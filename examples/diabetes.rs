@@ -66,7 +66,7 @@ fn fit(arguments: Arguments) -> lesson::Outcome {
     let standardizer = Standardizer::fit(&raw);
     let batch = standardizer.transform(&raw).full_batch();
 
-    let mut model = Linear::new(raw.feature_names().len(), 1, &mut rng);
+    let mut model = Linear::new(raw.feature_count(), 1, &mut rng);
     let mut optimizer = Sgd::new(arguments.learning_rate).momentum(0.9);
     let mean_squared_error = MeanSquaredError::new();
     let report = arguments.observe.report("Linear regression", arguments.seed)?;
@@ -78,7 +78,7 @@ fn fit(arguments: Arguments) -> lesson::Outcome {
             "{}: {} samples, {} features, predicting {}; seed {}",
             arguments.data.display(),
             raw.len(),
-            raw.feature_names().len(),
+            raw.feature_count(),
             raw.target_name(),
             arguments.seed
         );
@@ -130,7 +130,7 @@ fn fit(arguments: Arguments) -> lesson::Outcome {
 
 /// The coefficients for features as they are in the file, and last the intercept: undoes
 /// x → (x − mean) / deviation.
-fn in_own_units(model: &Linear<f64>, standardizer: &Standardizer<f64>) -> Vec<f64> {
+fn in_own_units(model: &Linear<f64>, standardizer: &Standardizer) -> Vec<f64> {
     let (weights, bias) = (model.weight.to_vec(), model.bias.as_ref().map_or(0.0, Tensor::item));
     let deviations = standardizer.standard_deviation();
     let mut coefficients: Vec<f64> =
@@ -142,16 +142,16 @@ fn in_own_units(model: &Linear<f64>, standardizer: &Standardizer<f64>) -> Vec<f6
 
 /// How much the prediction grows with one standard deviation of each feature: comparable, whatever
 /// their units.
-fn in_units_of_deviation<'a>(
+fn in_units_of_deviation(
     model: &Linear<f64>,
-    data: &'a Dataset<f64, Numbers<f64>>,
-) -> Vec<(&'a String, f64)> {
-    data.feature_names().iter().zip(model.weight.to_vec()).collect()
+    data: &Dataset<f64, Numbers<f64>>,
+) -> Vec<(String, f64)> {
+    data.feature_names().into_iter().zip(model.weight.to_vec()).collect()
 }
 
 fn print_coefficients(data: &Dataset<f64, Numbers<f64>>, descended: &[f64]) {
     let closed_form = least_squares(data);
-    let names = data.feature_names().iter().map(String::as_str).chain(["intercept"]);
+    let names = data.feature_names().into_iter().chain(["intercept".into()]);
     println!(
         "\n{:<20} {:>16} {:>16} {:>11}",
         "coefficient", "gradient descent", "closed form", "difference"

@@ -82,7 +82,7 @@ fn train(arguments: Arguments) -> lesson::Outcome {
     lesson::stop_at_interrupt()?;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
     let (mut train, mut test) = read(&arguments, &mut rng)?;
-    let (inputs, classes) = (train.feature_names().len(), train.class_count());
+    let (inputs, classes) = (train.feature_count(), train.class_count());
     let report = arguments.observe.report("Handwritten digits", arguments.seed)?;
     // Images are to be shown as they are, not standardized.
     let shown = report.is_some().then(|| test.clone());

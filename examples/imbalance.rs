@@ -250,7 +250,7 @@ impl Trial {
             Box::new(move |logits, labels| weighted.forward(logits, labels)),
             Box::new(move |logits, labels| focal.forward(logits, labels)),
         ];
-        let model = Linear::new(train.feature_names().len(), 2, &mut rng);
+        let model = Linear::new(train.feature_count(), 2, &mut rng);
         // Without decay the weights grow until all is right that can be, and what the losses weigh
         // matters less and less (Byrd & Lipton, "What is the effect of importance weighting in deep
         // learning?", 2019).

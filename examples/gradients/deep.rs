@@ -121,7 +121,7 @@ impl Network {
         test: &Dataset,
         mut rng: Xoshiro256PlusPlus,
     ) -> Result<Run, Box<dyn Error>> {
-        let inputs = train.feature_names().len();
+        let inputs = train.feature_count();
         let mut model = self.model(inputs, arguments, train.class_count(), &mut rng);
         let mut optimizer = Sgd::new(arguments.learning_rate);
         let cross_entropy = CrossEntropy::new();

@@ -11,6 +11,7 @@ use ndarray::Array2;
 
 use crate::dataset::Dataset;
 use crate::error::{At, Error, Problem};
+use crate::names::Names;
 use crate::target::{Classes, Numbers, Target};
 
 impl Dataset {
@@ -161,7 +162,9 @@ impl Csv {
             .expect("each row has every feature");
         let feature_names = feature_columns.iter().map(|&column| header[column].clone()).collect();
         let target_name = header[target_column].clone();
-        Ok(Dataset::from_parts(features, collect(targets), feature_names, target_name, dropped))
+        let names = Names::Given(feature_names);
+        Ok(Dataset::from_parts(features, collect(targets), names, target_name)
+            .with_dropped_rows(dropped))
     }
 
     /// The columns of the features, and that of the target.

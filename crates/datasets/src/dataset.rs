@@ -4,6 +4,7 @@ use downhill_tensor::Element;
 use ndarray::{Array2, ArrayView2};
 
 use crate::error::Error;
+use crate::names::Names;
 use crate::target::{Classes, Target};
 
 /// Rows of `D` finite features, and a target each.
@@ -22,7 +23,7 @@ pub struct Dataset<E: Element = f32, T: Target<E> = Classes> {
     /// `[N, D]`, in row-major layout.
     features: Array2<E>,
     targets: T,
-    feature_names: Vec<String>,
+    feature_names: Names,
     target_name: String,
     dropped_rows: usize,
 }
@@ -53,19 +54,22 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
         } else {
             features.as_standard_layout().into_owned()
         };
-        let feature_names = (0..features.ncols()).map(|i| format!("feature_{i}")).collect();
-        Ok(Self::from_parts(features, targets, feature_names, "target".into(), 0))
+        let feature_names = Names::Numbered(features.ncols());
+        Ok(Self::from_parts(features, targets, feature_names, "target".into()))
     }
 
     /// From parts that are known to be finite and to fit, with features in row-major layout.
     pub(crate) fn from_parts(
         features: Array2<E>,
         targets: T,
-        feature_names: Vec<String>,
+        feature_names: Names,
         target_name: String,
-        dropped_rows: usize,
     ) -> Self {
-        Self { features, targets, feature_names, target_name, dropped_rows }
+        Self { features, targets, feature_names, target_name, dropped_rows: 0 }
+    }
+
+    pub(crate) fn with_dropped_rows(self, dropped_rows: usize) -> Self {
+        Self { dropped_rows, ..self }
     }
 
     /// The number of rows, `N`.
@@ -88,9 +92,14 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
         &self.targets
     }
 
-    /// The name of each feature.
-    pub fn feature_names(&self) -> &[String] {
-        &self.feature_names
+    /// The number of features, `D`.
+    pub fn feature_count(&self) -> usize {
+        self.features.ncols()
+    }
+
+    /// The name of each feature, `D` names that are written out anew at each call.
+    pub fn feature_names(&self) -> Vec<String> {
+        self.feature_names.to_vec()
     }
 
     /// The name of what is to be predicted.
@@ -107,12 +116,7 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
     /// Height and width of the images whose pixels the features are, if the features are called
     /// `pixel_0_0`, `pixel_0_1`, … in row-major order and make up a whole grid.
     pub fn image_shape(&self) -> Option<[usize; 2]> {
-        let (row, column) = self.feature_names.last()?.strip_prefix("pixel_")?.split_once('_')?;
-        let height = row.parse::<usize>().ok()?.checked_add(1)?;
-        let width = column.parse::<usize>().ok()?.checked_add(1)?;
-        let whole = height.checked_mul(width) == Some(self.feature_names.len())
-            && self.feature_names.iter().eq(&pixel_names(height, width));
-        whole.then_some([height, width])
+        self.feature_names.image_shape()
     }
 
     /// The data set of `rows`, in their order. A row may occur several times.
@@ -131,7 +135,7 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
     /// The same names over other rows or other values.
     pub(crate) fn with_features(&self, features: Array2<E>, targets: T) -> Self {
         let names = self.feature_names.clone();
-        Self::from_parts(features, targets, names, self.target_name.clone(), 0)
+        Self::from_parts(features, targets, names, self.target_name.clone())
     }
 
     pub(crate) fn gather(&self, rows: &[usize]) -> Array2<E> {
@@ -163,13 +167,6 @@ impl<E: Element> Dataset<E, Classes> {
     }
 }
 
-/// What the features of images are called, in row-major order.
-pub(crate) fn pixel_names(height: usize, width: usize) -> Vec<String> {
-    (0..height)
-        .flat_map(|row| (0..width).map(move |column| format!("pixel_{row}_{column}")))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use ndarray::array;
@@ -184,7 +181,7 @@ mod tests {
     fn with_names(names: &[&str]) -> Dataset {
         let names = names.iter().map(|&name| name.into()).collect::<Vec<_>>();
         let features = Array2::zeros((1, names.len()));
-        Dataset::from_parts(features, labels(&[0]), names, "class".into(), 0)
+        Dataset::from_parts(features, labels(&[0]), Names::Given(names), "class".into())
     }
 
     #[test]

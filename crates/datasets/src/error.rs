@@ -217,12 +217,12 @@ pub enum Problem {
     NoIdxFile(&'static str),
 
     /// A file that does not start as the IDX file it should be.
-    #[error("not the IDX file expected: it starts with {found:02x?}, not {expected:02x?}")]
+    #[error("not the IDX file expected: it starts with {found:02x?}, not [00, 00, TYPE, {}]", match axes { Some(axes) => format!("{axes:02x}"), None => "AXES".into() })]
     IdxMagic {
         /// Its first four bytes, if it has as many.
         found: Vec<u8>,
-        /// What they should be.
-        expected: [u8; 4],
+        /// The number of axes that it should have, if that matters.
+        axes: Option<u8>,
     },
 
     /// An IDX file that ends early.
@@ -258,9 +258,18 @@ pub enum Problem {
     #[error("the header promises no values, {0:?}")]
     IdxEmpty(Vec<u32>),
 
-    /// An IDX label file that does not belong to its image file.
+    /// A label that is no whole number.
+    #[error("label {index} is {value}, not a whole number")]
+    IdxLabel {
+        /// Which label, counted from 0.
+        index: usize,
+        /// The label.
+        value: f64,
+    },
+
+    /// A label file that does not belong to its image file.
     #[error("{labels} labels, but {} holds {images} images", images_path.display())]
-    IdxLabelCount {
+    LabelCount {
         /// The number of labels.
         labels: u32,
         /// The image file.
@@ -271,7 +280,7 @@ pub enum Problem {
 
     /// Test images of another size than the training images.
     #[error("images of {found:?} pixels, but the training images have {expected:?}")]
-    IdxImageShape {
+    ImageShape {
         /// Their height and width.
         found: [usize; 2],
         /// The height and width of the training images.

@@ -1,16 +1,19 @@
 //! MNIST's IDX files (LeCun, Cortes & Burges, 1998): a magic number that gives the type and the
 //! number of axes, the length of each axis (32 bits, big-endian), then the values.
 
-use std::cmp::Ordering;
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::any::type_name;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
-use ndarray::Array2;
+use downhill_tensor::Element;
+use ndarray::{Array2, ArrayD};
 
-use crate::dataset::{Dataset, pixel_names};
+use crate::dataset::Dataset;
 use crate::error::{Error, Problem};
+use crate::names::Names;
+use crate::source;
 use crate::target::Classes;
 
 impl Dataset {
@@ -20,13 +23,14 @@ impl Dataset {
     /// one to test on.
     ///
     /// The features are the pixels, 0 to 255, row by row. The classes are the different labels
-    /// of both sets in order, named by their numbers.
+    /// of both sets in order, named by their numbers. Values of IDX's other types are read, too.
     ///
     /// # Errors
     ///
     /// If the directory or a file cannot be read; a file is missing, or has another magic number,
     /// or more or fewer bytes than its header promises; there are not as many labels as images;
-    /// or the two sets differ in the size of their images.
+    /// a label is no whole number or a pixel not finite; or the two sets differ in the size of
+    /// their images.
     ///
     /// ```no_run
     /// use downhill_datasets::Dataset;
@@ -39,82 +43,164 @@ impl Dataset {
     pub fn read_idx(directory: impl AsRef<Path>) -> Result<(Self, Self), Error> {
         let directory = directory.as_ref();
         fs::read_dir(directory).map_err(Error::read(directory))?;
-        let train = Idx::<3>::read(directory, "train-images-idx3-ubyte")?;
-        let train_labels = Idx::<1>::read(directory, "train-labels-idx1-ubyte")?;
-        let test = Idx::<3>::read(directory, "t10k-images-idx3-ubyte")?;
-        let test_labels = Idx::<1>::read(directory, "t10k-labels-idx1-ubyte")?;
+        let read = |file, axes| Idx::read(&find(directory, file)?, Some(axes));
+        let train = read("train-images-idx3-ubyte", 3)?;
+        let train_labels = read("train-labels-idx1-ubyte", 1)?;
+        let test = read("t10k-images-idx3-ubyte", 3)?;
+        let test_labels = read("t10k-labels-idx1-ubyte", 1)?;
         train_labels.check_count(&train)?;
         test_labels.check_count(&test)?;
         test.check_image_shape(&train)?;
 
-        // Named together, so that a class has one index in both.
-        let names: Vec<String> =
-            train_labels.values.iter().chain(&test_labels.values).map(u8::to_string).collect();
-        let labels = Classes::from_names(&names);
-        let named = |indices: &[usize]| Classes::new(indices.into(), labels.names().into());
-        let (train_indices, test_indices) = labels.indices().split_at(train_labels.values.len());
-        Ok((train.dataset(named(train_indices)?), test.dataset(named(test_indices)?)))
+        // Numbered together, so that a class has one index in both.
+        let (train_labels, test_labels) = (train_labels.labels()?, test_labels.labels()?);
+        let classes: BTreeSet<i64> = train_labels.iter().chain(&test_labels).copied().collect();
+        let classes: Vec<i64> = classes.into_iter().collect();
+        let targets = |labels: Vec<i64>| {
+            let index = |label| classes.binary_search(label).expect("every label is a class");
+            let names = classes.iter().map(i64::to_string).collect();
+            Classes::new(labels.iter().map(index).collect(), names)
+        };
+        Ok((train.dataset(targets(train_labels)?)?, test.dataset(targets(test_labels)?)?))
     }
 }
 
-/// An IDX file of unsigned bytes, of which there is at least one.
-struct Idx<const AXES: usize> {
-    path: PathBuf,
-    shape: [u32; AXES],
-    values: Vec<u8>,
+/// Reads an array of any type and number of axes from an IDX file, plain or gzipped.
+///
+/// # Errors
+///
+/// If the file cannot be read, does not start as an IDX file, or holds no value, or more or fewer
+/// than its header promises.
+///
+/// ```no_run
+/// // QMNIST's labels: eight numbers for each image.
+/// let labels = downhill_datasets::read_idx_array::<f32>("qmnist-train-labels-idx2-int.gz")?;
+/// assert_eq!(labels.shape(), [60_000, 8]);
+/// # Ok::<(), downhill_datasets::Error>(())
+/// ```
+pub fn read_idx_array<E: Element>(path: impl AsRef<Path>) -> Result<ArrayD<E>, Error> {
+    let idx = Idx::read(path.as_ref(), None)?;
+    let shape: Vec<usize> = idx.shape.iter().map(|&length| length as usize).collect();
+    Ok(ArrayD::from_shape_vec(shape, idx.values().collect())
+        .expect("as many values were read as the shape holds"))
 }
 
-impl<const AXES: usize> Idx<AXES> {
-    fn read(directory: &Path, file: &'static str) -> Result<Self, Error> {
-        let (path, mut source) = open(directory, file)?;
+/// An IDX file with at least one value.
+struct Idx {
+    path: PathBuf,
+    kind: Kind,
+    shape: Vec<u32>,
+    bytes: Vec<u8>,
+}
+
+/// How a value is stored, by its code in the magic number.
+#[derive(Clone, Copy)]
+enum Kind {
+    U8 = 0x08,
+    I8 = 0x09,
+    I16 = 0x0b,
+    I32 = 0x0c,
+    F32 = 0x0d,
+    F64 = 0x0e,
+}
+
+impl Kind {
+    const ALL: [Self; 6] = [Self::U8, Self::I8, Self::I16, Self::I32, Self::F32, Self::F64];
+
+    fn size(self) -> usize {
+        match self {
+            Self::U8 | Self::I8 => 1,
+            Self::I16 => 2,
+            Self::I32 | Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
+
+    /// The big-endian number in as many bytes as its size.
+    fn number(self, bytes: &[u8]) -> f64 {
+        match (self, bytes) {
+            (Self::U8, &[a]) => f64::from(a),
+            (Self::I8, &[a]) => f64::from(a.cast_signed()),
+            (Self::I16, &[a, b]) => f64::from(i16::from_be_bytes([a, b])),
+            (Self::I32, &[a, b, c, d]) => f64::from(i32::from_be_bytes([a, b, c, d])),
+            (Self::F32, &[a, b, c, d]) => f64::from(f32::from_be_bytes([a, b, c, d])),
+            (_, bytes) => f64::from_be_bytes(bytes.try_into().expect("eight bytes")),
+        }
+    }
+}
+
+impl Idx {
+    /// `axes` is the number of axes that the file must have, if that matters.
+    fn read(path: &Path, axes: Option<u8>) -> Result<Self, Error> {
+        let mut source = source::open(path)?;
         // Memory grows with what is really there, whatever length is asked for.
         let mut read = |length: u64| {
             let mut bytes = Vec::new();
             let result = source.by_ref().take(length).read_to_end(&mut bytes);
-            result.map_err(Error::read(&path)).map(|_| bytes)
+            result.map_err(Error::read(path)).map(|_| bytes)
         };
 
-        let expected = [0, 0, UNSIGNED_BYTE, AXES as u8];
         let found = read(4)?;
-        if found != expected {
-            return Err(Problem::IdxMagic { found, expected }.at(&*path));
-        }
-        let header = read(4 * AXES as u64)?;
+        let kind = Kind::ALL.into_iter().find(|&kind| found.get(2) == Some(&(kind as u8)));
+        let count = match *found {
+            [0, 0, _, count] if count > 0 && axes.is_none_or(|axes| axes == count) => count,
+            _ => return Err(Problem::IdxMagic { found, axes }.at(path)),
+        };
+        let Some(kind) = kind else { return Err(Problem::IdxMagic { found, axes }.at(path)) };
+        let header = read(4 * u64::from(count))?;
         let (lengths, _) = header.as_chunks::<4>();
-        if lengths.len() < AXES {
-            let (expected, found) = (4 + 4 * AXES, 4 + header.len());
-            return Err(Problem::IdxHeader { expected, found }.at(&*path));
+        if lengths.len() < usize::from(count) {
+            let (expected, found) = (4 + 4 * usize::from(count), 4 + header.len());
+            return Err(Problem::IdxHeader { expected, found }.at(path));
         }
-        let shape: [u32; AXES] = std::array::from_fn(|axis| u32::from_be_bytes(lengths[axis]));
-        let promised: u128 = shape.iter().map(|&length| u128::from(length)).product();
-        if promised == 0 {
-            return Err(Problem::IdxEmpty(shape.into()).at(&*path));
+        let shape: Vec<u32> = lengths.iter().map(|&length| u32::from_be_bytes(length)).collect();
+        let size = kind.size() as u128;
+        // No file is as long as what saturates.
+        let promised = if shape.contains(&0) {
+            return Err(Problem::IdxEmpty(shape).at(path));
+        } else {
+            shape.iter().fold(size, |product, &length| product.saturating_mul(length.into()))
+        };
+        let bytes = read(promised.saturating_add(1).try_into().unwrap_or(u64::MAX))?;
+        let found = bytes.len();
+        if found as u128 > promised {
+            return Err(Problem::IdxTooLong { shape, promised }.at(path));
         }
-        let values = read(promised.saturating_add(1).try_into().unwrap_or(u64::MAX))?;
-        match (values.len() as u128).cmp(&promised) {
-            Ordering::Equal => Ok(Self { path, shape, values }),
-            Ordering::Greater => {
-                Err(Problem::IdxTooLong { shape: shape.into(), promised }.at(&*path))
-            }
-            Ordering::Less => {
-                let (shape, found) = (shape.into(), values.len());
-                Err(Problem::IdxTooShort { shape, promised, found }.at(&*path))
-            }
+        if (found as u128) < promised {
+            return Err(Problem::IdxTooShort { shape, promised, found }.at(path));
         }
+        Ok(Self { path: path.into(), kind, shape, bytes })
     }
-}
 
-impl Idx<1> {
-    fn check_count(&self, images: &Idx<3>) -> Result<(), Error> {
-        if self.shape[0] == images.shape[0] {
+    fn numbers(&self) -> impl Iterator<Item = f64> {
+        self.bytes.chunks_exact(self.kind.size()).map(|bytes| self.kind.number(bytes))
+    }
+
+    fn values<E: Element>(&self) -> impl Iterator<Item = E> {
+        self.numbers().map(E::from_f64)
+    }
+
+    /// The values as whole numbers.
+    fn labels(&self) -> Result<Vec<i64>, Error> {
+        let whole = |(index, value): (usize, f64)| {
+            // Beyond 2⁵³ there is no telling which whole number is meant.
+            if value.trunc() == value && value.abs() < 9_007_199_254_740_992.0 {
+                return Ok(value as i64);
+            }
+            Err(Problem::IdxLabel { index, value }.at(&*self.path))
+        };
+        self.numbers().enumerate().map(whole).collect()
+    }
+
+    fn check_count(&self, images: &Self) -> Result<(), Error> {
+        let (labels, count) = (self.shape[0], images.shape[0]);
+        if labels == count {
             return Ok(());
         }
-        let (labels, images_path, images) = (self.shape[0], images.path.clone(), images.shape[0]);
-        Err(Problem::IdxLabelCount { labels, images_path, images }.at(&*self.path))
+        let images_path = images.path.clone();
+        Err(Problem::LabelCount { labels, images_path, images: count }.at(&*self.path))
     }
-}
 
-impl Idx<3> {
     fn image_shape(&self) -> [usize; 2] {
         [self.shape[1] as usize, self.shape[2] as usize]
     }
@@ -124,39 +210,31 @@ impl Idx<3> {
         if found == expected {
             return Ok(());
         }
-        Err(Problem::IdxImageShape { found, expected }.at(&*self.path))
+        Err(Problem::ImageShape { found, expected }.at(&*self.path))
     }
 
-    fn dataset(&self, labels: Classes) -> Dataset {
+    fn dataset(&self, classes: Classes) -> Result<Dataset, Error> {
         let [height, width] = self.image_shape();
-        let pixels = self.values.iter().copied().map(f32::from).collect();
+        let pixels: Vec<f32> = self.values().collect();
+        if let Some(index) = pixels.iter().position(|pixel| !pixel.is_finite()) {
+            let value = self.numbers().nth(index).expect("a value for each pixel").to_string();
+            let problem = Problem::NotFinite { value, element: type_name::<f32>() };
+            return Err(problem.at(&*self.path));
+        }
         let features = Array2::from_shape_vec((self.shape[0] as usize, height * width), pixels)
-            .expect("as many bytes were read as the shape holds");
-        Dataset::from_parts(features, labels, pixel_names(height, width), "label".into(), 0)
+            .expect("as many values were read as the shape holds");
+        let names = Names::Pixels([height, width]);
+        Ok(Dataset::from_parts(features, classes, names, "label".into()))
     }
 }
 
-/// The type's code in the magic number.
-const UNSIGNED_BYTE: u8 = 0x08;
-
-/// Opens `file`, plain or with `.gz` at its end, and decompresses it if need be.
-fn open(directory: &Path, file: &'static str) -> Result<(PathBuf, Box<dyn Read>), Error> {
-    for name in [file.to_owned(), format!("{file}.gz")] {
-        let path = directory.join(name);
-        let mut source = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            result => BufReader::new(result.map_err(Error::read(&path))?),
-        };
-        // Judged by its content: browsers unpack downloads without taking `.gz` off the name.
-        let start = source.fill_buf().map_err(Error::read(&path))?;
-        let source: Box<dyn Read> = if start.starts_with(&[0x1f, 0x8b]) {
-            Box::new(MultiGzDecoder::new(source))
-        } else {
-            Box::new(source)
-        };
-        return Ok((path, source));
-    }
-    Err(Problem::NoIdxFile(file).at(directory))
+/// `file`, plain or with `.gz` at its end.
+fn find(directory: &Path, file: &'static str) -> Result<PathBuf, Error> {
+    [file.to_owned(), format!("{file}.gz")]
+        .iter()
+        .map(|name| directory.join(name))
+        .find(|path| path.exists())
+        .ok_or_else(|| Problem::NoIdxFile(file).at(directory))
 }
 
 #[cfg(test)]

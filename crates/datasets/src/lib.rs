@@ -28,14 +28,18 @@ mod csv;
 mod dataset;
 mod error;
 mod idx;
+mod names;
+mod source;
 mod split;
 mod standardizer;
 pub mod synthetic;
 mod target;
+mod words;
 
 pub use batches::Batches;
 pub use csv::Csv;
 pub use dataset::Dataset;
 pub use error::{At, Error, Problem};
+pub use idx::read_idx_array;
 pub use standardizer::Standardizer;
 pub use target::{Batch, Classes, Numbers, RegressionBatch, Target};

@@ -38,18 +38,19 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
 impl<E: Element> Dataset<E, Classes> {
     /// Splits the rows at random like [`split`](Self::split), and so that each class has its
     /// share on both sides: of a class of `n` rows, `train_fraction` · `n` are to train on,
-    /// rounded up or down. The sides are as large as those of [`split`](Self::split).
+    /// rounded up or down, but at least one and at most `n` − 1. The sides are as large as those
+    /// of [`split`](Self::split), or as near to it as that allows.
     ///
     /// # Errors
     ///
-    /// As [`split`](Self::split).
+    /// As [`split`](Self::split), and [`Error::SmallClass`] when a class has a single row.
     pub fn split_stratified(
         &self,
         train_fraction: f64,
         rng: &mut impl Rng,
     ) -> Result<(Self, Self), Error> {
         let count = train_count(self.len(), train_fraction)?;
-        let mut quotas = self.quotas(train_fraction, count);
+        let mut quotas = self.quotas(train_fraction, count)?;
         let rows = shuffled(self.len(), rng);
         let (train, test): (Vec<usize>, Vec<usize>) = rows.into_iter().partition(|&row| {
             let quota = &mut quotas[self.labels()[row]];
@@ -60,22 +61,50 @@ impl<E: Element> Dataset<E, Classes> {
         Ok((self.select(&train), self.select(&test)))
     }
 
-    /// How many rows of each class to train on, `count` in all: each class's share rounded down,
-    /// and the rest one each to the classes that rounding took most from.
-    fn quotas(&self, train_fraction: f64, count: usize) -> Vec<usize> {
-        let mut sizes = vec![0_u32; self.class_count()];
+    /// How many rows of each class to train on, `count` in all if possible: each class's share
+    /// rounded down, and the rest one each to the classes that rounding took most from.
+    fn quotas(&self, train_fraction: f64, count: usize) -> Result<Vec<usize>, Error> {
+        let sizes = self.class_sizes();
+        self.check_class_sizes(&sizes, 2)?;
+        let shares: Vec<f64> = sizes.iter().map(|&size| size as f64 * train_fraction).collect();
+        let both_sides = |class: usize, quota: f64| match sizes[class] {
+            0 => 0,
+            size => (quota as usize).clamp(1, size - 1),
+        };
+        let mut quotas: Vec<usize> = shares
+            .iter()
+            .enumerate()
+            .map(|(class, share)| both_sides(class, share.floor()))
+            .collect();
+        let mut classes: Vec<usize> = (0..shares.len())
+            .filter(|&class| both_sides(class, shares[class].ceil()) > quotas[class])
+            .collect();
+        classes.sort_by(|&a, &b| shares[b].fract().total_cmp(&shares[a].fract()));
+        let rest = count.saturating_sub(quotas.iter().sum());
+        for &class in classes.iter().take(rest) {
+            quotas[class] += 1;
+        }
+        Ok(quotas)
+    }
+
+    /// The number of rows of each class.
+    fn class_sizes(&self) -> Vec<usize> {
+        let mut sizes = vec![0; self.class_count()];
         for &label in self.labels() {
             sizes[label] += 1;
         }
-        let shares: Vec<f64> = sizes.iter().map(|&size| f64::from(size) * train_fraction).collect();
-        let mut quotas: Vec<usize> = shares.iter().map(|&share| share as usize).collect();
-        let rest = count - quotas.iter().sum::<usize>();
-        let mut classes: Vec<usize> = (0..shares.len()).collect();
-        classes.sort_by(|&a, &b| shares[b].fract().total_cmp(&shares[a].fract()));
-        for &class in &classes[..rest] {
-            quotas[class] += 1;
+        sizes
+    }
+
+    /// Whether each class that has rows has enough for `parts`.
+    fn check_class_sizes(&self, sizes: &[usize], parts: usize) -> Result<(), Error> {
+        match sizes.iter().position(|size| (1..parts).contains(size)) {
+            None => Ok(()),
+            Some(class) => {
+                let (class, rows) = (self.class_names()[class].clone(), sizes[class]);
+                Err(Error::SmallClass { class, rows, parts })
+            }
         }
-        quotas
     }
 }
 
@@ -152,14 +181,30 @@ mod tests {
         fn a_stratified_split_keeps_class_proportions((labels, fraction, seed) in cases()) {
             let data = numbered(labels, 5);
             let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-            let Ok((train, test)) = data.split_stratified(fraction, &mut rng) else {
-                return Err(TestCaseError::reject("one side is empty"));
+            let sizes: Vec<f64> = (0..5).map(|class| sized(&data, class)).collect();
+            let whole = (data.len() as f64 * fraction).round();
+            let (train, test) = match data.split_stratified(fraction, &mut rng) {
+                Ok(sides) => sides,
+                Err(Error::SmallClass { .. }) => {
+                    prop_assert!(sizes.contains(&1.0));
+                    return Ok(());
+                }
+                Err(_) => {
+                    prop_assert!(whole == 0.0 || whole == data.len() as f64);
+                    return Ok(());
+                }
             };
-            prop_assert_eq!(train.len(), (data.len() as f64 * fraction).round() as usize);
             prop_assert_eq!(rows(&data, &[&train, &test]), all(&data));
-            for class in 0..5 {
-                prop_assert!((sized(&train, class) - fraction * sized(&data, class)).abs() < 1.0);
+            let (mut least, mut most) = (0.0, 0.0);
+            for (class, &size) in sizes.iter().enumerate() {
+                prop_assert!((sized(&train, class) - fraction * size).abs() < 1.0);
+                if size > 0.0 {
+                    prop_assert!(sized(&train, class) > 0.0 && sized(&test, class) > 0.0);
+                    least += (fraction * size).floor().max(1.0);
+                    most += (fraction * size).ceil().min(size - 1.0);
+                }
             }
+            prop_assert_eq!(train.len() as f64, whole.clamp(least, most));
         }
     }
 
@@ -182,6 +227,29 @@ mod tests {
         assert_eq!((sized(&train, 0), sized(&test, 0)), (40.0, 10.0));
         assert!(!train.labels().is_sorted());
         assert!(!test.labels().is_sorted());
+    }
+
+    #[test]
+    fn a_class_of_two_rows_is_on_both_sides() {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(4);
+        for fraction in [0.1, 0.5, 0.9] {
+            let data = numbered([vec![0; 20], vec![1; 2], vec![2; 2]].concat(), 4);
+            let (train, test) = data.split_stratified(fraction, &mut rng).unwrap();
+            for class in [1, 2] {
+                assert_eq!((sized(&train, class), sized(&test, class)), (1.0, 1.0), "{fraction}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_class_of_one_row_is_an_error() {
+        let data = numbered(vec![0, 0, 0, 1, 0, 0], 2);
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(4);
+        assert_eq!(
+            data.split_stratified(0.5, &mut rng).unwrap_err().to_string(),
+            "class `1` has 1 row, too few for each of 2 parts; without stratifying, a split \
+             ignores classes"
+        );
     }
 
     #[test]

@@ -1,16 +1,14 @@
 //! Scaling features to mean 0 and standard deviation 1.
 
 use downhill_tensor::Element;
-use ndarray::{Array1, ArrayView1, Axis};
+use ndarray::Array1;
 
 use crate::dataset::Dataset;
 use crate::target::Target;
 
 /// Scales each feature to mean 0 and standard deviation 1, as measured on one data set (the one
-/// to train on): z = (x − mean) / standard_deviation.
-///
-/// A feature that is constant is only shifted: its standard deviation counts as 1, by
-/// scikit-learn's rule, for which see [`fit`](Self::fit).
+/// to train on): z = (x − mean) / standard_deviation. A feature that is constant is only shifted:
+/// its standard deviation counts as 1.
 ///
 /// ```
 /// use downhill_datasets::{Dataset, Numbers, Standardizer};
@@ -24,59 +22,84 @@ use crate::target::Target;
 /// # Ok::<(), downhill_datasets::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct Standardizer<E: Element = f32> {
-    mean: Array1<E>,
-    standard_deviation: Array1<E>,
+pub struct Standardizer {
+    columns: Vec<Column>,
 }
 
-impl<E: Element> Standardizer<E> {
-    /// Measures the features of `dataset`, in `f64`.
-    ///
-    /// The standard deviation is that of the population, √(Σ(x − mean)² / N). It counts as 1
-    /// where the variance is not above N·ε·variance + (N·ε·mean)², with `f64`'s ε: a bound on
-    /// what rounding alone makes of a constant (scikit-learn's `_is_constant_feature`).
+/// What was measured of a feature x, in terms of u = x / `unit` − `origin`. A mean far from 0
+/// would lose the digits in which the values differ; u, its mean and its deviation keep them.
+#[derive(Debug, Clone, PartialEq)]
+struct Column {
+    /// The power of two next to the largest |x|, so that no square overflows or becomes 0.
+    unit: f64,
+    /// The first value of x / `unit`.
+    origin: f64,
+    mean: f64,
+    standard_deviation: f64,
+}
+
+impl Column {
+    fn shifted(&self, x: f64) -> f64 {
+        x / self.unit - self.origin
+    }
+}
+
+impl Standardizer {
+    /// Measures the features of `dataset`, in `f64`. The standard deviation is that of the
+    /// population, √(Σ(x − mean)² / N).
     ///
     /// # Panics
     ///
     /// If there are no rows.
     #[track_caller]
-    pub fn fit<T: Target<E>>(dataset: &Dataset<E, T>) -> Self {
+    pub fn fit<E: Element, T: Target<E>>(dataset: &Dataset<E, T>) -> Self {
         assert!(!dataset.is_empty(), "Standardizer::fit: the data set has no rows");
         let features = dataset.features();
         let count = dataset.len() as f64;
         // Row by row, as the values lie in memory.
-        let mut mean = Array1::<f64>::zeros(features.ncols());
+        let mut columns = vec![
+            Column { unit: 0.0, origin: 0.0, mean: 0.0, standard_deviation: 0.0 };
+            features.ncols()
+        ];
         for row in features.rows() {
-            mean.zip_mut_with(&row, |mean, x| *mean += x.as_f64());
-        }
-        mean /= count;
-        let mut variance = Array1::<f64>::zeros(features.ncols());
-        for row in features.rows() {
-            ndarray::Zip::from(&mut variance)
-                .and(&mean)
-                .and(row)
-                .for_each(|variance, mean, x| *variance += (x.as_f64() - mean).powi(2));
-        }
-        variance /= count;
-        let standard_deviation = ndarray::Zip::from(&mean).and(&variance).map_collect(|m, v| {
-            let noise = count * f64::EPSILON * v + (count * f64::EPSILON * m).powi(2);
-            // A deviation below the least number of `E` is no scale to divide by either.
-            match E::from_f64(v.sqrt()) {
-                deviation if *v > noise && deviation > E::zero() => deviation,
-                _ => E::one(),
+            for (column, x) in columns.iter_mut().zip(row) {
+                column.unit = column.unit.max(x.as_f64().abs());
             }
-        });
-        Self { mean: mean.mapv(E::from_f64), standard_deviation }
+        }
+        for (column, first) in columns.iter_mut().zip(features.row(0)) {
+            column.unit = power_of_two(column.unit);
+            column.origin = first.as_f64() / column.unit;
+        }
+        for row in features.rows() {
+            for (column, x) in columns.iter_mut().zip(row) {
+                column.mean += column.shifted(x.as_f64());
+            }
+        }
+        for column in &mut columns {
+            column.mean /= count;
+        }
+        for row in features.rows() {
+            for (column, x) in columns.iter_mut().zip(row) {
+                column.standard_deviation += (column.shifted(x.as_f64()) - column.mean).powi(2);
+            }
+        }
+        for column in &mut columns {
+            column.standard_deviation = match (column.standard_deviation / count).sqrt() {
+                0.0 => 1.0 / column.unit,
+                deviation => deviation,
+            };
+        }
+        Self { columns }
     }
 
     /// The mean of each feature, `[D]`.
-    pub fn mean(&self) -> ArrayView1<'_, E> {
-        self.mean.view()
+    pub fn mean(&self) -> Array1<f64> {
+        self.columns.iter().map(|column| (column.origin + column.mean) * column.unit).collect()
     }
 
     /// What each feature is divided by, `[D]`.
-    pub fn standard_deviation(&self) -> ArrayView1<'_, E> {
-        self.standard_deviation.view()
+    pub fn standard_deviation(&self) -> Array1<f64> {
+        self.columns.iter().map(|column| column.standard_deviation * column.unit).collect()
     }
 
     /// `dataset` with its features scaled; targets and names stay.
@@ -85,20 +108,31 @@ impl<E: Element> Standardizer<E> {
     ///
     /// If `dataset` has not as many features as the one measured.
     #[track_caller]
-    pub fn transform<T: Target<E>>(&self, dataset: &Dataset<E, T>) -> Dataset<E, T> {
+    pub fn transform<E: Element, T: Target<E>>(&self, dataset: &Dataset<E, T>) -> Dataset<E, T> {
         let mut features = dataset.features().to_owned();
         assert!(
-            features.ncols() == self.mean.len(),
+            features.ncols() == self.columns.len(),
             "Standardizer::transform: features {:?}, but {} were measured",
             features.shape(),
-            self.mean.len()
+            self.columns.len()
         );
-        for mut row in features.axis_iter_mut(Axis(0)) {
-            row -= &self.mean;
-            row /= &self.standard_deviation;
+        for row in features.rows_mut() {
+            for (x, column) in row.into_iter().zip(&self.columns) {
+                let z = (column.shifted(x.as_f64()) - column.mean) / column.standard_deviation;
+                *x = E::from_f64(z);
+            }
         }
         dataset.with_features(features, dataset.targets().clone())
     }
+}
+
+/// The power of two not above `x`, but a normal number whose reciprocal is one; 1 for 0.
+fn power_of_two(x: f64) -> f64 {
+    if x == 0.0 {
+        return 1.0;
+    }
+    let exponent = x.to_bits() & f64::INFINITY.to_bits();
+    f64::from_bits(exponent).clamp(f64::MIN_POSITIVE, 1.0 / f64::MIN_POSITIVE)
 }
 
 #[cfg(test)]
@@ -115,10 +149,20 @@ mod tests {
         Dataset::new(features, targets).unwrap()
     }
 
+    /// Columns of any size, as far from 0 as 10¹⁰ deviations.
     fn matrices() -> impl Strategy<Value = Array2<f64>> {
-        (1_usize..40, 1_usize..6).prop_flat_map(|(rows, columns)| {
-            prop::collection::vec(-1e3..1e3, rows * columns)
-                .prop_map(move |values| Array2::from_shape_vec((rows, columns), values).unwrap())
+        let scales = (-200..200_i32, 0..10_i32, any::<bool>());
+        (1_usize..40, prop::collection::vec(scales, 1..6)).prop_flat_map(|(rows, scales)| {
+            prop::collection::vec(-1.0..1.0_f64, rows * scales.len()).prop_map(move |values| {
+                let mut features = Array2::from_shape_vec((rows, scales.len()), values).unwrap();
+                for (mut column, &(size, far, negative)) in
+                    features.columns_mut().into_iter().zip(&scales)
+                {
+                    let far = 10_f64.powi(far) * if negative { -1.0 } else { 1.0 };
+                    column.mapv_inplace(|x| (x + far) * 10_f64.powi(size));
+                }
+                features
+            })
         })
     }
 
@@ -128,11 +172,8 @@ mod tests {
             let data = dataset(features);
             let standardizer = Standardizer::fit(&data);
             let scaled = standardizer.transform(&data);
-            for (column, &deviation) in
-                scaled.features().columns().into_iter().zip(standardizer.standard_deviation())
-            {
-                // Each x − mean is off by at most some ε · 1000, and is then divided.
-                let tolerance = 1e-11 * (1.0 + 1.0 / deviation);
+            for column in scaled.features().columns() {
+                let tolerance = 1e-12;
                 prop_assert!(column.mean().unwrap().abs() < tolerance);
                 let expected = if data.len() == 1 { 0.0 } else { 1.0 };
                 prop_assert!((column.std(0.0) - expected).abs() < tolerance);
@@ -151,21 +192,56 @@ mod tests {
 
     #[test]
     fn a_constant_column_is_only_shifted() {
-        // The sum of ten times 0.1 is not 1, so that the measured variance is not quite 0.
-        let data = dataset(Array2::from_elem((10, 1), 0.1_f64));
-        let standardizer = Standardizer::fit(&data);
-        assert_eq!(standardizer.standard_deviation(), array![1.0]);
-        assert!(standardizer.transform(&data).features().iter().all(|z| z.abs() < 1e-16));
+        // 0.1 · 10 is not the sum of ten times 0.1, and 33333.3 / 3 is no number of `f64`.
+        for constant in [0.1, 33_333.3, -1e300, 5e-324, f64::MAX, 0.0, -0.0] {
+            for rows in [1, 3, 10, 768] {
+                let data = dataset(Array2::from_elem((rows, 1), constant));
+                let standardizer = Standardizer::fit(&data);
+                assert_eq!(standardizer.standard_deviation(), array![1.0]);
+                assert_eq!(standardizer.mean(), array![constant]);
+                assert!(standardizer.transform(&data).features().iter().all(|&z| z == 0.0));
+            }
+        }
+        let data = dataset(array![[1e6_f32], [1e6]]);
+        let shifted = Standardizer::fit(&data).transform(&dataset(array![[1e6_f32 + 0.25]]));
+        assert_eq!(shifted.features(), array![[0.25]]);
     }
 
     #[test]
-    fn a_deviation_that_f32_cannot_hold_is_no_scale() {
+    fn small_differences_far_from_0_are_kept() {
+        let expected = [-0.5_f64.sqrt(), 2.0_f64.sqrt(), -0.5_f64.sqrt()];
+        let single = dataset(array![[16_777_216.0_f32], [16_777_218.0], [16_777_216.0]]);
+        let scaled = Standardizer::fit(&single).transform(&single);
+        for (&z, expected) in scaled.features().iter().zip(expected) {
+            assert_abs_diff_eq!(z, expected as f32, epsilon = 1e-6);
+        }
+        for (far, step) in [(1e16, 2.0), (-1e16, 2.0), (1e300, 1e285), (0.0, 5e-324), (3.0, 1e-15)]
+        {
+            let data = dataset(array![[far], [far + step], [far]]);
+            let scaled = Standardizer::fit(&data).transform(&data);
+            for (&z, expected) in scaled.features().iter().zip(expected) {
+                assert_abs_diff_eq!(z, expected, epsilon = 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_and_smallest_numbers_are_scaled_without_overflow() {
+        for x in [f64::MAX, 1e200, 1e-200, f64::MIN_POSITIVE, 5e-324] {
+            let data = dataset(array![[-x], [x]]);
+            let scaled = Standardizer::fit(&data).transform(&data);
+            assert_eq!(scaled.features(), array![[-1.0], [1.0]], "{x}");
+        }
+    }
+
+    #[test]
+    fn a_deviation_that_f32_cannot_hold_is_a_scale_nevertheless() {
         let mut features = Array2::<f32>::zeros((1000, 1));
         features[[0, 0]] = f32::from_bits(1);
         let data = dataset(features);
-        let standardizer = Standardizer::fit(&data);
-        assert_eq!(standardizer.standard_deviation(), array![1.0]);
-        assert!(standardizer.transform(&data).features().iter().all(|z| z.is_finite()));
+        let scaled = Standardizer::fit(&data).transform(&data);
+        // (1 − 1/1000) / √(1/1000 − 1/1000²)
+        assert_abs_diff_eq!(scaled.features()[[0, 0]], 999.0_f32.sqrt(), epsilon = 1e-5);
     }
 
     #[test]

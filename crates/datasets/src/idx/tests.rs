@@ -2,7 +2,7 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use ndarray::array;
+use ndarray::{ArrayD, array};
 use tempfile::TempDir;
 
 use super::*;
@@ -13,7 +13,11 @@ const TEST_IMAGES: &str = "t10k-images-idx3-ubyte";
 const TEST_LABELS: &str = "t10k-labels-idx1-ubyte";
 
 fn idx(shape: &[u32], values: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0, 0, 8, shape.len() as u8];
+    idx_of_type(8, shape, values)
+}
+
+fn idx_of_type(code: u8, shape: &[u32], values: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, code, shape.len() as u8];
     bytes.extend(shape.iter().flat_map(|length| length.to_be_bytes()));
     bytes.extend(values);
     bytes
@@ -119,7 +123,7 @@ fn a_bad_magic_number_is_an_error() {
     let message = |found| {
         format!(
             "DIR/{TRAIN_IMAGES}: not the IDX file expected: it starts with {found}, not \
-             [00, 00, 08, 03]"
+             [00, 00, TYPE, 03]"
         )
     };
     assert_eq!(error(TRAIN_IMAGES, &idx(&[3], &[1, 2, 3])), message("[00, 00, 08, 01]"));
@@ -211,4 +215,86 @@ fn a_damaged_gzip_file_is_an_error() {
     bytes.truncate(bytes.len() - 9);
     let message = error(TRAIN_IMAGES, &bytes);
     assert!(message.starts_with(&format!("cannot read DIR/{TRAIN_IMAGES}: ")), "{message}");
+}
+
+fn array_of(bytes: &[u8]) -> Result<ArrayD<f64>, Error> {
+    let directory = tempfile::tempdir().unwrap();
+    write(&directory, "array", bytes);
+    read_idx_array(directory.path().join("array"))
+}
+
+#[test]
+fn every_type_is_read() {
+    let big_endian = |values: &[f64], code: u8| -> Vec<u8> {
+        let bytes = values.iter().flat_map(|&x| match code {
+            8 => vec![x as u8],
+            9 => vec![x as i8 as u8],
+            0x0b => (x as i16).to_be_bytes().to_vec(),
+            0x0c => (x as i32).to_be_bytes().to_vec(),
+            0x0d => (x as f32).to_be_bytes().to_vec(),
+            _ => x.to_be_bytes().to_vec(),
+        });
+        idx_of_type(code, &[2, 1, 2], &bytes.collect::<Vec<_>>())
+    };
+    for (code, values) in [
+        (8, [0.0, 1.0, 128.0, 255.0]),
+        (9, [0.0, -1.0, -128.0, 127.0]),
+        (0x0b, [0.0, -1.0, -32_768.0, 258.0]),
+        (0x0c, [0.0, -1.0, -2_147_483_648.0, 16_909_060.0]),
+        (0x0d, [0.5, -1e-38, f64::INFINITY, 3.0]),
+        (0x0e, [0.1, -1e-308, f64::NEG_INFINITY, 3.0]),
+    ] {
+        let array = array_of(&big_endian(&values, code)).unwrap();
+        assert_eq!(array.shape(), [2, 1, 2]);
+        let expected = values.map(|x| if code == 0x0d { f64::from(x as f32) } else { x });
+        assert_eq!(array.iter().copied().collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn an_unknown_type_and_no_axes_are_errors() {
+    for magic in [[0, 0, 10, 1], [0, 0, 8, 0], [1, 0, 8, 1], [0, 1, 8, 1]] {
+        let error = array_of(&magic).unwrap_err().to_string();
+        let expected = format!(
+            "not the IDX file expected: it starts with {magic:02x?}, not [00, 00, TYPE, AXES]"
+        );
+        assert!(error.ends_with(&expected), "{error}");
+    }
+}
+
+#[test]
+fn the_product_of_many_axes_does_not_overflow() {
+    let error = array_of(&idx(&[u32::MAX; 255], &[1, 2])).unwrap_err().to_string();
+    assert!(error.ends_with("but only 2 follow"), "{error}");
+}
+
+#[test]
+fn labels_may_be_of_any_type_but_must_be_whole_numbers() {
+    let directory = directory();
+    let short = |labels: &[i16]| {
+        let bytes: Vec<u8> = labels.iter().flat_map(|label| label.to_be_bytes()).collect();
+        idx_of_type(0x0b, &[labels.len() as u32], &bytes)
+    };
+    write(&directory, TRAIN_LABELS, &short(&[1000, -3, 7]));
+    write(&directory, TEST_LABELS, &short(&[7, 1000]));
+    let (train, test) = Dataset::read_idx(&directory).unwrap();
+    assert_eq!(train.class_names(), ["-3", "7", "1000"]);
+    assert_eq!((train.labels(), test.labels()), (&[2, 0, 1][..], &[1, 2][..]));
+
+    let halves: Vec<u8> = [7.0_f32, 0.5].iter().flat_map(|label| label.to_be_bytes()).collect();
+    write(&directory, TEST_LABELS, &idx_of_type(0x0d, &[2], &halves));
+    assert_eq!(
+        error_of(&directory),
+        format!("DIR/{TEST_LABELS}: label 1 is 0.5, not a whole number")
+    );
+}
+
+#[test]
+fn a_pixel_that_is_not_finite_is_an_error() {
+    let pixels: Vec<u8> =
+        [[1.0, f32::NAN]; 6].concat().iter().flat_map(|pixel| pixel.to_be_bytes()).collect();
+    assert_eq!(
+        error(TEST_IMAGES, &idx_of_type(0x0d, &[2, 2, 3], &pixels)),
+        format!("DIR/{TEST_IMAGES}: \"NaN\" is not a finite f32")
+    );
 }
