@@ -24,8 +24,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use downhill::prelude::*;
-use downhill::report::plot;
 use downhill::train::Graph;
+use downhill_report::plot;
 
 /// Draws the computation behind a number: a neuron, a network, and a graph too long to be drawn
 #[derive(Parser)]

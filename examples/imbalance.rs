@@ -33,9 +33,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use downhill::losses::{Error, Focal, class_weights};
 use downhill::prelude::*;
-use downhill::report::{Report, plot};
 use downhill::train::metrics::{Calibration, ConfusionMatrix, average_precision};
 use downhill::train::{self, TemperatureScaling};
+use downhill_report::{Report, plot};
 use rand::seq::SliceRandom;
 
 use lesson::observe::Record;

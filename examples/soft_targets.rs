@@ -29,8 +29,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use downhill::losses::{BinaryCrossEntropyWithLogits, Error};
 use downhill::prelude::*;
-use downhill::report::plot::{Image, Picture, images};
 use downhill::train::format_metric;
+use downhill_report::plot::{Image, Picture, images};
 
 /// Trains an autoencoder with cross-entropy and with squared error, and compares the two
 #[derive(Parser)]

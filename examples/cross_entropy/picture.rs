@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use downhill::losses::information::{Unit, cross_entropy, entropy};
-use downhill::report::plot::{Chart, Picture};
+use downhill_report::plot::{Chart, Picture};
 
 /// The truth: class 0 in so many cases, class 1 in all others.
 const TRUTH: f64 = 0.7;

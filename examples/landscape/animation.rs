@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use downhill::report::plot::{Chart, Field};
+use downhill_report::plot::{Chart, Field};
 
 use crate::logistic::Weights;
 

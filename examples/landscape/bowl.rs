@@ -4,7 +4,7 @@ use std::error::Error;
 
 use downhill::optim::Adam;
 use downhill::prelude::*;
-use downhill::report::plot::{Chart, Field};
+use downhill_report::plot::{Chart, Field};
 
 use crate::Gallery;
 use crate::animation::animate;

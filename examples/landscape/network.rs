@@ -4,7 +4,7 @@ use std::error::Error;
 
 use downhill::datasets::Csv;
 use downhill::prelude::*;
-use downhill::report::plot::{Chart, Field};
+use downhill_report::plot::{Chart, Field};
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::curvature::largest_eigenvalue;

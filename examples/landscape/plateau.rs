@@ -1,8 +1,8 @@
 //! Two losses of one model: why one is a bowl and the other has plateaus.
 
 use downhill::prelude::*;
-use downhill::report::plot::{Chart, Field};
 use downhill::tensor::hessian;
+use downhill_report::plot::{Chart, Field};
 
 use crate::Gallery;
 use crate::logistic::{Logistic, Loss, Weights};

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use downhill::prelude::*;
-use downhill::report::Report;
 use downhill::train::{History, TensorBoard};
+use downhill_report::Report;
 
 use super::Outcome;
 
@@ -34,11 +34,7 @@ const TESTS: usize = 10;
 
 impl Observe {
     /// The report, if one is wanted. Fails, before any training, if it could not be written.
-    pub fn report(
-        &self,
-        title: &str,
-        seed: u64,
-    ) -> Result<Option<Report>, downhill::report::Error> {
+    pub fn report(&self, title: &str, seed: u64) -> Result<Option<Report>, downhill_report::Error> {
         let Some(directory) = &self.report else { return Ok(None) };
         let mut report = Report::create(directory, title)?;
         report.fact("Seed", seed);
@@ -139,7 +135,7 @@ pub fn data_files(report: &mut Report, path: &Path) -> Outcome {
 }
 
 /// Writes the report and says where it is.
-pub fn write(report: Report, quiet: bool) -> Result<(), downhill::report::Error> {
+pub fn write(report: Report, quiet: bool) -> Result<(), downhill_report::Error> {
     let page = report.write()?;
     if !quiet {
         println!("report in {}", page.display());

@@ -1,7 +1,7 @@
 //! The plane as a model divides it.
 
 use downhill::prelude::*;
-use downhill::report::plot::DecisionMap;
+use downhill_report::plot::DecisionMap;
 
 /// What a model decided before training and after some of the epochs.
 pub(crate) fn decisions(moments: &[(usize, Mlp)], data: &Dataset) -> DecisionMap {
