@@ -139,6 +139,28 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! # Keeping what was learned
+//!
+//! A model is written to a file in the format safetensors, whole or not at all, and read back, by
+//! Python as well; PyTorch's files of the same module are read by the same function:
+//!
+//! ```
+//! use downhill::prelude::*;
+//!
+//! # fn main() -> Result<(), downhill::train::Error> {
+//! # let path = std::env::temp_dir().join(format!("downhill-{}.safetensors", std::process::id()));
+//! let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
+//! let model: Mlp = Mlp::new(&[64, 32, 10], &mut rng);
+//! save(&model, &path)?;
+//!
+//! let mut loaded = Mlp::new(&[64, 32, 10], &mut rng);
+//! load(&mut loaded, &path)?;
+//! assert_eq!(loaded.layers[0].weight.to_vec(), model.layers[0].weight.to_vec());
+//! # std::fs::remove_file(&path).unwrap();
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Your own
 //!
 //! A **model** is a struct whose tensors and layers [`parameters!`](tensor::parameters) names. A
@@ -215,7 +237,7 @@ pub mod prelude {
         Element, Gradients, Parameters, Tensor, grad, parameters, without_recording,
     };
     pub use downhill_train::metrics::accuracy;
-    pub use downhill_train::{ComputationGraph, Progress};
+    pub use downhill_train::{ComputationGraph, Progress, load, save};
     pub use rand::rngs::Xoshiro256PlusPlus;
     pub use rand::{Rng, RngExt, SeedableRng};
 }

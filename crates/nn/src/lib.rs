@@ -43,6 +43,6 @@ pub use module::{Module, SameInTraining};
 pub use normalization::{LayerNorm, RmsNorm};
 pub use pooling::{AvgPool2d, MaxPool2d};
 pub use sequential::Sequential;
-pub use state_dict::load_state_dict;
+pub use state_dict::{Entry, Layout, assign, load_state_dict};
 pub use transformer::TransformerBlock;
 pub use window::Pair;

@@ -64,33 +64,75 @@ pub fn load_state_dict<E: Element>(
     entries: impl IntoIterator<Item = (String, Tensor<E>)>,
     rename: impl Fn(&str) -> String,
 ) -> Result<(), Error> {
-    let mut places: BTreeMap<String, (Vec<usize>, Option<Tensor<E>>)> = BTreeMap::new();
+    assign(model, Layout::PyTorch, entries, rename)
+}
+
+/// Values from anywhere that a tensor of a model can take.
+pub trait Entry<E: Element> {
+    /// The length of each axis.
+    fn shape(&self) -> &[usize];
+
+    /// Writes the values in row-major order.
+    fn copy_to(&self, values: &mut [E]);
+}
+
+impl<E: Element> Entry<E> for Tensor<E> {
+    fn shape(&self) -> &[usize] {
+        Tensor::shape(self)
+    }
+
+    fn copy_to(&self, values: &mut [E]) {
+        values.copy_from_slice(&self.values());
+    }
+}
+
+/// Whose names and layouts the entries of a state dict have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// This crate's.
+    Downhill,
+    /// PyTorch's, which [`load_state_dict`] translates.
+    PyTorch,
+}
+
+/// Sets the tensors of a model to the `entries`, each under the name that `rename` gives it: what
+/// [`load_state_dict`] does with tensors, for entries of any kind and in either layout.
+///
+/// # Errors
+///
+/// As [`load_state_dict`].
+pub fn assign<E: Element, V: Entry<E>>(
+    model: &mut (impl Parameters<E> + ?Sized),
+    layout: Layout,
+    entries: impl IntoIterator<Item = (String, V)>,
+    rename: impl Fn(&str) -> String,
+) -> Result<(), Error> {
+    let translated = layout == Layout::PyTorch;
+    let mut places: BTreeMap<String, (Vec<usize>, Option<V>)> = BTreeMap::new();
     model.visit(Path::ROOT, &mut |path, tensor| {
         places.insert(path.to_string(), (tensor.shape().to_vec(), None));
     });
-    for (entry, tensor) in entries {
+    for (entry, values) in entries {
         let name = rename(&entry);
-        if is_or_ends_with(&name, "num_batches_tracked") {
+        if translated && is_or_ends_with(&name, "num_batches_tracked") {
             continue;
         }
-        let name = match places.contains_key(&name) {
-            true => name,
-            false => own_name(&name).unwrap_or(name),
+        let name = match translated && !places.contains_key(&name) {
+            true => own_name(&name).unwrap_or(name),
+            false => name,
         };
         let Some((shape, place)) = places.get_mut(&name) else {
             return Err(Error::Unexpected { entry, name });
         };
-        let transposed = shape.len() == 2 && is_or_ends_with(&name, "weight");
-        let expected: Vec<usize> = match transposed {
-            true => shape.iter().rev().copied().collect(),
-            false => shape.clone(),
-        };
-        if tensor.shape() != expected {
-            let found = tensor.shape().to_vec();
+        let mut expected = shape.clone();
+        if translated && is_transposed(&name, shape) {
+            expected.reverse();
+        }
+        if values.shape() != expected {
+            let found = values.shape().to_vec();
             return Err(Error::Shape { entry, name, found, expected });
         }
-        let tensor = if transposed { tensor.transpose() } else { tensor };
-        if place.replace(tensor).is_some() {
+        if place.replace(values).is_some() {
             return Err(Error::Repeated { entry, name });
         }
     }
@@ -98,11 +140,33 @@ pub fn load_state_dict<E: Element>(
         return Err(Error::Missing { name: name.clone() });
     }
     model.visit_mut(Path::ROOT, &mut |path, tensor| {
-        if let Some((_, Some(loaded))) = places.get(&path.to_string()) {
-            tensor.update(|values| values.copy_from_slice(&loaded.values()));
-        }
+        let name = path.to_string();
+        let Some((shape, Some(entry))) = places.get(&name) else { return };
+        let transposed = translated && is_transposed(&name, shape);
+        tensor.update_from(|_, values| {
+            entry.copy_to(values);
+            if transposed {
+                transpose(values, shape[0]);
+            }
+        });
     });
     Ok(())
+}
+
+/// Whether PyTorch stores the transpose of the tensor of this name: the matrix of a linear map.
+fn is_transposed(name: &str, shape: &[usize]) -> bool {
+    shape.len() == 2 && is_or_ends_with(name, "weight")
+}
+
+/// Makes a matrix of so many columns, in row-major order, one of so many rows.
+fn transpose<E: Element>(values: &mut [E], columns: usize) {
+    let original = values.to_vec();
+    for (row, line) in original.chunks(columns.max(1)).enumerate() {
+        let rows = values.len() / columns;
+        for (column, &value) in line.iter().enumerate() {
+            values[column * rows + row] = value;
+        }
+    }
 }
 
 /// The name here of a tensor inside a layer of PyTorch's, if it is another.

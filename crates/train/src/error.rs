@@ -129,10 +129,82 @@ pub enum Error {
         /// The operating system's answer.
         reason: String,
     },
+
+    /// A file that the operating system would not read.
+    #[error("cannot read {}: {reason}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's answer.
+        reason: String,
+    },
+
+    /// A file that is to hold tensors and does not.
+    #[error("{} is no safetensors file: {reason}", path.display())]
+    NotSafetensors {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// A file of tensors that is not as it was written.
+    #[error("{} is damaged: its checksum is not that of what was written", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// A file of tensors from a later version of this library.
+    #[error(
+        "{} is of format version {found}, and this program reads versions up to {newest}",
+        path.display()
+    )]
+    FormatVersion {
+        /// The file.
+        path: PathBuf,
+        /// The version it says it has.
+        found: String,
+        /// The newest that can be read.
+        newest: u32,
+    },
+
+    /// An entry of a file of tensors that is of no use.
+    #[error("{}: the entry `{entry}` {problem}", path.display())]
+    Entry {
+        /// The file.
+        path: PathBuf,
+        /// The entry's name.
+        entry: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// A file of tensors that are not those of the model.
+    #[error("{}: {source}", path.display())]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        source: downhill_nn::Error,
+    },
+
+    /// A model that is not worth being kept.
+    #[error("the model's `{name}` holds {value} and is not saved")]
+    NotFinite {
+        /// The name of the tensor.
+        name: String,
+        /// What was found in it.
+        value: f64,
+    },
 }
 
 impl Error {
     pub(crate) fn write(path: &Path, reason: &io::Error) -> Self {
         Self::Write { path: path.to_owned(), reason: reason.to_string() }
+    }
+
+    pub(crate) fn read(path: &Path, reason: &io::Error) -> Self {
+        Self::Read { path: path.to_owned(), reason: reason.to_string() }
     }
 }
