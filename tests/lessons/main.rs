@@ -6,6 +6,7 @@ mod cross_entropy;
 mod diabetes;
 mod digits;
 mod ending;
+mod first;
 mod gradients;
 mod imbalance;
 mod landscape;

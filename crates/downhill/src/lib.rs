@@ -1,9 +1,43 @@
 #![forbid(unsafe_code)]
 //! A minimal, exact and fast autodiff training framework, with cross-entropy at its heart.
 //!
-//! This page is a short guide: tensors, gradients, losses, optimizers, and how to write your own of
-//! each. Every example on it is run as a test. The whole way from data to updated weights stands in
-//! `README.md`, and a course of eleven lessons in `examples/README.md`.
+//! This page is a short guide: the whole way from data to updated weights, then tensors, gradients,
+//! losses, optimizers, and how to write your own of each. Every example on it is compiled, and all
+//! but the first are run as tests. The README leads to the course.
+//!
+//! # The loop
+//!
+//! ```no_run
+//! use downhill::prelude::*;
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
+//!     let (train, test) = Dataset::read_csv("data/digits.csv", "digit")?.split(0.8, &mut rng)?;
+//!     let standardizer = Standardizer::fit(&train);
+//!     let (train, test) = (standardizer.transform(&train), standardizer.transform(&test));
+//!     println!("{} images to train on, {} to test on", train.len(), test.len());
+//!
+//!     let mut model = Mlp::new(&[64, 32, 10], &mut rng);
+//!     let mut optimizer = Sgd::new(0.05).momentum(0.9);
+//!     let cross_entropy = CrossEntropy::new();
+//!
+//!     for epoch in 1..=20 {
+//!         let mut total = 0.0;
+//!         for batch in train.batches(32, &mut rng) {
+//!             let logits = model.forward(&batch.features);
+//!             let loss = cross_entropy.forward(&logits, &batch.labels)?;
+//!             let gradients = loss.backward();
+//!             optimizer.step(&mut model, &gradients)?;
+//!             total += loss.item() * batch.labels.len() as f32;
+//!         }
+//!         println!("epoch {epoch:2}: training loss {:.4} nats", total / train.len() as f32);
+//!     }
+//!
+//!     let logits = without_recording(|| model.forward(&test.full_batch().features));
+//!     println!("test accuracy {:.4}", accuracy(&logits.argmax(-1), test.labels())?);
+//!     Ok(())
+//! }
+//! ```
 //!
 //! # Tensors
 //!
