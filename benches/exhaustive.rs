@@ -13,7 +13,7 @@ use std::array;
 use std::process::ExitCode;
 use std::thread;
 
-use downhill::kernels::{Arithmetic, Elementary, Kernel, Vectorized, vectorize_arithmetic};
+use downhill::kernels::{Arithmetic, Elementary, Vectorized, vectorize_arithmetic};
 use timing::Cases;
 
 /// How many numbers are computed at once.

@@ -5,12 +5,15 @@ use std::iter::Sum;
 
 use num_traits::{Float, FloatConst, NumAssign};
 
-use crate::Kernel;
+use crate::buffers::Pooled;
+use crate::functions::elementary::Elementary;
+use crate::product::multiply::Multiply;
 
 /// A floating-point number that a tensor can hold: `f32` or `f64`.
 ///
 /// The trait is sealed. It carries what generic numeric code needs (all of
-/// [`num_traits::Float`]) and conversions by which constants are written:
+/// [`num_traits::Float`]), the [elementary functions](Elementary) in a form that vectorises, and
+/// conversions by which constants are written:
 ///
 /// ```
 /// use downhill_kernels::Element;
@@ -21,7 +24,19 @@ use crate::Kernel;
 /// assert_eq!(half(3.0_f32), 1.5);
 /// ```
 pub trait Element:
-    Float + FloatConst + NumAssign + Sum + Default + Debug + Display + Send + Sync + Kernel + 'static
+    Float
+    + FloatConst
+    + NumAssign
+    + Sum
+    + Default
+    + Debug
+    + Display
+    + Send
+    + Sync
+    + Elementary
+    + Pooled
+    + Multiply
+    + 'static
 {
     /// The nearest number of this type to `value`.
     fn from_f64(value: f64) -> Self;

@@ -2,26 +2,10 @@
 
 use std::mem::MaybeUninit;
 
-use super::{Arithmetic, Kernel, Vectorized, free_threads, join, vectorize, vectorize_arithmetic};
+use crate::buffers::uninitialized;
 use crate::element::Element;
-
-/// A vector of `len` values that `fill` writes, every one of them.
-///
-/// # Safety
-///
-/// `fill` must initialise the whole slice it is handed.
-pub unsafe fn uninitialized<E: Kernel>(
-    len: usize,
-    fill: impl FnOnce(&mut [MaybeUninit<E>]),
-) -> Vec<E> {
-    let mut values = E::pool().take(len);
-    values.clear();
-    fill(&mut values.spare_capacity_mut()[..len]);
-    // SAFETY: the capacity is at least `len`, and the caller promises that `fill` has
-    // initialised so many values.
-    unsafe { values.set_len(len) };
-    values
-}
+use crate::threads::halves::split_in_halves;
+use crate::vectorize::{Arithmetic, Vectorized, vectorize, vectorize_arithmetic};
 
 /// From this many values on, a loop that does little more than read and write them is shared among
 /// threads.
@@ -45,49 +29,10 @@ impl<E, F: Fn(E) -> E + Copy + Sync> Function<E> for F {
     }
 }
 
-/// Slices of one length that are cut alike.
-trait Slices: Send + Sized {
-    fn halves(self, middle: usize) -> (Self, Self);
-}
-
-impl<T: Sync> Slices for &[T] {
-    fn halves(self, middle: usize) -> (Self, Self) {
-        self.split_at(middle)
-    }
-}
-
-impl<T: Send> Slices for &mut [T] {
-    fn halves(self, middle: usize) -> (Self, Self) {
-        self.split_at_mut(middle)
-    }
-}
-
-impl<A: Slices, B: Slices> Slices for (A, B) {
-    fn halves(self, middle: usize) -> (Self, Self) {
-        let ((a, more_a), (b, more_b)) = (self.0.halves(middle), self.1.halves(middle));
-        ((a, b), (more_a, more_b))
-    }
-}
-
-/// Runs `f` on all of the slices, or on parts of them on several threads.
-fn share<S: Slices>(len: usize, slices: S, f: &(impl Fn(S) + Sync)) {
-    share_from(WORTH_THREADS, len, slices, f);
-}
-
-/// [`share`], where so many values are worth threads.
-fn share_from<S: Slices>(worth: usize, len: usize, slices: S, f: &(impl Fn(S) + Sync)) {
-    if len < worth || free_threads() < 2 {
-        return f(slices);
-    }
-    let middle = len / 2;
-    let (first, second) = slices.halves(middle);
-    join(|| share_from(worth, middle, first, f), || share_from(worth, len - middle, second, f));
-}
-
 /// The value of a function at each x.
-pub fn map<E: Kernel, F: Function<E>>(x: &[E], function: F) -> Vec<E> {
+pub fn map<E: Element, F: Function<E>>(x: &[E], function: F) -> Vec<E> {
     struct Map<'a, E, F>(&'a mut [MaybeUninit<E>], &'a [E], F);
-    impl<E: Kernel, F: Function<E>> Vectorized for Map<'_, E, F> {
+    impl<E: Element, F: Function<E>> Vectorized for Map<'_, E, F> {
         type Output = ();
 
         #[inline(always)]
@@ -103,11 +48,11 @@ pub fn map<E: Kernel, F: Function<E>>(x: &[E], function: F) -> Vec<E> {
     let worth = WORTH_THREADS >> F::COST;
     // SAFETY: the two slices have the same length and are cut alike, so that every value is
     // written.
-    unsafe { uninitialized(x.len(), |out| share_from(worth, x.len(), (out, x), &write)) }
+    unsafe { uninitialized(x.len(), |out| split_in_halves(x.len(), worth, (out, x), write)) }
 }
 
 /// Replaces each value by `f` of it.
-pub fn map_in_place<E: Kernel>(x: &mut [E], f: impl Fn(E) -> E + Sync) {
+pub fn map_in_place<E: Element>(x: &mut [E], f: impl Fn(E) -> E + Sync) {
     let change = |x: &mut [E]| {
         vectorize(
             #[inline(always)]
@@ -118,11 +63,11 @@ pub fn map_in_place<E: Kernel>(x: &mut [E], f: impl Fn(E) -> E + Sync) {
             },
         );
     };
-    share(x.len(), x, &change);
+    split_in_halves(x.len(), WORTH_THREADS, x, change);
 }
 
 /// `f` of each pair of values.
-pub fn zip<E: Kernel>(x: &[E], y: &[E], f: impl Fn(E, E) -> E + Sync) -> Vec<E> {
+pub fn zip<E: Element>(x: &[E], y: &[E], f: impl Fn(E, E) -> E + Sync) -> Vec<E> {
     assert_eq!(x.len(), y.len(), "zip takes slices of one length");
     type Zipped<'a, E> = (&'a mut [MaybeUninit<E>], (&'a [E], &'a [E]));
     let write = |(out, (x, y)): Zipped<'_, E>| {
@@ -136,11 +81,15 @@ pub fn zip<E: Kernel>(x: &[E], y: &[E], f: impl Fn(E, E) -> E + Sync) -> Vec<E> 
         );
     };
     // SAFETY: all slices have the same length and are cut alike, so that every value is written.
-    unsafe { uninitialized(x.len(), |out| share(x.len(), (out, (x, y)), &write)) }
+    unsafe {
+        uninitialized(x.len(), |out| {
+            split_in_halves(x.len(), WORTH_THREADS, (out, (x, y)), write);
+        })
+    }
 }
 
 /// Replaces each value `x` by `f(x, y)`.
-pub fn zip_in_place<E: Kernel>(x: &mut [E], y: &[E], f: impl Fn(E, E) -> E + Sync) {
+pub fn zip_in_place<E: Element>(x: &mut [E], y: &[E], f: impl Fn(E, E) -> E + Sync) {
     assert_eq!(x.len(), y.len(), "zip_in_place takes slices of one length");
     let change = |(x, y): (&mut [E], &[E])| {
         vectorize(
@@ -152,7 +101,7 @@ pub fn zip_in_place<E: Kernel>(x: &mut [E], y: &[E], f: impl Fn(E, E) -> E + Syn
             },
         );
     };
-    share(x.len(), (x, y), &change);
+    split_in_halves(x.len(), WORTH_THREADS, (x, y), change);
 }
 
 /// Each gradient times the slope at its x.
@@ -175,7 +124,7 @@ pub fn times_slope<E: Element, F: Function<E>>(gradient: &[E], x: &[E], slope: F
     let worth = WORTH_THREADS >> F::COST;
     // SAFETY: all slices have the same length and are cut alike, so that every value is written.
     unsafe {
-        uninitialized(x.len(), |out| share_from(worth, x.len(), (out, (gradient, x)), &write))
+        uninitialized(x.len(), |out| split_in_halves(x.len(), worth, (out, (gradient, x)), write))
     }
 }
 

@@ -1,10 +1,11 @@
 //! Sums in a fixed order, with an error that grows with the logarithm of the length.
 
 use crate::element::Element;
+use crate::lanes::{self, LANES};
+use crate::map::zip_in_place;
+use crate::threads::halves::reduce_in_halves;
+use crate::vectorize::vectorize;
 
-use super::vectorize;
-
-const LANES: usize = 16;
 /// Up to this many terms are added up one after the other in each lane.
 const BLOCK: usize = 64 * LANES;
 
@@ -15,27 +16,7 @@ pub fn sum<E: Element>(x: &[E]) -> E {
         let middle = (x.len() / 2).next_multiple_of(BLOCK);
         return sum(&x[..middle]) + sum(&x[middle..]);
     }
-    vectorize(|| {
-        let mut lanes = [E::zero(); LANES];
-        let (chunks, rest) = x.as_chunks::<LANES>();
-        for chunk in chunks {
-            for (lane, &x) in lanes.iter_mut().zip(chunk) {
-                *lane += x;
-            }
-        }
-        for (lane, &x) in lanes.iter_mut().zip(rest) {
-            *lane += x;
-        }
-        let mut width = LANES / 2;
-        while width > 0 {
-            for lane in 0..width {
-                let other = lanes[lane + width];
-                lanes[lane] += other;
-            }
-            width /= 2;
-        }
-        lanes[0]
-    })
+    vectorize(|| lanes::sum(x, x, |x, _| x))
 }
 
 /// The sum of each column of a row-major matrix with `columns` columns.
@@ -57,7 +38,7 @@ fn add_columns<E: Element>(x: &[E], sums: &mut [E]) {
         add_columns(first, sums);
         let mut second_sums = vec![E::zero(); columns];
         add_columns(second, &mut second_sums);
-        super::zip_in_place(sums, &second_sums, |a, b| a + b);
+        zip_in_place(sums, &second_sums, |a, b| a + b);
         return;
     }
     vectorize(
@@ -107,6 +88,39 @@ fn sum_block<E: Element>(x: &[E], columns: usize, rows: usize) -> [E; LANES] {
     even
 }
 
+/// From this many values on, [`dot`] and [`all_finite`] share their work among threads: to hand half
+/// of it to one that is awake takes a microsecond or two, to get through that many takes several.
+const WORTH_THREADS: usize = 1 << 15;
+
+/// Whether no value is NaN or an infinity.
+pub fn all_finite<E: Element>(values: &[E]) -> bool {
+    // Without a branch in it the loop vectorises: reading on costs less than stopping early.
+    let all_finite = |values: &[E]| {
+        vectorize(
+            #[inline(always)]
+            || values.iter().fold(true, |finite, value| finite & value.is_finite()),
+        )
+    };
+    reduce_in_halves(values.len(), WORTH_THREADS, values, all_finite, |a, b| a && b)
+}
+
+/// Σ x · y, summed in `f64` and in a fixed order.
+///
+/// # Panics
+///
+/// If the lengths differ.
+pub fn dot<E: Element>(x: &[E], y: &[E]) -> f64 {
+    assert_eq!(x.len(), y.len(), "a dot product takes slices of one length");
+    let product = |sum: f64, x: E, y: E| sum + x.as_f64() * y.as_f64();
+    let dot = |(x, y): (&[E], &[E])| {
+        vectorize(
+            #[inline(always)]
+            || lanes::fold_pairs::<_, _, _, LANES>(x, y, 0.0, product).iter().sum(),
+        )
+    };
+    reduce_in_halves(x.len(), WORTH_THREADS, (x, y), dot, |a, b| a + b)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,5 +149,37 @@ mod tests {
         assert!((f64::from(sum(&x)) - truth).abs() < 1e-6 * truth);
         let columns = sum_columns(&x, 1);
         assert!((f64::from(columns[0]) - truth).abs() < 1e-5 * truth);
+    }
+
+    const SIZES: [usize; 9] =
+        [0, 1, 15, 16, 17, 33, WORTH_THREADS - 1, WORTH_THREADS, 2 * WORTH_THREADS + 5];
+
+    #[test]
+    fn a_dot_product_equals_the_plain_loop_on_ragged_sizes() {
+        for len in SIZES {
+            // Small integers add up exactly in any order.
+            let x: Vec<f32> = (0..len).map(|i| (i % 7) as f32 - 2.0).collect();
+            let y: Vec<f32> = (0..len).map(|i| (i % 5) as f32 - 1.0).collect();
+            let expected: f32 = x.iter().zip(&y).map(|(x, y)| x * y).sum();
+            assert_eq!(dot(&x, &y), f64::from(expected), "{len} values");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_not_finite_is_found_anywhere() {
+        for len in SIZES {
+            let mut values: Vec<f32> = (0..len).map(|i| i as f32 - 20.0).collect();
+            assert!(all_finite(&values), "{len} values");
+            for at in [0, 1, len / 2, len.saturating_sub(2), len.saturating_sub(1)] {
+                if at < len {
+                    for bad in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                        let good = std::mem::replace(&mut values[at], bad);
+                        assert!(!all_finite(&values), "{bad} at {at} of {len}");
+                        values[at] = good;
+                    }
+                }
+            }
+        }
+        assert!(all_finite(&[f64::MAX, f64::MIN, f64::MIN_POSITIVE, 5e-324, -0.0]));
     }
 }

@@ -1,32 +1,8 @@
 //! The log-sum-exp of a row.
 
-use super::{Arithmetic, Vectorized, vectorize_arithmetic};
 use crate::element::Element;
-
-const LANES: usize = 16;
-
-/// The largest value of a row: −∞ of an empty one, NaN if any value is.
-#[inline(always)]
-pub fn maximum<E: Element>(row: &[E]) -> E {
-    let mut lanes = [E::neg_infinity(); LANES];
-    let (chunks, rest) = row.as_chunks::<LANES>();
-    for chunk in chunks {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane = keep_larger(*lane, x);
-        }
-    }
-    for (lane, &x) in lanes.iter_mut().zip(rest) {
-        *lane = keep_larger(*lane, x);
-    }
-    lanes.into_iter().fold(E::neg_infinity(), keep_larger)
-}
-
-/// The larger of two, or NaN once one was NaN.
-#[inline(always)]
-fn keep_larger<E: Element>(max: E, x: E) -> E {
-    // A NaN `max` compares false with everything and stays; a NaN `x` is taken by the second test.
-    if x > max || x.is_nan() { x } else { max }
-}
+use crate::lanes::{LANES, maximum};
+use crate::vectorize::{Arithmetic, Vectorized, vectorize_arithmetic};
 
 /// Writes e^(x − max) of a row, none of which is above `max`, to `out`. Their sum.
 #[inline(always)]

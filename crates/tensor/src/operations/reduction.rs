@@ -169,7 +169,9 @@ impl<E: Element> Tensor<E> {
     /// If an axis is out of range, named twice, or empty.
     #[track_caller]
     pub fn max_axes(&self, axes: impl Into<Axes>) -> Self {
-        self.extremum("max", &axes.into(), |row| kernels::vectorize(|| kernels::maximum(row)))
+        self.extremum("max", &axes.into(), |row| {
+            kernels::vectorize(|| kernels::lanes::maximum(row))
+        })
     }
 
     /// The smallest value, of shape `[]`; NaN if any is. Equal ones share the gradient.

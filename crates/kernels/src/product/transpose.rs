@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use crate::element::Element;
-
 /// The copy is made in blocks of so many rows and columns.
 const BLOCK: usize = 4;
 
@@ -14,7 +12,7 @@ const BLOCK: usize = 4;
 ///
 /// The matrix must be there, and room for its copy.
 #[inline(always)]
-pub(super) unsafe fn copy_to_rows<E: Element>(
+pub(super) unsafe fn copy_to_rows<E: Copy>(
     from: *const E,
     strides: [isize; 2],
     to: *mut E,

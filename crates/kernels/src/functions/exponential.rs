@@ -16,7 +16,7 @@
 //! terms, and what their sum and r lose by rounding is added to the third.
 
 use super::polynomial::polynomial;
-use super::{Arithmetic, Separate};
+use crate::vectorize::{Arithmetic, Separate};
 
 /// Implements `exponential`, `exponential_m1` and `decay` on a float type from its constants.
 macro_rules! exponential {
@@ -137,9 +137,9 @@ exponential!(
 
 #[cfg(test)]
 mod tests {
-    use super::super::Fused;
-    use super::super::elementary::tests::error_in_ulps;
+    use super::super::error_in_ulps;
     use super::*;
+    use crate::vectorize::Fused;
 
     #[test]
     fn exponential_in_f32_is_within_one_ulp() {

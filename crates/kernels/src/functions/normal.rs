@@ -12,42 +12,7 @@
 
 use super::exponential::{decay_f32, decay_f64};
 use super::polynomial::polynomial;
-use super::{Arithmetic, Function};
-use crate::element::Element;
-
-/// Φ(x).
-#[derive(Clone, Copy)]
-pub struct NormalCdf;
-
-/// φ(x).
-#[derive(Clone, Copy)]
-pub struct NormalDensity;
-
-/// x · Φ(x), the Gaussian error linear unit.
-#[derive(Clone, Copy)]
-pub struct Gelu;
-
-/// Φ(x) + x · φ(x), the derivative of the Gaussian error linear unit.
-#[derive(Clone, Copy)]
-pub struct GeluSlope;
-
-macro_rules! function {
-    ($name:ident, $f:expr) => {
-        impl<E: Element> Function<E> for $name {
-            const COST: u32 = 3;
-
-            #[inline(always)]
-            fn at<A: Arithmetic>(self, x: E) -> E {
-                let (cdf, density) = x.normal::<A>();
-                $f(x, cdf, density)
-            }
-        }
-    };
-}
-function!(NormalCdf, |_, cdf, _| cdf);
-function!(NormalDensity, |_, _, density| density);
-function!(Gelu, |x, cdf, _| x * cdf);
-function!(GeluSlope, |x, cdf, density| cdf + x * density);
+use crate::vectorize::Arithmetic;
 
 #[inline(always)]
 pub(super) fn normal_f64<A: Arithmetic>(x: f64) -> (f64, f64) {
@@ -98,8 +63,8 @@ pub(super) fn normal_f32<A: Arithmetic>(x: f32) -> (f32, f32) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Fused, Separate, map};
     use super::*;
+    use crate::vectorize::{Fused, Separate};
 
     fn the_relative_errors_in_f32_stay_below_those_documented<A: Arithmetic>() {
         for step in -125_000..=60_000 {
@@ -117,19 +82,5 @@ mod tests {
     fn the_relative_errors_in_f32_stay_below_those_documented_with_either_arithmetic() {
         the_relative_errors_in_f32_stay_below_those_documented::<Fused>();
         the_relative_errors_in_f32_stay_below_those_documented::<Separate>();
-    }
-
-    #[test]
-    fn limits_are_those_of_the_functions() {
-        let limits = [f32::NEG_INFINITY, -20.0, -0.0, 0.0, 20.0, f32::INFINITY];
-        assert_eq!(map(&limits, NormalCdf), [0.0, 0.0, 0.5, 0.5, 1.0, 1.0]);
-        let limits = [-20.0, -0.0, 0.0, 20.0];
-        assert_eq!(map(&limits, Gelu), [0.0, 0.0, 0.0, 20.0_f32]);
-        assert_eq!(map(&limits, GeluSlope), [0.0, 0.5, 0.5, 1.0_f32]);
-        for x in [f32::NAN, -f32::NAN] {
-            assert!(map(&[x], NormalCdf)[0].is_nan());
-            assert!(map(&[x], Gelu)[0].is_nan());
-            assert!(map(&[x], GeluSlope)[0].is_nan());
-        }
     }
 }

@@ -9,7 +9,7 @@
 //! ln(1 + x) is the logarithm of the rounded sum and, to the first order, what rounding took from
 //! it.
 
-use super::Arithmetic;
+use crate::vectorize::Arithmetic;
 
 /// Implements `logarithm` and `logarithm_1p` on a float type from its constants.
 macro_rules! logarithm {

@@ -2,17 +2,16 @@
 
 use std::sync::LazyLock;
 
+use num_traits::Float;
 use pulp::{Arch, NullaryFnOnce, Scalar, Simd, WithSimd};
 
-use crate::element::Element;
-
 /// In bytes.
-pub(super) const CACHE_LINE: usize = 64;
+pub(crate) const CACHE_LINE: usize = 64;
 
 /// How x · y + z is computed: what the processor is good at.
 pub trait Arithmetic: Copy + 'static {
     /// x · y + z
-    fn multiply_add<E: Element>(x: E, y: E, z: E) -> E;
+    fn multiply_add<E: Float>(x: E, y: E, z: E) -> E;
 }
 
 /// In one instruction that rounds once.
@@ -25,14 +24,14 @@ pub struct Separate;
 
 impl Arithmetic for Fused {
     #[inline(always)]
-    fn multiply_add<E: Element>(x: E, y: E, z: E) -> E {
+    fn multiply_add<E: Float>(x: E, y: E, z: E) -> E {
         x.mul_add(y, z)
     }
 }
 
 impl Arithmetic for Separate {
     #[inline(always)]
-    fn multiply_add<E: Element>(x: E, y: E, z: E) -> E {
+    fn multiply_add<E: Float>(x: E, y: E, z: E) -> E {
         x * y + z
     }
 }
@@ -54,7 +53,7 @@ pub trait Vectorized {
 /// `vectorize(#[inline(always)] || { … })`.
 ///
 /// ```
-/// use downhill_kernels::{Kernel, vectorize};
+/// use downhill_kernels::{Elementary, vectorize};
 ///
 /// let mut values = vec![0.0_f32; 100];
 /// vectorize(|| {
@@ -101,7 +100,7 @@ pub fn vectorize_arithmetic<K: Vectorized>(kernel: K) -> K::Output {
 
 /// Runs `operation` with the widest vector instructions that this processor has.
 #[inline(always)]
-pub(super) fn dispatch<O: WithSimd>(operation: O) -> O::Output {
+pub(crate) fn dispatch<O: WithSimd>(operation: O) -> O::Output {
     match *PORTABLE {
         true => operation.with_simd(Scalar),
         false => Arch::new().dispatch(operation),
@@ -119,14 +118,14 @@ pub fn prefetch<T>(address: *const T) {
 
 /// How near to the processor.
 #[derive(Clone, Copy)]
-pub(super) enum Cache {
+pub(crate) enum Cache {
     First,
     Second,
 }
 
 /// [`prefetch`] of the cache line that has the address.
 #[inline(always)]
-pub(super) fn prefetch_line<T>(address: *const T, cache: Cache) {
+pub(crate) fn prefetch_line<T>(address: *const T, cache: Cache) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};

@@ -5,6 +5,7 @@
 //! array costs more than the arithmetic done on it. So the buffers of dropped tensors are kept
 //! here, as many as were ever in use at once, and handed out again.
 
+use std::mem::MaybeUninit;
 use std::sync::{Mutex, PoisonError};
 
 /// Smaller buffers are left to the allocator, which keeps them itself.
@@ -65,12 +66,12 @@ fn class_len(class: usize) -> usize {
 }
 
 impl<E: Copy> Pool<E> {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(Mutex::new(Kept { classes: [const { Vec::new() }; CLASSES], bytes: 0, lent: 0 }))
     }
 
     /// A buffer for `len` values, which it need not hold yet. Those it holds are old ones.
-    pub(super) fn take(&self, len: usize) -> Vec<E> {
+    pub(crate) fn take(&self, len: usize) -> Vec<E> {
         if len * size_of::<E>() < LARGE {
             return Vec::with_capacity(len);
         }
@@ -93,7 +94,7 @@ impl<E: Copy> Pool<E> {
 
     /// Keeps a buffer for the next that asks, if no more come back than went out: what was made
     /// elsewhere would pile up here.
-    pub(super) fn give(&self, buffer: Vec<E>) {
+    pub(crate) fn give(&self, buffer: Vec<E>) {
         let bytes = buffer.capacity() * size_of::<E>();
         if bytes < LARGE {
             return;
@@ -136,6 +137,37 @@ fn prefer_huge_pages<T>(memory: &mut [T]) {
     }
     #[cfg(not(target_os = "linux"))]
     let _ = memory;
+}
+
+/// `len` values for a kernel to overwrite. What they are at first is unspecified: the buffer may
+/// be one that a dropped tensor gave back.
+pub fn buffer<T: Pooled>(len: usize) -> Vec<T> {
+    let mut values = T::pool().take(len);
+    values.resize(len, T::default());
+    values
+}
+
+/// Keeps the memory of values that are no longer needed for the next [`buffer`].
+pub fn recycle<T: Pooled>(values: Vec<T>) {
+    T::pool().give(values);
+}
+
+/// A vector of `len` values that `fill` writes, every one of them.
+///
+/// # Safety
+///
+/// `fill` must initialise the whole slice it is handed.
+pub(crate) unsafe fn uninitialized<T: Pooled>(
+    len: usize,
+    fill: impl FnOnce(&mut [MaybeUninit<T>]),
+) -> Vec<T> {
+    let mut values = T::pool().take(len);
+    values.clear();
+    fill(&mut values.spare_capacity_mut()[..len]);
+    // SAFETY: the capacity is at least `len`, and the caller promises that `fill` has
+    // initialised so many values.
+    unsafe { values.set_len(len) };
+    values
 }
 
 #[cfg(test)]

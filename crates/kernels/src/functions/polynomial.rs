@@ -1,14 +1,15 @@
 //! Polynomials.
 
-use super::Arithmetic;
-use crate::element::Element;
+use num_traits::Float;
+
+use crate::vectorize::Arithmetic;
 
 /// The sum of coefficientₖ · xᵏ, given x².
 ///
 /// Neighbouring terms are put together first, all pairs at the same time, and then summed up by
 /// Horner's rule in x²: about half as many operations wait for one another as by that rule in x.
 #[inline(always)]
-pub(super) fn polynomial<A: Arithmetic, E: Element, const N: usize>(
+pub(super) fn polynomial<A: Arithmetic, E: Float, const N: usize>(
     coefficients: [E; N],
     x: E,
     square: E,
@@ -27,8 +28,8 @@ pub(super) fn polynomial<A: Arithmetic, E: Element, const N: usize>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Fused, Separate};
     use super::*;
+    use crate::vectorize::{Fused, Separate};
 
     fn is_the_sum_of_its_terms<const N: usize>() {
         let coefficients: [f64; N] = std::array::from_fn(|k| k as f64 - 2.0);

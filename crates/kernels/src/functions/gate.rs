@@ -1,84 +1,8 @@
-//! tanh x, σ(x) = 1 / (1 + e⁻ˣ), ln(1 + eˣ) and x · σ(a · x + b · x³) in a form that vectorises.
-//!
-//! All come from an exponential that is not above 1, so that nothing overflows. The
-//! hyperbolic tangent of z = |x|, which gets the sign of x, is
-//!
-//! - up to z = 0.6, z + z³ · p(z²), where p is the polynomial with the least relative error in
-//!   tanh z (Remez's algorithm; the error is below 2⁻²⁸ in `f32` and 2⁻⁶² in `f64`);
-//! - beyond, 1 − 2t / (1 + t) with t = e^(−2z).
+//! Gates: x · σ(a · x + b · x³), of which SiLU and the approximation of GELU are made.
 
-use super::exponential::{decay_f32, decay_f64};
-use super::polynomial::polynomial;
-use super::{Arithmetic, Function};
 use crate::element::Element;
-
-/// Implements `hyperbolic_tangent` on a float type from its constants.
-macro_rules! hyperbolic_tangent {
-    ($float:ident, $name:ident, $decay:ident, $coefficients:expr) => {
-        #[inline(always)]
-        pub(super) fn $name<A: Arithmetic>(x: $float) -> $float {
-            let z = x.abs();
-            let square = z * z;
-            let p = polynomial::<A, _, _>($coefficients, square, square * square);
-            let near = A::multiply_add(z * square, p, z);
-            let t = $decay::<A>(-2.0 * z);
-            let far = 1.0 - (t + t) / (1.0 + t);
-            // NaN fails the comparison, and is one in `far`.
-            (if z <= 0.6 { near } else { far }).copysign(x)
-        }
-    };
-}
-
-hyperbolic_tangent!(
-    f32,
-    hyperbolic_tangent_f32,
-    decay_f32,
-    [-0.333_333, 0.133_319_24, -5.378_383_4e-2, 2.079_597_7e-2, -5.895_163e-3]
-);
-
-hyperbolic_tangent!(
-    f64,
-    hyperbolic_tangent_f64,
-    decay_f64,
-    [
-        -0.33333333333333326,
-        0.1333333333333176,
-        -5.396825396721095e-2,
-        2.1869488501406548e-2,
-        -8.863234849890496e-3,
-        3.5921195380285956e-3,
-        -1.4557632553188439e-3,
-        5.896185849395185e-4,
-        -2.3750229039790167e-4,
-        9.247058572941602e-5,
-        -3.115914162293536e-5,
-        6.494597052739586e-6
-    ]
-);
-
-/// σ(x).
-#[inline(always)]
-pub(super) fn sigmoid<A: Arithmetic, E: Element>(x: E) -> E {
-    sigmoids::<A, E>(x).0
-}
-
-/// σ(x) and σ(−x), from e^(−|x|): the lesser is q = e^(−|x|) / (1 + e^(−|x|)) and the larger
-/// 1 − q. The lesser is computed as e^(−|x|) · (1 − q): the quotient itself would have an error of
-/// 2.4 units in the last place.
-#[inline(always)]
-fn sigmoids<A: Arithmetic, E: Element>(x: E) -> (E, E) {
-    let small = (-x.abs()).exponential_with::<A>();
-    let q = small / (E::one() + small);
-    let (lesser, larger) = (A::multiply_add(-small, q, small), E::one() - q);
-    if x < E::zero() { (lesser, larger) } else { (larger, lesser) }
-}
-
-/// ln(1 + eˣ), from e^(−|x|).
-#[inline(always)]
-pub(super) fn softplus<A: Arithmetic, E: Element>(x: E) -> E {
-    let positive = if x < E::zero() { E::zero() } else { x };
-    positive + (-x.abs()).exponential_with::<A>().logarithm_1p::<A>()
-}
+use crate::map::Function;
+use crate::vectorize::Arithmetic;
 
 /// x · σ(linear · x + cubic · x³), a gate that opens with x.
 #[derive(Clone, Copy)]
@@ -101,7 +25,7 @@ impl<E: Element> Gate<E> {
         // NaN passes both comparisons.
         let x = if x > far { far } else { x };
         let x = if x < -far { -far } else { x };
-        (x, sigmoids::<A, E>(x * A::multiply_add(self.cubic, x * x, self.linear)))
+        (x, (x * A::multiply_add(self.cubic, x * x, self.linear)).sigmoids::<A>())
     }
 }
 
@@ -130,8 +54,8 @@ impl<E: Element> Function<E> for GateSlope<E> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::map;
     use super::*;
+    use crate::map::map;
 
     fn gates_and_slopes_are_those_of_the_formula<E: Element>(tolerance: f64) {
         for (linear, cubic) in [(1.0, 0.0), (1.6, 0.07)] {

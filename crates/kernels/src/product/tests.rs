@@ -1,5 +1,8 @@
-use super::*;
-use ndarray::{array, s};
+use ndarray::{Array2, ArrayView2, ShapeBuilder, array, s};
+
+use super::matmul::{affine, linear, matmul, matmul_onto, matmul_part};
+use super::multiply::{SMALL, WORTH_THREADS};
+use crate::element::Element;
 
 #[test]
 fn a_reversed_view_is_multiplied_as_it_reads() {
@@ -99,4 +102,72 @@ fn a_product_without_terms_is_zero_and_accumulates_nothing() {
     let mut sum = vec![1.0; 6];
     matmul_onto(&mut sum, x.view(), y.view());
     assert_eq!(sum, [1.0; 6]);
+}
+
+/// Small integers, which add up exactly in any order.
+fn numbers<E: Element>(count: usize, step: usize) -> Vec<E> {
+    (0..count).map(|i| E::from_f64((i * step % 13) as f64 - 6.0)).collect()
+}
+
+/// A matrix of every layout: dense in rows, dense in columns, and a part of a larger one.
+fn layouts<E: Element>(values: &[E], [rows, columns]: [usize; 2]) -> [ArrayView2<'_, E>; 3] {
+    let view = |strides| {
+        ArrayView2::from_shape((rows, columns).strides(strides), values)
+            .expect("the values reach to the end of the matrix")
+    };
+    [view((columns, 1)), view((1, rows)), view((columns + 3, 1))]
+}
+
+fn products_equal_plain_loops<E: Element>() {
+    for rows in [1, 2, 3, 5, 6, 7, 8, 13, 16] {
+        for columns in [1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 70] {
+            for inner in [0, 1, 2, 5, 20] {
+                check_product::<E>([rows, inner, columns]);
+            }
+        }
+    }
+    // Of several panels, which are copied.
+    for shape in [[48, 129, 65], [61, 300, 100], [50, 513, 31]] {
+        check_product::<E>(shape);
+    }
+}
+
+fn check_product<E: Element>([rows, inner, columns]: [usize; 3]) {
+    let (x, y) = (numbers(rows * (inner + 3), 7), numbers((inner + 1) * (columns + 3), 5));
+    let bias = numbers::<E>(columns, 3);
+    for left in layouts(&x, [rows, inner]) {
+        for right in layouts(&y, [inner, columns]) {
+            let expected = Array2::from_shape_fn((rows, columns), |(row, column)| {
+                (0..inner).map(|k| left[[row, k]] * right[[k, column]]).sum::<E>()
+            });
+            assert_eq!(matmul(left, right), expected, "{left:?} × {right:?}");
+            let mut larger = Array2::from_elem((rows, columns + 2), E::one());
+            let part = larger.slice_mut(ndarray::s![.., 1..=columns]);
+            matmul_part(part, left, right, true, &x);
+            let mut expected_larger = Array2::from_elem((rows, columns + 2), E::one());
+            let mut part = expected_larger.slice_mut(ndarray::s![.., 1..=columns]);
+            part += &expected;
+            assert_eq!(larger, expected_larger, "1 + {left:?} × {right:?}");
+            let mut with_bias = expected;
+            for mut row in with_bias.rows_mut() {
+                row.iter_mut().zip(&bias).for_each(|(value, &bias)| *value += bias);
+            }
+            let found = affine(left, right, &bias);
+            assert_eq!(found, with_bias.into_raw_vec_and_offset().0, "{left:?} × {right:?} + b");
+        }
+    }
+}
+
+#[test]
+fn products_equal_plain_loops_on_ragged_sizes_in_every_layout() {
+    products_equal_plain_loops::<f32>();
+    products_equal_plain_loops::<f64>();
+}
+
+#[test]
+fn what_lies_beyond_a_row_does_not_leak_into_the_product() {
+    let x = Array2::<f32>::ones((3, 4));
+    let y = Array2::from_shape_fn((4, 6), |(_, j)| if j < 5 { 2.0 } else { f32::NAN });
+    let product = matmul(x.view(), y.slice(ndarray::s![.., ..5]));
+    assert_eq!(product, Array2::from_elem((3, 5), 8.0));
 }

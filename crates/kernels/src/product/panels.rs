@@ -1,31 +1,20 @@
 //! Panels of the right operand of a product in tiles: some vectors of its columns, and so many rows
 //! that they stay in the first-level cache while all rows of the left operand go by.
 
-use super::dispatch::CACHE_LINE;
-use super::matmul::{Product, Start};
-use super::tiles::{Ahead, Vectors};
+use num_traits::Float;
+
+use super::operands::{Product, Start};
+use super::tiles::{Ahead, Panel};
 use super::transpose::copy_to_rows;
-use crate::element::Element;
+use super::vectors::Vectors;
+use crate::vectorize::CACHE_LINE;
 
 /// What spans no more bytes stays in the first-level cache, however it lies.
 const CACHE: usize = 32 << 10;
 /// From so many rows of the left operand on, a panel is copied to where its rows lie side by side.
 const COPIED: usize = 48;
 
-/// Columns of the right operand, in rows that fill vectors. What a row holds beyond the columns is
-/// of no account.
-#[derive(Clone, Copy)]
-pub(super) struct Panel<E> {
-    /// The first column, and how many there are.
-    pub(super) column: usize,
-    pub(super) width: usize,
-    /// Where the first rows are, how many those are, and how far one is from the next.
-    pub(super) rows: (*const E, usize, usize),
-    /// The others, copied.
-    pub(super) copied: (*const E, usize),
-}
-
-impl<E: Element> Product<E> {
+impl<E: Float> Product<E> {
     /// # Safety
     ///
     /// The strides must stay inside the arrays the pointers point into.

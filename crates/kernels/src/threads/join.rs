@@ -1,11 +1,11 @@
-//! Sharing work among threads.
+//! Two halves of some work at the same time.
 //!
 //! Small work is done by the thread that asks for it, and larger work is halved: [`join`] keeps one
 //! half for the caller, and cuts no finer than there are threads.
 
-mod board;
-
 use std::cell::Cell;
+
+use super::handover;
 
 thread_local! {
     /// How often the work that this thread does has been halved.
@@ -48,7 +48,7 @@ pub fn join<A: Send, B: Send>(
     if rayon::current_thread_index().is_some() {
         return rayon::join(first, second);
     }
-    board::share(first, second)
+    handover::share(first, second)
 }
 
 /// Runs `work`, which is what is left after so many halvings.
