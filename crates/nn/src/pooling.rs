@@ -3,7 +3,7 @@
 use std::hint::select_unpredictable;
 use std::ops::Range;
 
-use downhill_kernels::buffer;
+use downhill_kernels::{buffer, each_chunk, each_pair_of_chunks};
 use downhill_tensor::operation::{self, Fused};
 use downhill_tensor::{Element, Tensor};
 use ndarray::ArrayD;
@@ -11,7 +11,6 @@ use ndarray::ArrayD;
 use crate::convolution::convolution;
 use crate::description::Description;
 use crate::module::same_in_training;
-use crate::parallel::{each_chunk, each_pair_of_chunks};
 use crate::window::{Pair, Window};
 
 /// The largest value under a window that slides over each channel: input `[N, C, H, W]`, output

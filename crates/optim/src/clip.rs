@@ -4,7 +4,7 @@ use downhill_kernels::vectorize;
 use downhill_tensor::{Element, Gradients, Tensor};
 
 use crate::error::{Error, above, check};
-use crate::reduce::norm;
+use crate::norm::norm;
 
 /// Scales all gradients together so that their norm, √Σ gradient² over all parameters, is no more
 /// than `max_norm`, and returns the norm they had (Pascanu, Mikolov & Bengio, "On the difficulty

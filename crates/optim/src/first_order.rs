@@ -1,11 +1,11 @@
 //! What all optimizers that step along a gradient have in common.
 
+use downhill_kernels::all_finite;
 use downhill_tensor::{Element, Gradients, Parameters, Path, Tensor};
 
 use crate::error::{Error, check};
 use crate::group::{ParameterGroup, Settings};
 use crate::optimizer::Optimizer;
-use crate::reduce::all_finite;
 use crate::rule::{Rule, Update};
 use crate::slots::Slots;
 use crate::state::SavedState;

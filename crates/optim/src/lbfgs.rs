@@ -1,9 +1,10 @@
 //! A quasi-Newton method, for problems small enough to compute the whole loss at every step.
 
+use downhill_kernels::dot;
 use downhill_tensor::{Element, Gradients, Parameters, Tensor};
 
 use crate::error::{BoxError, Error, above, check};
-use crate::reduce::{dot, largest};
+use crate::norm::largest;
 
 mod line_search;
 mod memory;

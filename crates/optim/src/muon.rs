@@ -5,7 +5,7 @@ use downhill_tensor::{Element, Tensor, without_recording};
 
 use crate::error::{Error, above, check};
 use crate::first_order::FirstOrder;
-use crate::reduce::norm;
+use crate::norm::norm;
 use crate::rule::{Rule, Update};
 
 /// Muon (Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024): momentum

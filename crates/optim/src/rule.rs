@@ -1,10 +1,9 @@
 //! What an optimizer is written as: a formula for one parameter.
 
-use downhill_kernels::{join, vectorize};
 use downhill_tensor::{Element, Tensor};
 
 use crate::error::Error;
-use crate::reduce::WORTH_THREADS;
+use crate::in_lanes::replace_each;
 
 /// How an optimizer computes new weights: its hyper-parameters and its formula.
 ///
@@ -103,99 +102,5 @@ impl<E: Element> Update<'_, E> {
         let gradient = self.gradient.values();
         self.weight
             .update_from(|old, weight| replace_each(old, weight, &gradient, state, &formula));
-    }
-}
-
-/// Replaces all values, those of long arrays by several threads.
-fn replace_each<E: Element, const N: usize>(
-    old: Option<&[E]>,
-    weight: &mut [E],
-    gradient: &[E],
-    state: [&mut [E]; N],
-    formula: &(impl Fn(E, E, [E; N]) -> (E, [E; N]) + Sync),
-) {
-    if weight.len() < WORTH_THREADS {
-        return replace_in_lanes(old, weight, gradient, state, formula);
-    }
-    let middle = weight.len() / 2;
-    let (old, second_old) = old.map(|old| old.split_at(middle)).unzip();
-    let (weight, second_weight) = weight.split_at_mut(middle);
-    let (gradient, second_gradient) = gradient.split_at(middle);
-    let mut second_state: [&mut [E]; N] = std::array::from_fn(|_| Default::default());
-    let mut halves = second_state.iter_mut();
-    let state = state.map(|values| {
-        let (first, second) = values.split_at_mut(middle);
-        *halves.next().expect("as many halves as arrays") = second;
-        first
-    });
-    join(
-        || replace_each(old, weight, gradient, state, formula),
-        || replace_each(second_old, second_weight, second_gradient, second_state, formula),
-    );
-}
-
-fn replace_in_lanes<E: Element, const N: usize>(
-    old: Option<&[E]>,
-    weight: &mut [E],
-    gradient: &[E],
-    mut state: [&mut [E]; N],
-    formula: &impl Fn(E, E, [E; N]) -> (E, [E; N]),
-) {
-    const LANES: usize = 16;
-    // A closure as large as this is compiled for the vector instructions only if it is inlined.
-    vectorize(
-        #[inline(always)]
-        || {
-            let count = weight.len();
-            let gradient = &gradient[..count];
-            let old = old.map(|old| &old[..count]);
-            let mut state = state.each_mut().map(|values| &mut values[..count]);
-            let mut start = 0;
-            while start + LANES <= count {
-                replace_lanes::<E, N, LANES>(start, old, weight, gradient, &mut state, formula);
-                start += LANES;
-            }
-            for start in start..count {
-                replace_lanes::<E, N, 1>(start, old, weight, gradient, &mut state, formula);
-            }
-        },
-    );
-}
-
-/// Replaces values `start..start + LANES`. They are all read before any is written: the compiler
-/// could not prove that the arrays do not overlap, and would do one after the other. The copies are
-/// plain loops because `std::array::from_fn` is not inlined when its closure is large.
-#[inline(always)]
-fn replace_lanes<E: Element, const N: usize, const LANES: usize>(
-    start: usize,
-    old: Option<&[E]>,
-    weight: &mut [E],
-    gradient: &[E],
-    state: &mut [&mut [E]; N],
-    formula: &impl Fn(E, E, [E; N]) -> (E, [E; N]),
-) {
-    let lanes = start..start + LANES;
-    let mut weights = [E::zero(); LANES];
-    let mut gradients = [E::zero(); LANES];
-    let mut states = [[E::zero(); LANES]; N];
-    weights.copy_from_slice(&old.unwrap_or(weight)[lanes.clone()]);
-    gradients.copy_from_slice(&gradient[lanes.clone()]);
-    for which in 0..N {
-        states[which].copy_from_slice(&state[which][lanes.clone()]);
-    }
-    for lane in 0..LANES {
-        let mut old = [E::zero(); N];
-        for which in 0..N {
-            old[which] = states[which][lane];
-        }
-        let (new_weight, new) = formula(weights[lane], gradients[lane], old);
-        weights[lane] = new_weight;
-        for which in 0..N {
-            states[which][lane] = new[which];
-        }
-    }
-    weight[lanes.clone()].copy_from_slice(&weights);
-    for which in 0..N {
-        state[which][lanes.clone()].copy_from_slice(&states[which]);
     }
 }

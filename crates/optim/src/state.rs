@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use downhill_kernels::all_finite;
 use downhill_tensor::{Element, Tensor};
 
 use crate::error::Error;
-use crate::reduce::all_finite;
 
 /// The state of an optimizer by name, of which each part is taken once.
 pub(crate) struct SavedState<'a, E: Element> {

@@ -1,10 +1,9 @@
 //! Products of matrices so small that a general product spends its time on preparations.
 
+use downhill_kernels::lanes::LANES;
 use downhill_kernels::{Arithmetic, matmul_onto};
 use downhill_tensor::Element;
 use ndarray::{ArrayView2, ShapeBuilder};
-
-use crate::lanes::LANES;
 
 /// Products with at least this many multiplications are left to the general kernel.
 const LARGE: usize = 1 << 16;

@@ -1,13 +1,14 @@
 //! The attention of all heads as one operation.
 
-use downhill_kernels::{Arithmetic, Vectorized, buffer, vectorize_arithmetic};
+use downhill_kernels::lanes::LANES;
+use downhill_kernels::{
+    Arithmetic, Vectorized, buffer, each_chunk, each_pair_of_chunks, vectorize_arithmetic,
+};
 use downhill_tensor::operation::{self, Fused};
 use downhill_tensor::{Element, Tensor};
 use ndarray::{Array2, ArrayD};
 
 use super::blocks::{Block, Blocks, Matrix, blocks, product};
-use crate::lanes::LANES;
-use crate::parallel::{each_chunk, each_pair_of_chunks};
 
 /// Fewer values than this are not worth waking another thread for.
 const WORTH_THREADS: usize = 1 << 12;

@@ -17,12 +17,11 @@
 //! as a matrix product with the image's patches, one a column (Chellapilla, Puri & Simard, "High
 //! performance convolutional neural networks for document processing", 2006).
 
-use downhill_kernels::{buffer, matmul_onto};
+use downhill_kernels::{buffer, each_chunk, matmul_onto};
 use downhill_tensor::{Element, Tensor, operation};
 use ndarray::{ArrayD, ArrayView2};
 
 use super::patches::{Patches, Workspace};
-use crate::parallel::each_chunk;
 use crate::window::Window;
 
 /// Products with fewer multiplications than this are not worth waking another thread for.

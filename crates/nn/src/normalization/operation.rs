@@ -1,11 +1,9 @@
 //! The normalisation of rows as one operation.
 
-use downhill_kernels::{buffer, vectorize};
+use downhill_kernels::{buffer, lanes, vectorize};
 use downhill_tensor::operation::{self, Fused};
 use downhill_tensor::{Element, Tensor, keep};
 use ndarray::ArrayD;
-
-use crate::lanes;
 
 /// The rows of x, normalised and scaled. With a bias they are centred first and the bias is added
 /// last: layer normalisation; without one it is root mean square normalisation.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::reduce::WORTH_THREADS;
+use crate::in_lanes::WORTH_THREADS;
 use crate::{Adagrad, Adam, AdamW, Lion, Muon, RmsProp, Sgd};
 
 /// Named tensors in an order of one's own.

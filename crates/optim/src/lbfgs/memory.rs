@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
+use downhill_kernels::dot;
 use downhill_tensor::{Element, Tensor};
 
 use crate::error::Error;
-use crate::reduce::dot;
 use crate::state::SavedState;
 
 /// What is remembered from step to step. Vectors hold the values of all parameters.

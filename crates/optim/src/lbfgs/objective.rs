@@ -2,12 +2,12 @@
 
 use std::marker::PhantomData;
 
+use downhill_kernels::{all_finite, dot};
 use downhill_tensor::{Element, Gradients, Parameters, Tensor};
 
 use super::line_search::Trial;
 use crate::error::{BoxError, Error};
 use crate::first_order::check_finite;
-use crate::reduce::{all_finite, dot};
 use crate::visit::{each_parameter, each_parameter_mut, try_each_parameter};
 
 /// A model, and the closure that computes its loss.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use downhill_kernels::vectorize;
+use downhill_kernels::{lanes, vectorize};
 use downhill_tensor::{Element, Gradients, Operation, Parameters, Path, Tensor};
 
 use super::Histogram;
@@ -152,16 +152,8 @@ fn sum<E: Element>(x: &[E], y: &[E], f: impl Fn(f64, f64) -> f64) -> f64 {
     vectorize(
         #[inline(always)]
         || {
-            let mut sums = [0.0; 8];
-            let ((x_blocks, x_rest), (y_blocks, y_rest)) = (x.as_chunks::<8>(), y.as_chunks::<8>());
-            for (x, y) in x_blocks.iter().zip(y_blocks) {
-                for lane in 0..8 {
-                    sums[lane] += f(x[lane].as_f64(), y[lane].as_f64());
-                }
-            }
-            for lane in 0..x_rest.len() {
-                sums[lane] += f(x_rest[lane].as_f64(), y_rest[lane].as_f64());
-            }
+            let add = |sum, x: E, y: E| sum + f(x.as_f64(), y.as_f64());
+            let sums: [f64; 8] = lanes::fold_pairs(x, y, 0.0, add);
             sums.iter().sum()
         },
     )
