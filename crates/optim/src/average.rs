@@ -5,7 +5,8 @@ use downhill_tensor::{Element, Parameters, Path, Tensor};
 
 use crate::error::{Error, check};
 use crate::slots::Slots;
-use crate::visit::{each_parameter, each_parameter_mut};
+use crate::state::SavedState;
+use crate::visit::{each_parameter, each_parameter_mut, try_each_parameter};
 
 /// An exponential moving average of a model's weights, which often generalises better than the
 /// weights themselves (Polyak & Juditsky, "Acceleration of stochastic approximation by averaging",
@@ -88,6 +89,38 @@ impl<E: Element> ExponentialMovingAverage<E> {
             }
         });
     }
+
+    /// Takes back the averages of the parameters of `model`, by name: what
+    /// [`named`](Parameters::named) has returned.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::State`] if an average is of no parameter of the model, of another shape, or not
+    /// finite. Nothing is changed then.
+    pub fn restore(
+        &mut self,
+        model: &dyn Parameters<E>,
+        averages: &[(String, Tensor<E>)],
+    ) -> Result<(), Error> {
+        let mut saved = SavedState::new(averages);
+        let mut restored = Slots::default();
+        let mut averaged = 0;
+        try_each_parameter(model, |_, path, parameter| {
+            let name = path.to_string();
+            if saved.shape(&name).is_none() {
+                return Ok(());
+            }
+            let values = saved.take(&name, parameter.shape())?;
+            let average = Tensor::from_shape_vec(parameter.shape(), values);
+            let average = average.expect("an average has its parameter's shape");
+            restored.insert(averaged, parameter.id(), (name, average));
+            averaged += 1;
+            Ok(())
+        })?;
+        saved.finish()?;
+        self.averages = restored;
+        Ok(())
+    }
 }
 
 /// Visits the averages under the names of the parameters.
@@ -108,6 +141,27 @@ impl<E: Element> Parameters<E> for ExponentialMovingAverage<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_average_that_is_restored_goes_on() {
+        let mut model = [Tensor::parameter([8.0]), Tensor::from([1.0]), Tensor::parameter([2.0])];
+        let mut average = ExponentialMovingAverage::new(0.5);
+        average.update(&model).unwrap();
+        model[2].update(|values| values[0] = 4.0);
+        average.update(&model).unwrap();
+        let mut restored = ExponentialMovingAverage::new(0.5);
+        restored.restore(&model, &average.named()).unwrap();
+        for average in [&mut average, &mut restored] {
+            average.update(&model).unwrap();
+            let values: Vec<f64> =
+                average.named().iter().map(|(_, tensor)| tensor.item()).collect();
+            assert_eq!(values, [8.0, 3.5]);
+        }
+        let other = [("1".to_owned(), Tensor::from([1.0, 2.0]))];
+        let error = restored.restore(&model, &other).unwrap_err().to_string();
+        assert!(error.contains("`1`") || error.contains('1'), "{error}");
+        assert_eq!(restored.named().len(), 2);
+    }
 
     #[test]
     fn the_average_follows_the_formula() {

@@ -189,6 +189,43 @@ pub enum Error {
         source: downhill_nn::Error,
     },
 
+    /// A checkpoint of a run that was asked for something else.
+    #[error(
+        "{} is of a run with {saved} for {option}, and this run has {now}; resume with what the \
+         run was begun with, or name another directory",
+        path.display()
+    )]
+    OtherRun {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What differs.
+        option: String,
+        /// The value that the checkpoint's run had.
+        saved: String,
+        /// The value that this one has.
+        now: String,
+    },
+
+    /// A part of a checkpoint that this run cannot go on with.
+    #[error("{}: `{part}` cannot be taken back: {problem}", path.display())]
+    State {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The part of the run's state.
+        part: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// A directory of checkpoints that another run uses.
+    #[error("{} is in use by {holder}; wait until it ends, or name another directory", directory.display())]
+    InUse {
+        /// The directory.
+        directory: PathBuf,
+        /// What is known of the other run.
+        holder: String,
+    },
+
     /// A model that is not worth being kept.
     #[error("the model's `{name}` holds {value} and is not saved")]
     NotFinite {

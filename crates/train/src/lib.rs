@@ -29,6 +29,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod checkpoint;
 mod error;
 mod format;
 mod graph;
@@ -40,6 +41,7 @@ mod sparkline;
 mod temperature_scaling;
 mod tensorboard;
 
+pub use checkpoint::{Checkpoint, Position, Remembered, Remembers, Resumed, State, fingerprint};
 pub use error::Error;
 pub use format::{format_metric, format_short};
 pub use graph::{ComputationGraph, Graph, Node, NodeKind};

@@ -2,6 +2,7 @@
 
 use downhill_kernels::vectorize;
 use downhill_tensor::{Element, Tensor};
+use serde::{Deserialize, Serialize};
 
 /// The number of bins of a [`Histogram`].
 const BINS: usize = 40;
@@ -24,7 +25,7 @@ const LANES: usize = 8;
 /// assert_eq!(histogram.counts()[..3], [1, 1, 0]);
 /// assert_eq!(histogram.counts()[39], 1);
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Histogram {
     min: f64,
     max: f64,

@@ -1,5 +1,6 @@
 //! What is measured of each layer during training.
 
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
 use downhill_kernels::{lanes, vectorize};
@@ -8,7 +9,7 @@ use downhill_tensor::{Element, Gradients, Operation, Parameters, Path, Tensor};
 use super::Histogram;
 
 /// The measurements of a layer at one step.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LayerMeasurement {
     /// ‖g‖₂, the length of the loss' gradient with respect to the layer's parameters; `None` if
     /// the loss does not depend on them.
@@ -24,7 +25,7 @@ pub struct LayerMeasurement {
 /// The activations are the values that the layer passes on: of the last operation that uses the
 /// layer's parameters, or of the last of the functions of it alone and of its shape (ReLU, tanh …)
 /// that follow. They are found in the loss' graph, so no model has to hand them over.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LayerHistograms {
     /// Of the layer's parameters.
     pub weights: Option<Histogram>,

@@ -2,6 +2,7 @@
 
 mod histogram;
 mod layers;
+mod memory;
 mod thinned;
 mod write;
 
@@ -10,6 +11,7 @@ use downhill_tensor::{Element, Gradients, Parameters, Path, Tensor};
 pub use histogram::Histogram;
 use layers::Layers;
 pub use layers::{LayerHistograms, LayerMeasurement};
+use serde::{Deserialize, Serialize};
 use thinned::Thinned;
 
 /// A record of a training loop, made in two lines of it: one after each step, one after each
@@ -62,7 +64,7 @@ pub struct History<E: Element = f32> {
 }
 
 /// What was reported after an epoch.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// The number of steps made until then.
     pub steps: usize,

@@ -1,4 +1,5 @@
 //! A record of bounded length of a run of unknown length.
+use serde::{Deserialize, Serialize};
 
 /// The most entries that are kept.
 const LIMIT: usize = 128;
@@ -6,7 +7,7 @@ const LIMIT: usize = 128;
 /// What was seen at evenly spaced steps. All of the first 128 entries are kept; whenever there are
 /// more, every other one is dropped and the spacing doubles. So the first is always that of step 0,
 /// and of a long run there are at least 64, the last at most a 64th of the run before its end.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Thinned<T> {
     entries: Vec<(usize, T)>,
     spacing: usize,

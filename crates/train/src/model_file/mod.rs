@@ -10,7 +10,8 @@ use downhill_nn::{Layout, assign};
 use downhill_tensor::{self as tensor, Element, Parameters};
 
 use crate::error::Error;
-use tensor_file::{Data, FileEntry, TensorFile, write};
+pub(crate) use tensor_file::{Data, FileEntry, TensorFile, write};
+pub(crate) use whole::UNFINISHED;
 
 /// Writes the tensors of a model to a file, whole or not at all, in the format
 /// [safetensors](https://github.com/huggingface/safetensors): parameters and buffers, such as

@@ -28,8 +28,12 @@ const PART: usize = 1 << 12;
 /// What is written under one name.
 #[derive(Debug, Clone)]
 pub(crate) enum Data<E: Element> {
-    /// Numbers.
+    /// Numbers of the model's type.
     Tensor(Tensor<E>),
+    /// One number, whose bits are written as a whole number.
+    Number(f64),
+    /// Anything.
+    Bytes(Vec<u8>),
 }
 
 impl<E: Element> Data<E> {
@@ -39,6 +43,8 @@ impl<E: Element> Data<E> {
                 let dtype = if size_of::<E>() == 4 { Dtype::F32 } else { Dtype::F64 };
                 (dtype, tensor.shape().to_vec(), tensor.len() * size_of::<E>())
             }
+            Self::Number(_) => (Dtype::U64, Vec::new(), 8),
+            Self::Bytes(bytes) => (Dtype::U8, vec![bytes.len()], bytes.len()),
         }
     }
 
@@ -60,6 +66,8 @@ impl<E: Element> Data<E> {
                 }
                 Ok(())
             }
+            Self::Number(number) => write(&number.to_bits().to_le_bytes()),
+            Self::Bytes(bytes) => write(bytes),
         }
     }
 }
@@ -314,6 +322,28 @@ impl FileEntry<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The entry as a tensor of finite numbers.
+    pub(crate) fn tensor<E: Element>(&self) -> Result<Tensor<E>, Error> {
+        self.check_finite::<E>()?;
+        let mut values = vec![E::zero(); self.bytes.len() / self.width()];
+        convert(self.dtype, self.bytes, &mut values);
+        Ok(Tensor::from_shape_vec(self.shape, values).expect("the shape was checked"))
+    }
+
+    /// The entry as one number, if it was written as one.
+    pub(crate) fn number(&self) -> Option<f64> {
+        let bytes = (self.dtype == Dtype::U64).then(|| self.bytes.try_into().ok())??;
+        Some(f64::from_bits(u64::from_le_bytes(bytes)))
+    }
+
+    /// The entry as it is.
+    pub(crate) fn bytes(&self) -> Result<&[u8], Error> {
+        match self.dtype {
+            Dtype::U8 => Ok(self.bytes),
+            other => Err(self.refuse(format!("is of type {other}, not of bytes"))),
+        }
     }
 }
 

@@ -6,6 +6,9 @@ use std::path::Path;
 
 use tempfile::{Builder, NamedTempFile};
 
+/// What the names of unfinished files begin with.
+pub(crate) const UNFINISHED: &str = ".unfinished-";
+
 /// Writes a file beside `path` and, once it and its folder are safe on the disk, puts it in the
 /// place of `path`. After an error there is what was there before.
 pub(crate) fn write_whole(
@@ -20,7 +23,7 @@ pub(crate) fn write_whole(
         _ => Path::new("."),
     };
     let mut builder = Builder::new();
-    builder.prefix(".unfinished-");
+    builder.prefix(UNFINISHED);
     if let Some(permissions) = permissions() {
         builder.permissions(permissions);
     }

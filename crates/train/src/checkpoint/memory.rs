@@ -1,0 +1,166 @@
+//! What is remembered of a model from step to step.
+
+use std::collections::BTreeMap;
+
+use downhill_optim::{ExponentialMovingAverage, FirstOrder, Lbfgs, Optimizer, Rule};
+use downhill_tensor::{Element, Parameters, Tensor};
+
+/// A part of what is remembered.
+#[derive(Debug, Clone)]
+pub enum Remembered<E: Element> {
+    /// Finite numbers of the model's type.
+    Tensor(Tensor<E>),
+    /// One number.
+    Number(f64),
+    /// Anything.
+    Bytes(Vec<u8>),
+}
+
+/// What remembers something of a model from step to step: an optimizer, an average of the weights,
+/// a [`History`](crate::History).
+pub trait Remembers<E: Element> {
+    /// All that is remembered of `model`, by name.
+    fn remember(&self, model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)>;
+
+    /// Takes back what [`remember`](Self::remember) returned.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, in words. Nothing has been changed then.
+    fn recall(
+        &mut self,
+        model: &dyn Parameters<E>,
+        remembered: BTreeMap<String, Remembered<E>>,
+    ) -> Result<(), String>;
+}
+
+const LEARNING_RATE: &str = "learning_rate";
+
+fn remember_optimizer<E: Element>(
+    optimizer: &dyn Optimizer<E>,
+    model: &dyn Parameters<E>,
+) -> Vec<(String, Remembered<E>)> {
+    let rate = Remembered::Number(optimizer.learning_rate());
+    let mut all = remember_tensors(optimizer.state(model));
+    all.push((LEARNING_RATE.to_owned(), rate));
+    all
+}
+
+fn recall_optimizer<E: Element>(
+    optimizer: &mut dyn Optimizer<E>,
+    model: &dyn Parameters<E>,
+    mut remembered: BTreeMap<String, Remembered<E>>,
+) -> Result<(), String> {
+    let Some(Remembered::Number(learning_rate)) = remembered.remove(LEARNING_RATE) else {
+        return Err("the learning rate is missing".to_owned());
+    };
+    optimizer.restore(model, &recall_tensors(remembered)?).map_err(|error| error.to_string())?;
+    optimizer.set_learning_rate(learning_rate);
+    Ok(())
+}
+
+fn remember_tensors<E: Element>(tensors: Vec<(String, Tensor<E>)>) -> Vec<(String, Remembered<E>)> {
+    tensors.into_iter().map(|(name, tensor)| (name, Remembered::Tensor(tensor))).collect()
+}
+
+fn recall_tensors<E: Element>(
+    remembered: BTreeMap<String, Remembered<E>>,
+) -> Result<Vec<(String, Tensor<E>)>, String> {
+    let tensor = |(name, remembered)| match remembered {
+        Remembered::Tensor(tensor) => Ok((name, tensor)),
+        _ => Err(format!("`{name}` is no tensor")),
+    };
+    remembered.into_iter().map(tensor).collect()
+}
+
+impl<E: Element, R: Rule> Remembers<E> for FirstOrder<R, E> {
+    fn remember(&self, model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)> {
+        remember_optimizer(self, model)
+    }
+
+    fn recall(
+        &mut self,
+        model: &dyn Parameters<E>,
+        remembered: BTreeMap<String, Remembered<E>>,
+    ) -> Result<(), String> {
+        recall_optimizer(self, model, remembered)
+    }
+}
+
+impl<E: Element> Remembers<E> for Box<dyn Optimizer<E>> {
+    fn remember(&self, model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)> {
+        remember_optimizer(self.as_ref(), model)
+    }
+
+    fn recall(
+        &mut self,
+        model: &dyn Parameters<E>,
+        remembered: BTreeMap<String, Remembered<E>>,
+    ) -> Result<(), String> {
+        recall_optimizer(self.as_mut(), model, remembered)
+    }
+}
+
+/// Each under its index.
+impl<E: Element, M: Remembers<E>> Remembers<E> for Vec<M> {
+    fn remember(&self, model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)> {
+        let parts = self.iter().enumerate().flat_map(|(index, part)| {
+            let named = move |(name, remembered)| (format!("{index}.{name}"), remembered);
+            part.remember(model).into_iter().map(named)
+        });
+        parts.collect()
+    }
+
+    fn recall(
+        &mut self,
+        model: &dyn Parameters<E>,
+        mut remembered: BTreeMap<String, Remembered<E>>,
+    ) -> Result<(), String> {
+        let before: Vec<_> = self.iter().map(|part| part.remember(model)).collect();
+        let mut outcome = Ok(());
+        for (index, part) in self.iter_mut().enumerate() {
+            let prefix = format!("{index}.");
+            let own = |name: &String| name.starts_with(&prefix);
+            let own: BTreeMap<_, _> = remembered.extract_if(.., |name, _| own(name)).collect();
+            let own = own.into_iter().map(|(name, part)| (name[prefix.len()..].to_owned(), part));
+            outcome = outcome.and_then(|()| part.recall(model, own.collect()));
+        }
+        if let (Ok(()), Some(name)) = (&outcome, remembered.keys().next()) {
+            outcome = Err(format!("nothing remembers `{name}`"));
+        }
+        if outcome.is_err() {
+            for (part, before) in self.iter_mut().zip(before) {
+                part.recall(model, before.into_iter().collect())?;
+            }
+        }
+        outcome
+    }
+}
+
+impl<E: Element> Remembers<E> for Lbfgs<E> {
+    fn remember(&self, _model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)> {
+        remember_tensors(self.state())
+    }
+
+    fn recall(
+        &mut self,
+        model: &dyn Parameters<E>,
+        remembered: BTreeMap<String, Remembered<E>>,
+    ) -> Result<(), String> {
+        self.restore(model, &recall_tensors(remembered)?).map_err(|error| error.to_string())
+    }
+}
+
+impl<E: Element> Remembers<E> for ExponentialMovingAverage<E> {
+    fn remember(&self, _model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)> {
+        remember_tensors(self.named())
+    }
+
+    fn recall(
+        &mut self,
+        model: &dyn Parameters<E>,
+        remembered: BTreeMap<String, Remembered<E>>,
+    ) -> Result<(), String> {
+        self.restore(model, &recall_tensors(remembered)?).map_err(|error| error.to_string())
+    }
+}
