@@ -1,11 +1,23 @@
-//! Checks of what losses are given.
+//! Checks of options and inputs, for the losses of this crate and your own. Each returns an error
+//! that names the place and the value.
 
 use downhill_tensor::{Element, Tensor};
 
 use crate::error::Error;
 
-/// Checks an option against the range it may have.
-pub(crate) fn check_option(
+/// Checks an option against its range, which `range` describes and `holds` tells.
+///
+/// # Errors
+///
+/// [`Error::OptionValue`] if the value is outside.
+///
+/// ```
+/// use downhill_losses::checks;
+///
+/// let error = checks::option("margin", -1.0, "1 or more", |value| value >= 1.0).unwrap_err();
+/// assert_eq!(error.to_string(), "margin is -1; it must be 1 or more");
+/// ```
+pub fn option(
     option: &'static str,
     value: f64,
     range: &'static str,
@@ -14,25 +26,39 @@ pub(crate) fn check_option(
     if holds(value) { Ok(()) } else { Err(Error::OptionValue { option, value, range }) }
 }
 
-/// Checks that an option is 0 or more.
-pub(crate) fn check_not_negative(option: &'static str, value: f64) -> Result<(), Error> {
-    check_option(option, value, "0 or more and finite", |value| value >= 0.0 && value.is_finite())
+/// Checks that an option is 0 or more, and finite.
+///
+/// # Errors
+///
+/// [`Error::OptionValue`] if it is not.
+pub fn not_negative(name: &'static str, value: f64) -> Result<(), Error> {
+    option(name, value, "0 or more and finite", |value| value >= 0.0 && value.is_finite())
 }
 
-/// Checks that an option is greater than 0.
-pub(crate) fn check_positive(option: &'static str, value: f64) -> Result<(), Error> {
-    check_option(option, value, "greater than 0 and finite", |value| {
-        value > 0.0 && value.is_finite()
-    })
+/// Checks that an option is greater than 0, and finite.
+///
+/// # Errors
+///
+/// [`Error::OptionValue`] if it is not.
+pub fn positive(name: &'static str, value: f64) -> Result<(), Error> {
+    option(name, value, "greater than 0 and finite", |value| value > 0.0 && value.is_finite())
 }
 
 /// Checks that an option is from 0 to 1.
-pub(crate) fn check_fraction(option: &'static str, value: f64) -> Result<(), Error> {
-    check_option(option, value, "from 0 to 1", |value| (0.0..=1.0).contains(&value))
+///
+/// # Errors
+///
+/// [`Error::OptionValue`] if it is not.
+pub fn fraction(name: &'static str, value: f64) -> Result<(), Error> {
+    option(name, value, "from 0 to 1", |value| (0.0..=1.0).contains(&value))
 }
 
-/// Checks that one tensor has the shape of another.
-pub(crate) fn check_shape<E: Element>(
+/// Checks that a tensor has the expected shape. `what` names in the plural what it holds.
+///
+/// # Errors
+///
+/// [`Error::Shape`] if it has another.
+pub fn shape<E: Element>(
     what: &'static str,
     tensor: &Tensor<E>,
     expected: &[usize],
@@ -46,8 +72,13 @@ pub(crate) fn check_shape<E: Element>(
     }
 }
 
-/// Checks every number of a tensor against the range it may be in.
-pub(crate) fn check_values<E: Element>(
+/// Checks every number of a tensor against its range, which `range` describes and `holds` tells.
+/// `what` names in the plural what the tensor holds.
+///
+/// # Errors
+///
+/// [`Error::Value`] for the first that is outside.
+pub fn values<E: Element>(
     what: &'static str,
     tensor: &Tensor<E>,
     range: &'static str,
@@ -62,34 +93,36 @@ pub(crate) fn check_values<E: Element>(
     }
 }
 
+/// Checks that there is a weight for each class, finite and not negative.
+///
+/// # Errors
+///
+/// [`Error::WeightCount`] or [`Error::Value`] if not.
+pub fn class_weights(option: &'static str, weights: &[f64], classes: usize) -> Result<(), Error> {
+    if weights.len() != classes {
+        return Err(Error::WeightCount { option, found: weights.len(), classes });
+    }
+    self::weights(option, weights, &[classes])
+}
+
+/// The range of a weight, with the reason why it ends at 0.
+const WEIGHT: &str =
+    "finite and not negative (a negative weight leaves the loss without a minimum)";
+
 /// Checks that weights are finite and not negative.
-pub(crate) fn check_weights<'a>(
+pub(crate) fn weights<'a>(
     what: &'static str,
     weights: impl IntoIterator<Item = &'a f64>,
     shape: &[usize],
 ) -> Result<(), Error> {
-    let wrong = |(_, weight): &(usize, &f64)| !weight.is_finite() || **weight < 0.0;
+    let wrong = |(_, weight): &(usize, &f64)| !(**weight >= 0.0 && weight.is_finite());
     match weights.into_iter().enumerate().find(wrong) {
         None => Ok(()),
         Some((position, &value)) => {
             let index = index_of(position, shape);
-            Err(Error::Value { what, index, value, range: "finite and not negative" })
+            Err(Error::Value { what, index, value, range: WEIGHT })
         }
     }
-}
-
-/// The weights of the classes, checked, as numbers of the logits' type.
-pub(crate) fn check_class_weights<E: Element>(
-    option: &'static str,
-    weights: Option<&[f64]>,
-    classes: usize,
-) -> Result<Option<Vec<E>>, Error> {
-    let Some(weights) = weights else { return Ok(None) };
-    if weights.len() != classes {
-        return Err(Error::WeightCount { option, found: weights.len(), classes });
-    }
-    check_weights(option, weights, &[classes])?;
-    Ok(Some(weights.iter().map(|&weight| E::from_f64(weight)).collect()))
 }
 
 /// How far from 1 a row of probabilities may sum to.
@@ -99,7 +132,7 @@ pub(crate) fn tolerance<E: Element>() -> f64 {
 }
 
 /// Checks that the numbers of a row are probabilities whose sum in `f64` is near 1.
-pub(crate) fn check_distribution<E: Element>(
+pub(crate) fn distribution<E: Element>(
     what: &'static str,
     row: usize,
     values: &[E],

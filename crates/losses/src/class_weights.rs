@@ -1,6 +1,6 @@
 //! Weights for classes of which there are many samples or few.
 
-use crate::checks::check_option;
+use crate::checks;
 use crate::error::Error;
 
 /// How many samples each class has.
@@ -58,7 +58,7 @@ pub fn inverse_frequency(counts: &[usize]) -> Result<Vec<f64>, Error> {
 /// # Ok::<(), downhill_losses::Error>(())
 /// ```
 pub fn effective_number(counts: &[usize], beta: f64) -> Result<Vec<f64>, Error> {
-    check_option("beta", beta, "from 0 to below 1", |beta| (0.0..1.0).contains(&beta))?;
+    checks::option("beta", beta, "from 0 to below 1", |beta| (0.0..1.0).contains(&beta))?;
     check_counts(counts)?;
     // 1 − βⁿ without the rounding error of βⁿ near 1.
     let inverse = |&count: &usize| -1.0 / (count as f64 * beta.ln()).exp_m1();

@@ -15,6 +15,17 @@ pub enum Error {
         expected: Vec<usize>,
     },
 
+    /// An array whose shape does not broadcast with the others'.
+    #[error("the {what} have shape {found:?}, which does not broadcast with {expected:?}")]
+    Broadcast {
+        /// What the array holds, in the plural.
+        what: &'static str,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape of the others.
+        expected: Vec<usize>,
+    },
+
     /// An array without classes: of shape `[]`, or with a last axis of length 0.
     #[error("the {what} have shape {found:?}, without a class on the last axis")]
     NoClasses {
@@ -77,7 +88,7 @@ pub enum Error {
         range: &'static str,
     },
 
-    /// As many weights as there are not classes.
+    /// A number of weights that is not that of the classes.
     #[error("{found} {option} are given, but the logits have {classes} classes")]
     WeightCount {
         /// The option.

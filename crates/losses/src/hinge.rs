@@ -2,11 +2,13 @@
 
 use downhill_tensor::{Element, Tensor, operation};
 
-use crate::checks::{check_not_negative, check_shape, check_values, rows_and_classes};
+use crate::checks;
 use crate::cross_entropy::array;
+use crate::elementwise::{Elementwise, ElementwiseRule};
 use crate::error::Error;
-use crate::reduction::{Reduction, reduction_option};
-use crate::targets::Labels;
+use crate::of_labels::{LabelRule, OfLabels, weigh};
+use crate::targets::IntoLabels;
+use crate::wrapper::plain_function;
 
 /// Multi-class hinge loss of scores x `[…, C]`, by label y: for each row
 /// Σ_{c ≠ y} max(0, margin − x_y + x_c) / C (Weston & Watkins, "Support vector machines for
@@ -26,72 +28,60 @@ use crate::targets::Labels;
 /// assert_eq!(loss.item(), 0.5);
 /// # Ok::<(), downhill_losses::Error>(())
 /// ```
+pub type MulticlassHinge = OfLabels<MulticlassHingeRule>;
+
+/// The rule of [`MulticlassHinge`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct MulticlassHinge {
+pub struct MulticlassHingeRule {
     margin: f64,
     is_crammer_singer: bool,
-    reduction: Reduction,
+    class_weights: Option<Vec<f64>>,
 }
 
-impl Default for MulticlassHinge {
+impl Default for MulticlassHingeRule {
     fn default() -> Self {
-        Self { margin: 1.0, is_crammer_singer: false, reduction: Reduction::Mean }
+        Self { margin: 1.0, is_crammer_singer: false, class_weights: None }
     }
-}
-
-/// The mean multi-class hinge loss of scores `[…, C]`: [`MulticlassHinge`] with default options.
-///
-/// # Errors
-///
-/// As [`MulticlassHinge::forward`].
-pub fn multiclass_hinge<'a, E: Element>(
-    scores: &Tensor<E>,
-    labels: impl Into<Labels<'a>>,
-) -> Result<Tensor<E>, Error> {
-    MulticlassHinge::new().forward(scores, labels)
 }
 
 impl MulticlassHinge {
-    /// Of Weston and Watkins with a margin of 1, reduced to the mean over rows.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The margin, 0 or more.
+    /// The margin, 0 or more; 1 unless set.
     pub fn margin(mut self, margin: f64) -> Self {
-        self.margin = margin;
+        self.rule.margin = margin;
         self
     }
 
     /// The loss of Crammer and Singer, which looks at the strongest rival only.
     pub fn crammer_singer(mut self) -> Self {
-        self.is_crammer_singer = true;
+        self.rule.is_crammer_singer = true;
         self
     }
 
-    reduction_option!();
+    /// The weight of each class, finite and not negative, by which the losses of rows with its
+    /// label are multiplied; 1 unless set. The mean divides by the number of rows, as PyTorch does.
+    pub fn class_weights(mut self, class_weights: impl Into<Vec<f64>>) -> Self {
+        self.rule.class_weights = Some(class_weights.into());
+        self
+    }
+}
 
-    /// The loss of scores `[…, C]`: of shape `[]`, or `[…]` with [`Reduction::None`].
-    ///
-    /// # Errors
-    ///
-    /// [`Error`] if the margin is out of its range, there are not as many labels as rows, or one
-    /// is not a class.
-    pub fn forward<'a, E: Element>(
-        &self,
-        scores: &Tensor<E>,
-        labels: impl Into<Labels<'a>>,
-    ) -> Result<Tensor<E>, Error> {
-        check_not_negative("margin", self.margin)?;
-        let shape = scores.shape();
-        let (_, classes) = rows_and_classes("scores", shape)?;
-        let labels = labels.into().check(shape, None)?;
-        let margin = E::from_f64(self.margin);
+impl LabelRule for MulticlassHingeRule {
+    const INPUT: &'static str = "scores";
+
+    fn validate(&self, classes: usize) -> Result<(), Error> {
+        checks::not_negative("margin", self.margin)?;
+        let weights = self.class_weights.as_deref();
+        weights.map_or(Ok(()), |weights| checks::class_weights("class_weights", weights, classes))
+    }
+
+    fn losses<E: Element>(&self, scores: &Tensor<E>, labels: &[usize]) -> Result<Tensor<E>, Error> {
+        let (shape, margin) = (scores.shape(), E::from_f64(self.margin));
+        let classes = shape[shape.len() - 1].max(1);
         // The loss is linear in pieces: its slopes are constants.
         let mut slopes = vec![E::zero(); scores.len()];
         let values = scores.values();
-        let rows = values.chunks_exact(classes.max(1)).zip(slopes.chunks_exact_mut(classes.max(1)));
-        let losses = rows.zip(&*labels).map(|((x, slopes), &label)| {
+        let rows = values.chunks_exact(classes).zip(slopes.chunks_exact_mut(classes));
+        let losses = rows.zip(labels).map(|((x, slopes), &label)| {
             let shortfalls = Shortfalls { x, label, margin };
             match self.is_crammer_singer {
                 true => shortfalls.largest(slopes),
@@ -100,10 +90,10 @@ impl MulticlassHinge {
         });
         let losses = array(&shape[..shape.len() - 1], losses.collect());
         let slopes = Tensor::from(array(shape, slopes));
-        let losses = operation::unary("multiclass_hinge", scores, losses, move |upstream, _, _| {
-            upstream.unsqueeze(-1) * &slopes
+        let losses = operation::unary("multiclass_hinge", scores, losses, move |gradient, _, _| {
+            gradient.unsqueeze(-1) * &slopes
         });
-        Ok(self.reduction.apply(losses))
+        Ok(weigh(losses, self.class_weights.as_deref(), labels))
     }
 }
 
@@ -133,7 +123,7 @@ impl<E: Element> Shortfalls<'_, E> {
         let share = E::from_usize(self.x.len()).recip();
         for rival in self.rivals() {
             let shortfall = self.of(rival);
-            // NaN is let through.
+            // NaN stays NaN.
             if shortfall > E::zero() || shortfall.is_nan() {
                 loss += shortfall;
                 slopes[rival] = share;
@@ -161,7 +151,8 @@ impl<E: Element> Shortfalls<'_, E> {
 }
 
 /// Binary hinge loss of scores x, elementwise: max(0, 1 − s · x), where s is 1 for a target of 1
-/// and −1 for a target of 0 (Cortes & Vapnik, "Support-vector networks", 1995).
+/// and −1 for a target of 0 (Cortes & Vapnik, "Support-vector networks", 1995). No gradient flows into
+/// the targets.
 ///
 /// ```
 /// use downhill_losses::binary_hinge;
@@ -171,44 +162,22 @@ impl<E: Element> Shortfalls<'_, E> {
 /// assert_eq!(loss.item(), 0.75 / 2.0);
 /// # Ok::<(), downhill_losses::Error>(())
 /// ```
+pub type BinaryHinge = Elementwise<BinaryHingeRule>;
+
+/// The rule of [`BinaryHinge`].
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct BinaryHinge {
-    reduction: Reduction,
-}
+pub struct BinaryHingeRule;
 
-/// The mean binary hinge loss of scores: [`BinaryHinge`] with default options.
-///
-/// # Errors
-///
-/// As [`BinaryHinge::forward`].
-pub fn binary_hinge<E: Element>(
-    scores: &Tensor<E>,
-    targets: &Tensor<E>,
-) -> Result<Tensor<E>, Error> {
-    BinaryHinge::new().forward(scores, targets)
-}
-
-impl BinaryHinge {
-    /// Reduced to the mean.
-    pub fn new() -> Self {
-        Self::default()
+impl ElementwiseRule for BinaryHingeRule {
+    fn check<E: Element>(&self, _scores: &Tensor<E>, targets: &Tensor<E>) -> Result<(), Error> {
+        checks::values("targets", targets, "0 or 1", |t| t.is_zero() || t.is_one())
     }
 
-    reduction_option!();
-
-    /// The loss of scores and targets of one shape. No gradient flows into the targets.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`] if the shapes differ or a target is neither 0 nor 1.
-    pub fn forward<E: Element>(
-        &self,
-        scores: &Tensor<E>,
-        targets: &Tensor<E>,
-    ) -> Result<Tensor<E>, Error> {
-        check_shape("targets", targets, scores.shape())?;
-        check_values("targets", targets, "0 or 1", |t| t.is_zero() || t.is_one())?;
+    fn losses<E: Element>(&self, scores: &Tensor<E>, targets: &Tensor<E>) -> Tensor<E> {
         let minus_sign = targets.detach() * E::from_f64(-2.0) + E::one();
-        Ok(self.reduction.apply((scores * minus_sign + E::one()).relu()))
+        (scores * minus_sign + E::one()).relu()
     }
 }
+
+plain_function!(multiclass_hinge: MulticlassHinge(scores, labels: impl IntoLabels<'a>));
+plain_function!(binary_hinge: BinaryHinge(scores, targets));

@@ -20,7 +20,7 @@ use std::borrow::Cow;
 
 use ndarray::{Array, Dimension};
 
-use crate::checks::{check_distribution, rows_and_classes};
+use crate::checks;
 use crate::error::Error;
 
 /// In what information is measured.
@@ -80,9 +80,9 @@ impl<'a, D: Dimension> From<&'a Array<f64, D>> for Distributions<'a> {
 impl Distributions<'_> {
     /// The number of classes, if every row is a distribution.
     fn check(&self, what: &'static str) -> Result<usize, Error> {
-        let (_, classes) = rows_and_classes(what, &self.shape)?;
+        let (_, classes) = checks::rows_and_classes(what, &self.shape)?;
         for (row, values) in self.values.chunks_exact(classes.max(1)).enumerate() {
-            check_distribution(what, row, values)?;
+            checks::distribution(what, row, values)?;
         }
         Ok(classes)
     }

@@ -2,7 +2,9 @@
 //! Cross-entropy with fused softmax–log-sum-exp gradients, and every other loss.
 //!
 //! A loss is made with its options and applied to a batch; a function of the same name stands for
-//! the default options. Every loss is a [`Tensor`](downhill_tensor::Tensor), in nats where it is
+//! the default options. Most are written as a rule, which is its options, their checks and its
+//! formula; one of your own is written in the same way, as an [`ElementwiseRule`], a [`LabelRule`]
+//! or a [`DistributionRule`]. Every loss is a [`Tensor`](downhill_tensor::Tensor), in nats where it is
 //! one of information, and can be differentiated twice:
 //!
 //! ```
@@ -28,6 +30,7 @@
 //! | logits and targets in \[0, 1\], of one shape | [`BinaryCrossEntropyWithLogits`], [`BinaryFocal`], [`BinaryHinge`] |
 //! | probabilities and targets in \[0, 1\], of one shape | [`BinaryCrossEntropy`] |
 //! | logits and distributions or logits `[…, C]` | [`KlDivergence`], [`JensenShannonDivergence`], [`KnowledgeDistillation`] |
+//! | logits or distributions `[…, C]` | [`Entropy`] |
 //! | predictions and numbers, of one shape | [`MeanSquaredError`], [`MeanAbsoluteError`], [`Huber`], [`SmoothL1`], [`LogCosh`], [`Quantile`], [`GaussianNegativeLogLikelihood`], [`PoissonNegativeLogLikelihood`] |
 //! | probabilities, without gradients | the measures of [`information`] |
 //!
@@ -55,42 +58,57 @@
 //! and +∞ for a masked class with label smoothing (`python tests/reference/edges_elsewhere.py`).
 
 mod binary;
-mod checks;
+pub mod checks;
 pub mod class_weights;
 mod cross_entropy;
 mod divergence;
+mod elementwise;
 mod error;
 mod focal;
 mod hinge;
 pub mod information;
 mod likelihood;
 mod logistic;
+mod of_distributions;
+mod of_labels;
 mod reduction;
 mod regression;
 mod targets;
+mod wrapper;
 
 pub use binary::{
-    BinaryCrossEntropy, BinaryCrossEntropyWithLogits, binary_cross_entropy,
-    binary_cross_entropy_with_logits,
+    BinaryCrossEntropy, BinaryCrossEntropyRule, BinaryCrossEntropyWithLogits,
+    BinaryCrossEntropyWithLogitsRule, binary_cross_entropy, binary_cross_entropy_with_logits,
 };
 pub use cross_entropy::{CrossEntropy, cross_entropy};
 pub use divergence::{
-    Form, JensenShannonDivergence, KlDivergence, KnowledgeDistillation, jensen_shannon_divergence,
-    kl_divergence, knowledge_distillation,
+    Entropy, JensenShannonDivergence, JensenShannonDivergenceRule, KlDivergence, KlDivergenceRule,
+    KnowledgeDistillation, entropy, jensen_shannon_divergence, kl_divergence,
+    knowledge_distillation,
 };
+pub use elementwise::{Elementwise, ElementwiseRule};
 pub use error::Error;
 pub use focal::{
-    BinaryFocal, Focal, GeneralisedCrossEntropy, Poly1, SymmetricCrossEntropy, binary_focal, focal,
-    generalised_cross_entropy, poly1, symmetric_cross_entropy,
+    BinaryFocal, BinaryFocalRule, Focal, FocalRule, GeneralisedCrossEntropy,
+    GeneralisedCrossEntropyRule, Poly1, Poly1Rule, SymmetricCrossEntropy,
+    SymmetricCrossEntropyRule, binary_focal, focal, generalised_cross_entropy, poly1,
+    symmetric_cross_entropy,
 };
-pub use hinge::{BinaryHinge, MulticlassHinge, binary_hinge, multiclass_hinge};
+pub use hinge::{
+    BinaryHinge, BinaryHingeRule, MulticlassHinge, MulticlassHingeRule, binary_hinge,
+    multiclass_hinge,
+};
 pub use likelihood::{
-    GaussianNegativeLogLikelihood, NegativeLogLikelihood, PoissonNegativeLogLikelihood,
+    GaussianNegativeLogLikelihood, NegativeLogLikelihood, NegativeLogLikelihoodRule,
+    PoissonNegativeLogLikelihood, PoissonNegativeLogLikelihoodRule,
     gaussian_negative_log_likelihood, negative_log_likelihood, poisson_negative_log_likelihood,
 };
+pub use of_distributions::{DistributionRule, Distributions, Form, OfDistributions};
+pub use of_labels::{LabelRule, OfLabels};
 pub use reduction::Reduction;
 pub use regression::{
-    Huber, LogCosh, MeanAbsoluteError, MeanSquaredError, Quantile, SmoothL1, huber, log_cosh,
-    mean_absolute_error, mean_squared_error, quantile, smooth_l1,
+    Huber, HuberRule, LogCosh, LogCoshRule, MeanAbsoluteError, MeanAbsoluteErrorRule,
+    MeanSquaredError, MeanSquaredErrorRule, Quantile, QuantileRule, SmoothL1, SmoothL1Rule, huber,
+    log_cosh, mean_absolute_error, mean_squared_error, quantile, smooth_l1,
 };
-pub use targets::{Labels, Targets};
+pub use targets::{IntoLabels, IntoTargets, Labels, Targets};

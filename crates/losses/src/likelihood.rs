@@ -3,15 +3,14 @@
 use downhill_tensor::{Element, Tensor, operation};
 use ndarray::{ArrayD, Zip};
 
-use crate::checks::{
-    check_class_weights, check_not_negative, check_positive, check_shape, check_values,
-    rows_and_classes,
-};
+use crate::checks;
 use crate::cross_entropy::array;
+use crate::elementwise::{Elementwise, ElementwiseRule};
 use crate::error::Error;
-use crate::reduction::{Reduction, reduction_option};
-use crate::regression::difference;
-use crate::targets::Labels;
+use crate::of_labels::{LabelRule, OfLabels};
+use crate::reduction::Reduction;
+use crate::targets::IntoLabels;
+use crate::wrapper::plain_function;
 
 /// Negative log-likelihood of log-probabilities `[…, C]`: −weight · log-probability of each label.
 /// After a log-softmax it is [`CrossEntropy`](crate::CrossEntropy), which is faster.
@@ -27,92 +26,80 @@ use crate::targets::Labels;
 /// assert_eq!(loss.item(), -0.75_f64.ln());
 /// # Ok::<(), downhill_losses::Error>(())
 /// ```
+pub type NegativeLogLikelihood = OfLabels<NegativeLogLikelihoodRule>;
+
+/// The rule of [`NegativeLogLikelihood`].
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct NegativeLogLikelihood {
+pub struct NegativeLogLikelihoodRule {
     class_weights: Option<Vec<f64>>,
     ignore_index: Option<usize>,
-    reduction: Reduction,
-}
-
-/// The mean negative log-likelihood of log-probabilities `[…, C]`: [`NegativeLogLikelihood`] with
-/// default options.
-///
-/// # Errors
-///
-/// As [`NegativeLogLikelihood::forward`].
-pub fn negative_log_likelihood<'a, E: Element>(
-    log_probabilities: &Tensor<E>,
-    labels: impl Into<Labels<'a>>,
-) -> Result<Tensor<E>, Error> {
-    NegativeLogLikelihood::new().forward(log_probabilities, labels)
 }
 
 impl NegativeLogLikelihood {
-    /// Without weights, reduced to the mean.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// The weight of each class, finite and not negative.
     pub fn class_weights(mut self, class_weights: impl Into<Vec<f64>>) -> Self {
-        self.class_weights = Some(class_weights.into());
+        self.rule.class_weights = Some(class_weights.into());
         self
     }
 
     /// The label of rows to leave out: their loss and gradient are 0. It need not be a class.
     pub fn ignore_index(mut self, ignore_index: usize) -> Self {
-        self.ignore_index = Some(ignore_index);
+        self.rule.ignore_index = Some(ignore_index);
         self
     }
+}
 
-    reduction_option!();
+impl NegativeLogLikelihoodRule {
+    fn weight(&self, label: usize) -> f64 {
+        match &self.class_weights {
+            _ if Some(label) == self.ignore_index => 0.0,
+            Some(weights) => weights[label],
+            None => 1.0,
+        }
+    }
+}
 
-    /// The loss of log-probabilities `[…, C]`: of shape `[]`, or `[…]` with [`Reduction::None`].
-    ///
-    /// # Errors
-    ///
-    /// [`Error`] if there are not as many weights as classes or labels as rows, or one is out of
-    /// its range.
-    pub fn forward<'a, E: Element>(
+impl LabelRule for NegativeLogLikelihoodRule {
+    const INPUT: &'static str = "log-probabilities";
+
+    fn validate(&self, classes: usize) -> Result<(), Error> {
+        let weights = self.class_weights.as_deref();
+        weights.map_or(Ok(()), |weights| checks::class_weights("class_weights", weights, classes))
+    }
+
+    fn ignored(&self) -> Option<usize> {
+        self.ignore_index
+    }
+
+    fn divisor(&self, labels: &[usize]) -> f64 {
+        labels.iter().map(|&label| self.weight(label)).sum()
+    }
+
+    fn losses<E: Element>(
         &self,
         log_probabilities: &Tensor<E>,
-        labels: impl Into<Labels<'a>>,
+        labels: &[usize],
     ) -> Result<Tensor<E>, Error> {
         let shape = log_probabilities.shape();
-        let (_, classes) = rows_and_classes("log-probabilities", shape)?;
-        let weights: Option<Vec<E>> =
-            check_class_weights("class_weights", self.class_weights.as_deref(), classes)?;
-        let labels = labels.into().check(shape, self.ignore_index)?;
-        let weight = |&label: &usize| match &weights {
-            _ if Some(label) == self.ignore_index => E::zero(),
-            Some(weights) => weights[label],
-            None => E::one(),
-        };
-        let row_weights: Vec<E> = labels.iter().map(weight).collect();
-        let divisor: f64 = row_weights.iter().map(|weight| weight.as_f64()).sum();
-
+        let (rows, classes) = (&shape[..shape.len() - 1], shape[shape.len() - 1]);
         let values = log_probabilities.values();
+        let weights = labels.iter().map(|&label| E::from_f64(self.weight(label)));
+        let weights: Vec<E> = weights.collect();
         let loss = |(row, (&label, &weight)): (usize, (&usize, &E))| match weight.is_zero() {
             // The label may be none of the classes, and the log-probability −∞.
             true => E::zero(),
             false => -weight * values[row * classes + label],
         };
-        let losses = labels.iter().zip(&row_weights).enumerate().map(loss).collect();
-        let rows = &shape[..shape.len() - 1];
-        let slopes = Tensor::from(array(rows, row_weights)) * -E::one();
+        let losses = labels.iter().zip(&weights).enumerate().map(loss).collect();
+        let slopes = -Tensor::from(array(rows, weights));
         let position = |&label: &usize| if label < classes { label } else { 0 };
         let indices = array(&[rows, &[1]].concat(), labels.iter().map(position).collect());
-        let losses = operation::unary(
+        Ok(operation::unary(
             "negative_log_likelihood",
             log_probabilities,
             array(rows, losses),
-            move |upstream, _, _| (upstream * &slopes).unsqueeze(-1).scatter(-1, &indices, classes),
-        );
-        Ok(match self.reduction {
-            Reduction::Mean if divisor > 0.0 => losses.sum() / E::from_f64(divisor),
-            Reduction::Mean => losses.sum(),
-            _ => self.reduction.apply(losses),
-        })
+            move |gradient, _, _| (gradient * &slopes).unsqueeze(-1).scatter(-1, &indices, classes),
+        ))
     }
 }
 
@@ -177,32 +164,33 @@ impl GaussianNegativeLogLikelihood {
         self
     }
 
-    reduction_option!();
+    /// What becomes of the losses of a batch.
+    pub fn reduction(mut self, reduction: Reduction) -> Self {
+        self.reduction = reduction;
+        self
+    }
 
-    /// The loss of means and targets of one shape `[…, C]` and variances of that shape or
-    /// `[…, 1]`. Gradients flow into all three.
+    /// The loss of means, targets and variances whose shapes broadcast to one. Gradients flow into
+    /// all three.
     ///
     /// # Errors
     ///
-    /// [`Error`] if ε is out of its range, the shapes do not fit, or a variance is negative.
+    /// [`Error`] if ε is out of its range, the shapes do not broadcast, or a variance is negative.
     pub fn forward<E: Element>(
         &self,
         input: &Tensor<E>,
         target: &Tensor<E>,
         variance: &Tensor<E>,
     ) -> Result<Tensor<E>, Error> {
-        check_positive("epsilon", self.epsilon)?;
-        let difference = difference(input, target)?;
-        let mut one_a_row = input.shape().to_vec();
-        one_a_row.iter_mut().next_back().into_iter().for_each(|length| *length = 1);
-        if variance.shape() != one_a_row {
-            check_shape("variances", variance, input.shape())?;
-        }
-        check_values("variances", variance, "0 or more", |v| v.is_nan() || v >= E::zero())?;
+        checks::positive("epsilon", self.epsilon)?;
+        let shape = broadcast("targets", target, input.shape())?;
+        broadcast("variances", variance, &shape)?;
+        checks::values("variances", variance, "0 or more", |v| v.is_nan() || v >= E::zero())?;
         let epsilon = E::from_f64(self.epsilon);
         let raised = variance.array().mapv(|v| if v < epsilon { epsilon } else { v });
-        let variance = operation::unary("raise", variance, raised, |upstream, _, _| upstream);
-        let mut losses = (difference.square() / &variance + variance.ln()) * E::from_f64(0.5);
+        let variance = operation::unary("raise", variance, raised, |gradient, _, _| gradient);
+        let squared = (input - target).square();
+        let mut losses = (squared / &variance + variance.ln()) * E::from_f64(0.5);
         if self.full {
             losses = losses + E::from_f64(0.5) * E::TAU().ln();
         }
@@ -210,10 +198,34 @@ impl GaussianNegativeLogLikelihood {
     }
 }
 
+/// The shape that a tensor and an array of another shape broadcast to.
+fn broadcast<E: Element>(
+    what: &'static str,
+    tensor: &Tensor<E>,
+    other: &[usize],
+) -> Result<Vec<usize>, Error> {
+    let found = tensor.shape();
+    let rank = found.len().max(other.len());
+    let length = |shape: &[usize], axis: usize| match (axis + shape.len()).checked_sub(rank) {
+        Some(axis) => shape[axis],
+        None => 1,
+    };
+    let lengths = |axis| match (length(found, axis), length(other, axis)) {
+        (a, b) if a == b || b == 1 => Some(a),
+        (1, b) => Some(b),
+        _ => None,
+    };
+    (0..rank).map(lengths).collect::<Option<Vec<usize>>>().ok_or_else(|| {
+        let (found, expected) = (found.to_vec(), other.to_vec());
+        Error::Broadcast { what, found, expected }
+    })
+}
+
 /// Negative log-likelihood of a Poisson distribution, elementwise: exp(input) − target · input
 /// for the logarithm of the rate, or rate − target · ln(rate + ε) without
 /// [`log_input`](Self::log_input). If [`full`](Self::full), Stirling's approximation of ln target!,
-/// target · ln target − target + ½ ln(2π target), is added where the target is greater than 1.
+/// target · ln target − target + ½ ln(2π target), is added where the target is greater than 1. No
+/// gradient flows into the target, a count.
 ///
 /// ```
 /// use downhill_losses::poisson_negative_log_likelihood;
@@ -224,76 +236,54 @@ impl GaussianNegativeLogLikelihood {
 /// assert!((loss.item() - (2.0 - 3.0 * 2.0_f64.ln())).abs() < 1e-15);
 /// # Ok::<(), downhill_losses::Error>(())
 /// ```
+pub type PoissonNegativeLogLikelihood = Elementwise<PoissonNegativeLogLikelihoodRule>;
+
+/// The rule of [`PoissonNegativeLogLikelihood`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct PoissonNegativeLogLikelihood {
+pub struct PoissonNegativeLogLikelihoodRule {
     log_input: bool,
     full: bool,
     epsilon: f64,
-    reduction: Reduction,
 }
 
-impl Default for PoissonNegativeLogLikelihood {
+impl Default for PoissonNegativeLogLikelihoodRule {
     fn default() -> Self {
-        Self { log_input: true, full: false, epsilon: 1e-8, reduction: Reduction::Mean }
+        Self { log_input: true, full: false, epsilon: 1e-8 }
     }
-}
-
-/// The mean negative log-likelihood of Poisson distributions by the logarithms of their rates:
-/// [`PoissonNegativeLogLikelihood`] with default options.
-///
-/// # Errors
-///
-/// As [`PoissonNegativeLogLikelihood::forward`].
-pub fn poisson_negative_log_likelihood<E: Element>(
-    log_rate: &Tensor<E>,
-    target: &Tensor<E>,
-) -> Result<Tensor<E>, Error> {
-    PoissonNegativeLogLikelihood::new().forward(log_rate, target)
 }
 
 impl PoissonNegativeLogLikelihood {
-    /// Of the logarithm of the rate, without the constant, reduced to the mean; ε is 1e-8.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Whether the input is the logarithm of the rate, or the rate itself.
+    /// Whether the input is the logarithm of the rate, as it is unless set, or the rate itself.
     pub fn log_input(mut self, log_input: bool) -> Self {
-        self.log_input = log_input;
+        self.rule.log_input = log_input;
         self
     }
 
     /// Whether the approximate logarithm of target! is added.
     pub fn full(mut self, full: bool) -> Self {
-        self.full = full;
+        self.rule.full = full;
         self
     }
 
-    /// ε, which keeps the logarithm of a rate of 0 finite, 0 or more.
+    /// ε, which keeps the logarithm of a rate of 0 finite, 0 or more; 1e-8 unless set.
     pub fn epsilon(mut self, epsilon: f64) -> Self {
-        self.epsilon = epsilon;
+        self.rule.epsilon = epsilon;
         self
     }
+}
 
-    reduction_option!();
+impl ElementwiseRule for PoissonNegativeLogLikelihoodRule {
+    fn validate(&self) -> Result<(), Error> {
+        checks::not_negative("epsilon", self.epsilon)
+    }
 
-    /// The loss of rates, or their logarithms, and counts of one shape. No gradient flows into
-    /// the counts.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`] if ε is out of its range, the shapes differ, or a count is negative or not
-    /// finite.
-    pub fn forward<E: Element>(
-        &self,
-        input: &Tensor<E>,
-        target: &Tensor<E>,
-    ) -> Result<Tensor<E>, Error> {
-        check_not_negative("epsilon", self.epsilon)?;
-        check_shape("targets", target, input.shape())?;
-        check_values("targets", target, "0 or more and finite", |y| {
+    fn check<E: Element>(&self, _input: &Tensor<E>, target: &Tensor<E>) -> Result<(), Error> {
+        checks::values("targets", target, "0 or more and finite", |y| {
             y >= E::zero() && y.is_finite()
-        })?;
+        })
+    }
+
+    fn losses<E: Element>(&self, input: &Tensor<E>, target: &Tensor<E>) -> Tensor<E> {
         let target = target.detach();
         let mut losses = match self.log_input {
             true => poisson(input, target.clone()),
@@ -306,9 +296,13 @@ impl PoissonNegativeLogLikelihood {
             };
             losses += Tensor::from(target.array().mapv(stirling));
         }
-        Ok(self.reduction.apply(losses))
+        losses
     }
 }
+
+plain_function!(negative_log_likelihood:
+    NegativeLogLikelihood(log_probabilities, labels: impl IntoLabels<'a>));
+plain_function!(poisson_negative_log_likelihood: PoissonNegativeLogLikelihood(log_rate, target));
 
 /// e^x − y · x, elementwise.
 fn poisson<E: Element>(x: &Tensor<E>, y: Tensor<E>) -> Tensor<E> {
@@ -319,5 +313,5 @@ fn poisson<E: Element>(x: &Tensor<E>, y: Tensor<E>) -> Tensor<E> {
         () => x.exp() - y * x,
     };
     let value: ArrayD<E> = Zip::from(x.array()).and(y.array()).map_collect(value);
-    operation::unary("poisson", x, value, move |upstream, _, x| upstream * (x.exp() - &y))
+    operation::unary("poisson", x, value, move |gradient, _, x| gradient * (x.exp() - &y))
 }

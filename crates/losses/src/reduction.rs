@@ -25,15 +25,3 @@ impl Reduction {
         }
     }
 }
-
-/// The option that every loss has.
-macro_rules! reduction_option {
-    () => {
-        /// What becomes of the losses of a batch.
-        pub fn reduction(mut self, reduction: $crate::reduction::Reduction) -> Self {
-            self.reduction = reduction;
-            self
-        }
-    };
-}
-pub(crate) use reduction_option;

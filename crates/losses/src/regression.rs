@@ -2,232 +2,227 @@
 
 use downhill_tensor::{Element, Tensor, operation};
 
-use crate::checks::{check_fraction, check_not_negative, check_positive, check_shape};
+use crate::checks;
+use crate::elementwise::{Elementwise, ElementwiseRule};
 use crate::error::Error;
-use crate::reduction::{Reduction, reduction_option};
+use crate::wrapper::plain_function;
 
-/// Defines a loss without options of its own, and the plain function beside it.
-macro_rules! plain_loss {
-    ($(#[$doc:meta])* $Loss:ident, $function:ident, $example:literal, $f:expr) => {
-        $(#[$doc])*
-        ///
-        /// ```
-        #[doc = concat!("use downhill_losses::", stringify!($function), ";")]
-        /// use downhill_tensor::Tensor;
-        ///
-        /// let (input, target) = (Tensor::from([1.0_f64, 2.0]), Tensor::from([1.0, 5.0]));
-        #[doc = concat!("let loss = ", stringify!($function), "(&input, &target)?;")]
-        #[doc = $example]
-        /// # Ok::<(), downhill_losses::Error>(())
-        /// ```
-        #[derive(Debug, Clone, PartialEq, Default)]
-        pub struct $Loss {
-            reduction: Reduction,
-        }
+/// Squared error: (input − target)², elementwise.
+///
+/// ```
+/// use downhill_losses::mean_squared_error;
+/// use downhill_tensor::Tensor;
+///
+/// let loss = mean_squared_error(&Tensor::from([1.0, 2.0]), &Tensor::from([1.0, 5.0]))?;
+/// assert_eq!(loss.item(), 4.5);
+/// # Ok::<(), downhill_losses::Error>(())
+/// ```
+pub type MeanSquaredError = Elementwise<MeanSquaredErrorRule>;
 
-        #[doc = concat!("The mean loss of two tensors of one shape: [`", stringify!($Loss), "`]")]
-        /// with default options.
-        ///
-        /// # Errors
-        ///
-        /// [`Error::Shape`] if the shapes differ.
-        pub fn $function<E: Element>(
-            input: &Tensor<E>,
-            target: &Tensor<E>,
-        ) -> Result<Tensor<E>, Error> {
-            $Loss::new().forward(input, target)
-        }
+/// The rule of [`MeanSquaredError`].
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MeanSquaredErrorRule;
 
-        impl $Loss {
-            /// Reduced to the mean.
-            pub fn new() -> Self {
-                Self::default()
-            }
-
-            reduction_option!();
-
-            /// The loss of two tensors of one shape. Gradients flow into both.
-            ///
-            /// # Errors
-            ///
-            /// [`Error::Shape`] if the shapes differ.
-            pub fn forward<E: Element>(
-                &self,
-                input: &Tensor<E>,
-                target: &Tensor<E>,
-            ) -> Result<Tensor<E>, Error> {
-                Ok(self.reduction.apply($f(difference(input, target)?)))
-            }
-        }
-    };
+impl ElementwiseRule for MeanSquaredErrorRule {
+    fn losses<E: Element>(&self, input: &Tensor<E>, target: &Tensor<E>) -> Tensor<E> {
+        (input - target).square()
+    }
 }
 
-plain_loss!(
-    /// Squared error: (input − target)², elementwise.
-    MeanSquaredError,
-    mean_squared_error,
-    "assert_eq!(loss.item(), 4.5);",
-    |difference: Tensor<E>| difference.square()
-);
+/// Absolute error: |input − target|, elementwise. The gradient where they are equal is 0.
+///
+/// ```
+/// use downhill_losses::mean_absolute_error;
+/// use downhill_tensor::Tensor;
+///
+/// let loss = mean_absolute_error(&Tensor::from([1.0, 2.0]), &Tensor::from([1.0, 5.0]))?;
+/// assert_eq!(loss.item(), 1.5);
+/// # Ok::<(), downhill_losses::Error>(())
+/// ```
+pub type MeanAbsoluteError = Elementwise<MeanAbsoluteErrorRule>;
 
-plain_loss!(
-    /// Absolute error: |input − target|, elementwise. The gradient where they are equal is 0.
-    MeanAbsoluteError,
-    mean_absolute_error,
-    "assert_eq!(loss.item(), 1.5);",
-    |difference: Tensor<E>| difference.abs()
-);
+/// The rule of [`MeanAbsoluteError`].
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MeanAbsoluteErrorRule;
 
-plain_loss!(
-    /// Log-cosh: ln cosh(input − target), elementwise, which is half the square of a small
-    /// difference and the absolute value, less ln 2, of a large one.
-    LogCosh,
-    log_cosh,
-    "assert_eq!(loss.item(), 3.0_f64.cosh().ln() / 2.0);",
-    |difference| elementwise("log_cosh", difference, ln_cosh, |d| d.tanh())
-);
-
-/// Defines a loss with one number as its option, and the plain function beside it.
-macro_rules! loss_with_option {
-    ($(#[$doc:meta])* $Loss:ident, $function:ident, $(#[$option_doc:meta])*
-     $option:ident = $default:literal, $check:ident, $f:expr) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq)]
-        pub struct $Loss {
-            $option: f64,
-            reduction: Reduction,
-        }
-
-        impl Default for $Loss {
-            fn default() -> Self {
-                Self { $option: $default, reduction: Reduction::Mean }
-            }
-        }
-
-        #[doc = concat!("The mean loss of two tensors of one shape: [`", stringify!($Loss), "`]")]
-        /// with default options.
-        ///
-        /// # Errors
-        ///
-        /// [`Error::Shape`] if the shapes differ.
-        pub fn $function<E: Element>(
-            input: &Tensor<E>,
-            target: &Tensor<E>,
-        ) -> Result<Tensor<E>, Error> {
-            $Loss::new().forward(input, target)
-        }
-
-        impl $Loss {
-            #[doc = concat!("With `", stringify!($option), "` ", stringify!($default))]
-            /// and reduced to the mean.
-            pub fn new() -> Self {
-                Self::default()
-            }
-
-            $(#[$option_doc])*
-            pub fn $option(mut self, $option: f64) -> Self {
-                self.$option = $option;
-                self
-            }
-
-            reduction_option!();
-
-            /// The loss of two tensors of one shape. Gradients flow into both.
-            ///
-            /// # Errors
-            ///
-            /// [`Error`] if the option is out of its range or the shapes differ.
-            pub fn forward<E: Element>(
-                &self,
-                input: &Tensor<E>,
-                target: &Tensor<E>,
-            ) -> Result<Tensor<E>, Error> {
-                $check(stringify!($option), self.$option)?;
-                let losses = $f(difference(input, target)?, E::from_f64(self.$option));
-                Ok(self.reduction.apply(losses))
-            }
-        }
-    };
+impl ElementwiseRule for MeanAbsoluteErrorRule {
+    fn losses<E: Element>(&self, input: &Tensor<E>, target: &Tensor<E>) -> Tensor<E> {
+        (input - target).abs()
+    }
 }
 
-loss_with_option!(
-    /// Huber's loss of d = input − target, elementwise: d² / 2 where |d| < δ, and
-    /// δ · (|d| − δ / 2) elsewhere (Huber, "Robust estimation of a location parameter", 1964).
-    ///
-    /// ```
-    /// use downhill_losses::Huber;
-    /// use downhill_tensor::Tensor;
-    ///
-    /// let (input, target) = (Tensor::from([1.0, 5.0]), Tensor::from([2.0, 1.0]));
-    /// assert_eq!(Huber::new().delta(2.0).forward(&input, &target)?.item(), (0.5 + 6.0) / 2.0);
-    /// # Ok::<(), downhill_losses::Error>(())
-    /// ```
-    Huber,
-    huber,
-    /// δ, the difference beyond which the loss is linear, greater than 0.
-    delta = 1.0,
-    check_positive,
-    |difference, delta: E| {
-        let half = E::from_f64(0.5);
-        let value = move |d: E| match d.abs() < delta {
+/// Log-cosh: ln cosh(input − target), elementwise, which is half the square of a small difference
+/// and the absolute value, less ln 2, of a large one.
+///
+/// ```
+/// use downhill_losses::log_cosh;
+/// use downhill_tensor::Tensor;
+///
+/// let loss = log_cosh(&Tensor::from([1.0_f64, 2.0]), &Tensor::from([1.0, 5.0]))?;
+/// assert_eq!(loss.item(), 3.0_f64.cosh().ln() / 2.0);
+/// # Ok::<(), downhill_losses::Error>(())
+/// ```
+pub type LogCosh = Elementwise<LogCoshRule>;
+
+/// The rule of [`LogCosh`].
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LogCoshRule;
+
+impl ElementwiseRule for LogCoshRule {
+    fn losses<E: Element>(&self, input: &Tensor<E>, target: &Tensor<E>) -> Tensor<E> {
+        let two = E::from_f64(2.0);
+        let ln_cosh = |d: E| match d.abs() < E::one() {
+            // The other form cancels near 0.
+            true => (two * (d / two).sinh().powi(2)).ln_1p(),
+            false => d.abs() + (-two * d.abs()).exp().ln_1p() - E::LN_2(),
+        };
+        function("log_cosh", &(input - target), ln_cosh, |d| d.tanh())
+    }
+}
+
+/// Huber's loss of d = input − target, elementwise: d² / 2 where |d| < δ, and δ · (|d| − δ / 2)
+/// elsewhere (Huber, "Robust estimation of a location parameter", 1964).
+///
+/// ```
+/// use downhill_losses::Huber;
+/// use downhill_tensor::Tensor;
+///
+/// let (input, target) = (Tensor::from([1.0, 5.0]), Tensor::from([2.0, 1.0]));
+/// assert_eq!(Huber::new().delta(2.0).forward(&input, &target)?.item(), (0.5 + 6.0) / 2.0);
+/// # Ok::<(), downhill_losses::Error>(())
+/// ```
+pub type Huber = Elementwise<HuberRule>;
+
+/// The rule of [`Huber`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct HuberRule {
+    delta: f64,
+}
+
+impl Default for HuberRule {
+    fn default() -> Self {
+        Self { delta: 1.0 }
+    }
+}
+
+impl Huber {
+    /// δ, the difference beyond which the loss is linear, greater than 0; 1 unless set.
+    pub fn delta(mut self, delta: f64) -> Self {
+        self.rule.delta = delta;
+        self
+    }
+}
+
+impl ElementwiseRule for HuberRule {
+    fn validate(&self) -> Result<(), Error> {
+        checks::positive("delta", self.delta)
+    }
+
+    fn losses<E: Element>(&self, input: &Tensor<E>, target: &Tensor<E>) -> Tensor<E> {
+        let (delta, half) = (E::from_f64(self.delta), E::from_f64(0.5));
+        let value = |d: E| match d.abs() < delta {
             true => half * d * d,
             false => delta * (d.abs() - half * delta),
         };
-        elementwise("huber", difference, value, move |d| d.clamp(-delta, delta))
+        function("huber", &(input - target), value, move |d| d.clamp(-delta, delta))
     }
-);
+}
 
-loss_with_option!(
-    /// Smooth L1 loss of d = input − target, elementwise: d² / (2 β) where |d| < β, and
-    /// |d| − β / 2 elsewhere (Girshick, "Fast R-CNN", 2015). It is [`Huber`]'s divided by β, and
-    /// the absolute error for β = 0.
-    ///
-    /// ```
-    /// use downhill_losses::SmoothL1;
-    /// use downhill_tensor::Tensor;
-    ///
-    /// let (input, target) = (Tensor::from([1.0, 5.0]), Tensor::from([2.0, 1.0]));
-    /// assert_eq!(SmoothL1::new().beta(2.0).forward(&input, &target)?.item(), (0.25 + 3.0) / 2.0);
-    /// # Ok::<(), downhill_losses::Error>(())
-    /// ```
-    SmoothL1,
-    smooth_l1,
-    /// β, the difference beyond which the loss is linear, 0 or more.
-    beta = 1.0,
-    check_not_negative,
-    |difference: Tensor<E>, beta: E| {
+/// Smooth L1 loss of d = input − target, elementwise: d² / (2 β) where |d| < β, and |d| − β / 2
+/// elsewhere (Girshick, "Fast R-CNN", 2015). It is [`Huber`]'s divided by β, and the absolute error
+/// for β = 0.
+///
+/// ```
+/// use downhill_losses::SmoothL1;
+/// use downhill_tensor::Tensor;
+///
+/// let (input, target) = (Tensor::from([1.0, 5.0]), Tensor::from([2.0, 1.0]));
+/// assert_eq!(SmoothL1::new().beta(2.0).forward(&input, &target)?.item(), (0.25 + 3.0) / 2.0);
+/// # Ok::<(), downhill_losses::Error>(())
+/// ```
+pub type SmoothL1 = Elementwise<SmoothL1Rule>;
+
+/// The rule of [`SmoothL1`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct SmoothL1Rule {
+    beta: f64,
+}
+
+impl Default for SmoothL1Rule {
+    fn default() -> Self {
+        Self { beta: 1.0 }
+    }
+}
+
+impl SmoothL1 {
+    /// β, the difference beyond which the loss is linear, 0 or more; 1 unless set.
+    pub fn beta(mut self, beta: f64) -> Self {
+        self.rule.beta = beta;
+        self
+    }
+}
+
+impl ElementwiseRule for SmoothL1Rule {
+    fn validate(&self) -> Result<(), Error> {
+        checks::not_negative("beta", self.beta)
+    }
+
+    fn losses<E: Element>(&self, input: &Tensor<E>, target: &Tensor<E>) -> Tensor<E> {
+        let difference = input - target;
+        let (beta, half) = (E::from_f64(self.beta), E::from_f64(0.5));
         if beta.is_zero() {
             return difference.abs();
         }
-        let half = E::from_f64(0.5);
-        let value = move |d: E| match d.abs() < beta {
+        let value = |d: E| match d.abs() < beta {
             true => half * d * d / beta,
             false => d.abs() - half * beta,
         };
         let slope = move |d: &Tensor<E>| (d / beta).clamp(-E::one(), E::one());
-        elementwise("smooth_l1", difference, value, slope)
+        function("smooth_l1", &difference, value, slope)
     }
-);
+}
 
-loss_with_option!(
-    /// Quantile loss, also called pinball loss, elementwise: τ · (target − input) where the input
-    /// is too low, (1 − τ) · (input − target) where it is too high (Koenker & Bassett, "Regression
-    /// quantiles", 1978). Its minimum is the τ-quantile. The gradient where they are equal is 0.
-    ///
-    /// ```
-    /// use downhill_losses::Quantile;
-    /// use downhill_tensor::Tensor;
-    ///
-    /// let (input, target) = (Tensor::from([1.0, 5.0]), Tensor::from([2.0, 1.0]));
-    /// assert_eq!(Quantile::new().tau(0.75).forward(&input, &target)?.item(), (0.75 + 1.0) / 2.0);
-    /// # Ok::<(), downhill_losses::Error>(())
-    /// ```
-    Quantile,
-    quantile,
-    /// τ, the quantile, from 0 to 1.
-    tau = 0.5,
-    check_fraction,
-    |difference, tau: E| {
+/// Quantile loss, also called pinball loss, elementwise: τ · (target − input) where the input is
+/// too low, (1 − τ) · (input − target) where it is too high (Koenker & Bassett, "Regression
+/// quantiles", 1978). Its minimum is the τ-quantile. The gradient where they are equal is 0.
+///
+/// ```
+/// use downhill_losses::Quantile;
+/// use downhill_tensor::Tensor;
+///
+/// let (input, target) = (Tensor::from([1.0, 5.0]), Tensor::from([2.0, 1.0]));
+/// assert_eq!(Quantile::new().tau(0.75).forward(&input, &target)?.item(), (0.75 + 1.0) / 2.0);
+/// # Ok::<(), downhill_losses::Error>(())
+/// ```
+pub type Quantile = Elementwise<QuantileRule>;
+
+/// The rule of [`Quantile`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuantileRule {
+    tau: f64,
+}
+
+impl Default for QuantileRule {
+    fn default() -> Self {
+        Self { tau: 0.5 }
+    }
+}
+
+impl Quantile {
+    /// τ, the quantile, from 0 to 1; ½ unless set.
+    pub fn tau(mut self, tau: f64) -> Self {
+        self.rule.tau = tau;
+        self
+    }
+}
+
+impl ElementwiseRule for QuantileRule {
+    fn validate(&self) -> Result<(), Error> {
+        checks::fraction("tau", self.tau)
+    }
+
+    fn losses<E: Element>(&self, input: &Tensor<E>, target: &Tensor<E>) -> Tensor<E> {
+        let tau = E::from_f64(self.tau);
         let slope = move |d: E| {
             if d < E::zero() {
                 -tau
@@ -238,33 +233,23 @@ loss_with_option!(
             }
         };
         let slopes = move |d: &Tensor<E>| d.array().mapv(slope).into();
-        elementwise("quantile", difference, move |d| slope(d) * d, slopes)
+        function("quantile", &(input - target), move |d| slope(d) * d, slopes)
     }
-);
-
-pub(crate) fn difference<E: Element>(
-    input: &Tensor<E>,
-    target: &Tensor<E>,
-) -> Result<Tensor<E>, Error> {
-    check_shape("targets", target, input.shape())?;
-    Ok(input - target)
 }
 
+plain_function!(mean_squared_error: MeanSquaredError(input, target));
+plain_function!(mean_absolute_error: MeanAbsoluteError(input, target));
+plain_function!(log_cosh: LogCosh(input, target));
+plain_function!(huber: Huber(input, target));
+plain_function!(smooth_l1: SmoothL1(input, target));
+plain_function!(quantile: Quantile(input, target));
+
 /// A function of each number, by its value and its derivative in differentiable operations.
-fn elementwise<E: Element>(
+fn function<E: Element>(
     name: &'static str,
-    x: Tensor<E>,
+    x: &Tensor<E>,
     value: impl Fn(E) -> E,
     slope: impl Fn(&Tensor<E>) -> Tensor<E> + Send + Sync + 'static,
 ) -> Tensor<E> {
-    operation::unary(name, &x, x.array().mapv(value), move |upstream, _, x| upstream * slope(x))
-}
-
-fn ln_cosh<E: Element>(d: E) -> E {
-    let two = E::from_f64(2.0);
-    match d.abs() < E::one() {
-        // The other form cancels near 0.
-        true => (two * (d / two).sinh().powi(2)).ln_1p(),
-        false => d.abs() + (-two * d.abs()).exp().ln_1p() - E::LN_2(),
-    }
+    operation::unary(name, x, x.array().mapv(value), move |gradient, _, x| gradient * slope(x))
 }

@@ -6,7 +6,7 @@ use downhill_kernels::vectorize;
 use downhill_tensor::{Element, Tensor};
 use ndarray::{Array, Dimension};
 
-use crate::checks::rows_and_classes;
+use crate::checks;
 use crate::error::Error;
 
 /// The true class of each row, as its number from 0.
@@ -28,24 +28,51 @@ pub enum Targets<'a, E: Element> {
     Probabilities(&'a Tensor<E>),
 }
 
-macro_rules! from_labels {
+/// What [`Labels`] can be made of: a reference to a `Vec`, a slice or an array of `usize`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be used as labels",
+    label = "labels are numbers of classes from 0, as `usize`: `&[usize]`, `&Vec<usize>`, \
+             `&[usize; N]` or `&ndarray::Array<usize, D>`",
+    note = "convert numbers of another type first: \
+            `labels.iter().map(|&label| label as usize).collect::<Vec<_>>()`"
+)]
+pub trait IntoLabels<'a> {
+    /// The labels.
+    fn into_labels(self) -> Labels<'a>;
+}
+
+/// What [`Targets`] can be made of: whatever [`Labels`] can, or a reference to a tensor of
+/// distributions, of the logits' type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be used as targets of logits in `{E}`",
+    label = "targets are labels (`&[usize]`, `&Vec<usize>`, `&[usize; N]`, \
+             `&ndarray::Array<usize, D>`) or distributions (`&Tensor<{E}>`)",
+    note = "convert numbers of another type first: \
+            `labels.iter().map(|&label| label as usize).collect::<Vec<_>>()`"
+)]
+pub trait IntoTargets<'a, E: Element> {
+    /// The targets.
+    fn into_targets(self) -> Targets<'a, E>;
+}
+
+macro_rules! into_labels {
     ($([$($generics:tt)*] $labels:ty: $convert:expr;)*) => {$(
-        impl<'a, $($generics)*> From<&'a $labels> for Labels<'a> {
-            fn from(labels: &'a $labels) -> Self {
-                let (labels, shape): (Cow<'a, [usize]>, _) = $convert(labels);
-                Self { labels, shape }
+        impl<'a, $($generics)*> IntoLabels<'a> for &'a $labels {
+            fn into_labels(self) -> Labels<'a> {
+                let (labels, shape): (Cow<'a, [usize]>, _) = $convert(self);
+                Labels { labels, shape }
             }
         }
 
-        impl<'a, E: Element, $($generics)*> From<&'a $labels> for Targets<'a, E> {
-            fn from(labels: &'a $labels) -> Self {
-                Self::Classes(labels.into())
+        impl<'a, E: Element, $($generics)*> IntoTargets<'a, E> for &'a $labels {
+            fn into_targets(self) -> Targets<'a, E> {
+                Targets::Classes(self.into_labels())
             }
         }
     )*};
 }
 
-from_labels! {
+into_labels! {
     [] [usize]: |labels: &'a [usize]| (labels.into(), None);
     [] Vec<usize>: |labels: &'a Vec<usize>| (labels.into(), None);
     [const N: usize] [usize; N]: |labels: &'a [usize; N]| (labels.as_slice().into(), None);
@@ -55,18 +82,31 @@ from_labels! {
     };
 }
 
-impl<'a, E: Element> From<&'a Tensor<E>> for Targets<'a, E> {
-    fn from(probabilities: &'a Tensor<E>) -> Self {
-        Self::Probabilities(probabilities)
+impl<'a> IntoLabels<'a> for Labels<'a> {
+    fn into_labels(self) -> Self {
+        self
+    }
+}
+
+impl<'a, E: Element> IntoTargets<'a, E> for Labels<'a> {
+    fn into_targets(self) -> Targets<'a, E> {
+        Targets::Classes(self)
+    }
+}
+
+impl<'a, E: Element> IntoTargets<'a, E> for &'a Tensor<E> {
+    fn into_targets(self) -> Targets<'a, E> {
+        Targets::Probabilities(self)
+    }
+}
+
+impl<'a, E: Element> IntoTargets<'a, E> for Targets<'a, E> {
+    fn into_targets(self) -> Self {
+        self
     }
 }
 
 impl<'a> Labels<'a> {
-    /// The labels in row-major order, unchecked.
-    pub(crate) fn values(&self) -> &[usize] {
-        &self.labels
-    }
-
     /// The labels in row-major order, one for each row of logits `[…, C]`: each a class or
     /// `ignored`.
     pub(crate) fn check(
@@ -74,14 +114,14 @@ impl<'a> Labels<'a> {
         logits: &[usize],
         ignored: Option<usize>,
     ) -> Result<Cow<'a, [usize]>, Error> {
-        let (rows, classes) = rows_and_classes("logits", logits)?;
+        let (rows, classes) = checks::rows_and_classes("logits", logits)?;
         let expected = &logits[..logits.len() - 1];
         if self.labels.len() != rows || self.shape.is_some_and(|shape| shape != expected) {
             let found = self.shape.map_or(vec![self.labels.len()], <[usize]>::to_vec);
             return Err(Error::Shape { what: "labels", found, expected: expected.to_vec() });
         }
         let wrong = |&label: &usize| label >= classes && Some(label) != ignored;
-        // To look at all of them takes less time than to stop at the first wrong one.
+        // A branch-free pass over all labels is faster than one that stops at the first wrong one.
         let any = vectorize(|| self.labels.iter().fold(false, |any, label| any | wrong(label)));
         if any && let Some(position) = self.labels.iter().position(wrong) {
             return Err(Error::Label { position, label: self.labels[position], classes });

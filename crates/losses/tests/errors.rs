@@ -135,7 +135,8 @@ fn wrong_options_are_named() {
     );
     assert_error!(
         loss().class_weights([1.0, -1.0]).forward(&x, &[0]),
-        "class_weights[1] is -1; it must be finite and not negative"
+        "class_weights[1] is -1; it must be finite and not negative \
+         (a negative weight leaves the loss without a minimum)"
     );
     assert_error!(
         Focal::new().gamma(-1.0).forward(&x, &[0]),
@@ -176,7 +177,8 @@ fn wrong_options_are_named() {
     );
     assert_error!(
         binary().weights(array![1.0, -2.0]).forward(&x, &x),
-        "weights[1] is -2; it must be finite and not negative"
+        "weights[1] is -2; it must be finite and not negative \
+         (a negative weight leaves the loss without a minimum)"
     );
     assert_error!(
         Huber::new().delta(0.0).forward(&x, &x),

@@ -1,6 +1,5 @@
 //! The loops of cross-entropy over targets that reach every class.
 
-use downhill_kernels::Separate;
 use downhill_tensor::Element;
 
 use super::lanes::{LANES, Tile, each, settled, total};
@@ -16,9 +15,6 @@ pub(super) struct Dense<'a, E> {
     pub(super) weights: Option<&'a [Tile<E>]>,
     /// 1 − label smoothing.
     pub(super) certainty: E,
-    /// Whether the entropy of the targets is subtracted, which makes the loss a Kullback–Leibler
-    /// divergence.
-    pub(super) is_divergence: bool,
 }
 
 /// What must be known of dense targets before their loss can be, in each lane.
@@ -133,10 +129,7 @@ impl<E: Element> Dense<'_, E> {
             let smoothing = unmasked(x, &rows.smoothing);
             let target = each(|lane| weight[lane] * (self.certainty * p[lane] + smoothing[lane]));
             let shifted = each(|lane| (x[lane] - rows.max[lane]) * scale);
-            let mut log_ratio = each(|lane| rows.log_sum[lane] - shifted[lane]);
-            if self.is_divergence {
-                log_ratio = each(|lane| log_ratio[lane] + target[lane].logarithm::<Separate>());
-            }
+            let log_ratio = each(|lane| rows.log_sum[lane] - shifted[lane]);
             // 0 · ∞ is 0 here: what is impossible and not wanted costs nothing.
             let zero = E::zero();
             let part = each(|lane| target[lane] * log_ratio[lane]);

@@ -31,7 +31,7 @@ impl<E: Element> Drop for Recorded<E> {
 
 impl<E: Element> Operation<E> for Recorded<E> {
     fn name(&self) -> &str {
-        if self.options.is_divergence { "kl_divergence" } else { "cross_entropy" }
+        "cross_entropy"
     }
 
     fn inputs(&self) -> &[Tensor<E>] {
@@ -105,17 +105,13 @@ impl<E: Element> Recorded<E> {
         (scaled.softmax(-1) * slope - target) * E::from_f64(self.options.temperature.recip())
     }
 
-    /// weight · ((1 − ε) · (lse − s) + z · lse²) of each class; for a divergence, which has none
-    /// of the options, lse − s + ln target + 1.
+    /// weight · ((1 − ε) · (lse − s) + z · lse²) of each class.
     fn target_gradient(&self, scaled: &Tensor<E>) -> Tensor<E> {
         let certainty = E::from_f64(1.0 - self.options.label_smoothing);
         let mut gradient = scaled.log_softmax(-1) * -certainty;
         if self.options.z_loss > 0.0 {
             let squared = scaled.log_sum_exp_axes(keep(-1)).square();
             gradient += squared * E::from_f64(self.options.z_loss);
-        }
-        if self.options.is_divergence {
-            gradient = gradient + self.inputs[1].reshape(scaled.shape()).ln() + E::one();
         }
         gradient * self.weights(scaled.shape()[1])
     }

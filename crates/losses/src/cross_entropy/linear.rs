@@ -7,10 +7,10 @@ use ndarray::ArrayD;
 use super::chunks::{Layer, LayerGradients};
 use super::rows::RowTargets;
 use super::{CrossEntropy, array, sum};
-use crate::checks::{check_class_weights, check_shape};
+use crate::checks;
 use crate::error::Error;
 use crate::reduction::Reduction;
-use crate::targets::Labels;
+use crate::targets::IntoLabels;
 
 impl CrossEntropy {
     /// The loss of the logits hidden · weightᵀ + bias of a last layer, for hidden `[…, D]`, weight
@@ -50,7 +50,7 @@ impl CrossEntropy {
         hidden: &Tensor<E>,
         weight: &Tensor<E>,
         bias: Option<&Tensor<E>>,
-        labels: impl Into<Labels<'a>>,
+        labels: impl IntoLabels<'a>,
     ) -> Result<Tensor<E>, Error> {
         let (hs, ws) = (hidden.shape(), weight.shape());
         assert!(
@@ -59,11 +59,11 @@ impl CrossEntropy {
         );
         let logits = [&hs[..hs.len() - 1], &ws[..1]].concat();
         self.check_options()?;
-        check_class_weights::<E>("class_weights", self.class_weights.as_deref(), ws[0])?;
+        self.checked_weights::<E>(ws[0])?;
         if let Some(bias) = bias {
-            check_shape("biases", bias, &ws[..1])?;
+            checks::shape("biases", bias, &ws[..1])?;
         }
-        let labels = labels.into().check(&logits, self.ignore_index)?.into_owned();
+        let labels = labels.into_labels().check(&logits, self.ignore_index)?.into_owned();
         let inputs: Vec<Tensor<E>> = [hidden, weight].into_iter().chain(bias).cloned().collect();
         let mut linear =
             Linear { inputs, options: self.clone(), labels, upstream: 1.0, gradients: vec![] };
@@ -111,8 +111,7 @@ impl<E: Element> Linear<E> {
         let weight = self.inputs[1].array().into_dimensionality().expect("the shapes were checked");
         let layer = Layer { hidden: &hidden, weight, bias: bias.as_deref() };
         let classes = weight.nrows();
-        let class_weights =
-            check_class_weights("class_weights", self.options.class_weights.as_deref(), classes)?;
+        let class_weights = self.options.checked_weights(classes)?;
 
         let mut losses = vec![E::zero(); self.labels.len()];
         let gradient = |(input, &wanted): (&Tensor<E>, &bool)| wanted.then(|| buffer(input.len()));

@@ -21,13 +21,11 @@ use ndarray::ArrayD;
 
 use self::derivatives::Recorded;
 use self::rows::{RowTargets, Rows};
-use crate::checks::{
-    check_class_weights, check_fraction, check_not_negative, check_positive, check_shape,
-    rows_and_classes,
-};
+use crate::checks;
 use crate::error::Error;
 use crate::reduction::Reduction;
-use crate::targets::Targets;
+use crate::targets::{IntoTargets, Targets};
+use crate::wrapper::plain_function;
 
 /// Cross-entropy of logits `[…, C]` with the classes on the last axis: −Σ target · ln softmax of
 /// each row, in nats.
@@ -70,10 +68,6 @@ pub struct CrossEntropy {
     temperature: f64,
     z_loss: f64,
     reduction: Reduction,
-    /// Whether the entropy of the targets is subtracted.
-    is_divergence: bool,
-    /// What the loss is multiplied with.
-    factor: f64,
 }
 
 impl Default for CrossEntropy {
@@ -85,42 +79,16 @@ impl Default for CrossEntropy {
             temperature: 1.0,
             z_loss: 0.0,
             reduction: Reduction::Mean,
-            is_divergence: false,
-            factor: 1.0,
         }
     }
 }
 
-/// The mean cross-entropy of logits `[…, C]`: [`CrossEntropy`] with default options.
-///
-/// # Errors
-///
-/// As [`CrossEntropy::forward`].
-///
-/// ```
-/// use downhill_losses::cross_entropy;
-/// use downhill_tensor::Tensor;
-///
-/// let loss = cross_entropy(&Tensor::from([[0.0_f64, 0.0]]), &[1])?;
-/// assert_eq!(loss.item(), 2.0_f64.ln());
-/// # Ok::<(), downhill_losses::Error>(())
-/// ```
-pub fn cross_entropy<'a, E: Element>(
-    logits: &Tensor<E>,
-    targets: impl Into<Targets<'a, E>>,
-) -> Result<Tensor<E>, Error> {
-    CrossEntropy::new().forward(logits, targets)
-}
+plain_function!(cross_entropy: CrossEntropy(logits, targets: impl IntoTargets<'a, E>));
 
 impl CrossEntropy {
     /// Without weights, smoothing or z-loss, at temperature 1, reduced to the mean.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// The Kullback–Leibler divergence of distributions from softmaxes, times `factor`.
-    pub(crate) fn divergence(factor: f64) -> Self {
-        Self { is_divergence: true, factor, ..Self::default() }
     }
 
     /// The weight of each class, finite and not negative.
@@ -175,17 +143,17 @@ impl CrossEntropy {
     pub fn forward<'a, E: Element>(
         &self,
         logits: &Tensor<E>,
-        targets: impl Into<Targets<'a, E>>,
+        targets: impl IntoTargets<'a, E>,
     ) -> Result<Tensor<E>, Error> {
-        let (count, classes) = rows_and_classes("logits", logits.shape())?;
+        let (count, classes) = checks::rows_and_classes("logits", logits.shape())?;
         self.check_options()?;
-        let weights = check_class_weights("class_weights", self.class_weights.as_deref(), classes)?;
-        let (labels, distributions) = match targets.into() {
+        let weights = self.checked_weights(classes)?;
+        let (labels, distributions) = match targets.into_targets() {
             Targets::Classes(labels) => {
                 (Some(labels.check(logits.shape(), self.ignore_index)?), None)
             }
             Targets::Probabilities(tensor) => {
-                check_shape("target probabilities", tensor, logits.shape())?;
+                checks::shape("target probabilities", tensor, logits.shape())?;
                 (None, Some(tensor))
             }
         };
@@ -216,11 +184,7 @@ impl CrossEntropy {
                 kernels::recycle(losses);
                 ArrayD::from_elem(vec![], E::from_f64(sum * upstream))
             }
-            false => {
-                let factor = E::from_f64(self.factor);
-                losses.iter_mut().for_each(|loss| *loss *= factor);
-                array(&logits.shape()[..logits.ndim() - 1], losses)
-            }
+            false => array(&logits.shape()[..logits.ndim() - 1], losses),
         };
         let inputs: Vec<&Tensor<E>> = std::iter::once(logits).chain(distributions).collect();
         Ok(operation::record(&inputs, value, || Recorded {
@@ -233,9 +197,16 @@ impl CrossEntropy {
     }
 
     fn check_options(&self) -> Result<(), Error> {
-        check_fraction("label_smoothing", self.label_smoothing)?;
-        check_positive("temperature", self.temperature)?;
-        check_not_negative("z_loss", self.z_loss)
+        checks::fraction("label_smoothing", self.label_smoothing)?;
+        checks::positive("temperature", self.temperature)?;
+        checks::not_negative("z_loss", self.z_loss)
+    }
+
+    /// The weights of the classes in the logits' type.
+    fn checked_weights<E: Element>(&self, classes: usize) -> Result<Option<Vec<E>>, Error> {
+        let Some(weights) = &self.class_weights else { return Ok(None) };
+        checks::class_weights("class_weights", weights, classes)?;
+        Ok(Some(weights.iter().map(|&weight| E::from_f64(weight)).collect()))
     }
 
     /// What the losses of the rows are multiplied with: 0 where there is nothing that counts, of
@@ -254,7 +225,7 @@ impl CrossEntropy {
             (Reduction::Mean, RowTargets::Labels(labels)) => kept(labels),
             (Reduction::Mean, RowTargets::Probabilities(_)) => count as f64,
         };
-        if divisor > 0.0 { self.factor / divisor } else { 0.0 }
+        if divisor > 0.0 { divisor.recip() } else { 0.0 }
     }
 
     fn rows<'a, E: Element>(
@@ -274,7 +245,6 @@ impl CrossEntropy {
             label_smoothing: E::from_f64(self.label_smoothing),
             scale: E::from_f64(self.temperature.recip()),
             z_loss: E::from_f64(self.z_loss),
-            is_divergence: self.is_divergence,
             upstream: E::from_f64(upstream),
             row_upstream: None,
         }

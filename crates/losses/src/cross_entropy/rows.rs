@@ -9,7 +9,7 @@ use super::dense::{Counts, Dense, Outcome};
 use super::lanes::{LANES, Sums, Tile, each};
 use super::long::{Scratch, rows_of_block};
 use super::short::Blocks;
-use crate::checks::{check_distribution, tolerance};
+use crate::checks;
 use crate::error::Error;
 
 /// Up to this many classes the lanes run across rows, beyond it along a row.
@@ -34,8 +34,6 @@ pub(crate) struct Rows<'a, E> {
     /// 1 / temperature.
     pub(crate) scale: E,
     pub(crate) z_loss: E,
-    /// Whether the entropy of the targets, which are probabilities, is subtracted.
-    pub(crate) is_divergence: bool,
     /// What the gradient is multiplied with.
     pub(crate) upstream: E,
     /// What it is multiplied with besides in each row; None where it is 1.
@@ -199,10 +197,10 @@ impl<E: Element> Rows<'_, E> {
         if let RowTargets::Probabilities(values) = self.targets {
             let sum = counts.probability[lane].as_f64();
             // Each addition of this sum was rounded. NaN fails either comparison.
-            let near = (sum - 1.0).abs() <= tolerance::<E>() / 2.0;
+            let near = (sum - 1.0).abs() <= checks::tolerance::<E>() / 2.0;
             if !(near && counts.least[lane] >= E::zero()) {
                 let values = &values[row * self.classes..(row + 1) * self.classes];
-                check_distribution("target probabilities", row, values)?;
+                checks::distribution("target probabilities", row, values)?;
             }
         }
         if self.is_ignored(row) || sums.rest[lane].is_nan() {
@@ -288,7 +286,7 @@ impl<E: Element> Rows<'_, E> {
         weights: Option<&'t [Tile<E>]>,
     ) -> Dense<'t, E> {
         let certainty = E::one() - self.label_smoothing;
-        Dense { probabilities, weights, certainty, is_divergence: self.is_divergence }
+        Dense { probabilities, weights, certainty }
     }
 }
 
