@@ -7,15 +7,15 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 
 use crate::dataset::Dataset;
-use crate::target::Target;
+use crate::target::{Target, gather};
 
 impl<E: Element, T: Target<E>> Dataset<E, T> {
-    /// The rows in a random order, `size` at a time; the last batch may be short. How an epoch
-    /// of training goes through the data.
+    /// The rows in a random order, `size` at a time; the last batch may be short
+    /// ([`Batches::drop_last`] leaves it out). How an epoch of training goes through the data.
     ///
     /// # Panics
     ///
-    /// If `size` is 0.
+    /// If `size` is 0, or values are missing ([`Imputer`](crate::Imputer) fills them).
     #[track_caller]
     pub fn batches(&self, size: usize, rng: &mut impl Rng) -> Batches<'_, E, T> {
         Batches::new(self, shuffled(self.len(), rng), size)
@@ -25,19 +25,26 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
     ///
     /// # Panics
     ///
-    /// If `size` is 0.
+    /// As [`batches`](Self::batches).
     #[track_caller]
     pub fn batches_in_order(&self, size: usize) -> Batches<'_, E, T> {
         Batches::new(self, (0..self.len()).collect(), size)
     }
 
     /// All rows, in their order, as one batch.
+    ///
+    /// # Panics
+    ///
+    /// If values are missing.
+    #[track_caller]
     pub fn full_batch(&self) -> T::Batch {
+        assert!(!self.lacks_values(), "full_batch: values are missing; fill them first");
         self.batch(&(0..self.len()).collect::<Vec<_>>())
     }
 
     fn batch(&self, rows: &[usize]) -> T::Batch {
-        self.targets().batch(Tensor::from(self.gather(rows)), rows)
+        let weights = self.weights().map(|weights| gather(weights, rows));
+        self.targets().batch(Tensor::from(self.gather(rows)), weights, rows)
     }
 }
 
@@ -60,9 +67,17 @@ pub struct Batches<'a, E: Element, T: Target<E>> {
 
 impl<'a, E: Element, T: Target<E>> Batches<'a, E, T> {
     #[track_caller]
-    fn new(dataset: &'a Dataset<E, T>, order: Vec<usize>, size: usize) -> Self {
+    pub(crate) fn new(dataset: &'a Dataset<E, T>, order: Vec<usize>, size: usize) -> Self {
         assert!(size > 0, "batches: the batch size is 0");
+        assert!(!dataset.lacks_values(), "batches: values are missing; fill them first");
         Self { dataset, order, position: 0, size }
+    }
+
+    /// Without the last batch if it is short.
+    pub fn drop_last(mut self) -> Self {
+        let rest = (self.order.len() - self.position) % self.size;
+        self.order.truncate(self.order.len() - rest);
+        self
     }
 }
 
@@ -140,6 +155,37 @@ mod tests {
         let data = numbered(5);
         let labels: Vec<_> = data.batches_in_order(2).map(|batch| batch.labels).collect();
         assert_eq!(labels, [vec![0, 1], vec![2, 3], vec![4]]);
+    }
+
+    #[test]
+    fn a_short_batch_at_the_end_is_dropped_when_asked() {
+        let data = numbered(5);
+        let labels = |batches: Batches<'_, f32, Classes>| -> Vec<Vec<usize>> {
+            batches.map(|batch| batch.labels).collect()
+        };
+        assert_eq!(labels(data.batches_in_order(2).drop_last()), [[0, 1], [2, 3]]);
+        assert_eq!(data.batches_in_order(2).drop_last().len(), 2);
+        assert_eq!(labels(data.batches_in_order(5).drop_last()), [[0, 1, 2, 3, 4]]);
+        assert!(data.batches_in_order(6).drop_last().next().is_none());
+        let mut begun = data.batches_in_order(2);
+        begun.next();
+        assert_eq!(labels(begun.drop_last()), [[2, 3]]);
+    }
+
+    #[test]
+    fn weights_come_with_their_rows() {
+        let data = numbered(3).with_weights(vec![1.0, 2.0, 0.0]).unwrap();
+        let batches: Vec<_> = data.select(&[2, 1]).batches_in_order(2).collect();
+        let weights = batches[0].weights.as_ref().unwrap();
+        assert_eq!((weights.shape(), weights.to_vec()), (&[2][..], vec![0.0, 2.0]));
+        assert!(numbered(3).full_batch().weights.is_none());
+
+        let error = numbered(3).with_weights(vec![1.0]).unwrap_err();
+        assert_eq!(error.to_string(), "1 weights, but 3 rows");
+        for (weight, shown) in [(-1.0, "-1"), (f32::NAN, "NaN"), (f32::INFINITY, "inf")] {
+            let error = numbered(2).with_weights(vec![0.5, weight]).unwrap_err().to_string();
+            assert_eq!(error, format!("weights[1] is {shown}, not a finite number of 0 or more"));
+        }
     }
 
     #[test]

@@ -1,18 +1,24 @@
-//! CSV files: a header of column names, then a row a line.
+//! Tables in text: CSV and its relatives.
 
 use std::any::type_name;
-use std::collections::HashSet;
-use std::fs;
+use std::borrow::Cow;
+use std::io::{BufRead, Cursor, Read};
 use std::path::{Path, PathBuf};
 
-use ::csv::{ReaderBuilder, StringRecord};
 use downhill_tensor::Element;
-use ndarray::Array2;
 
+use crate::columns::{Columns, Missing, column_options};
 use crate::dataset::Dataset;
 use crate::error::{At, Error, Problem};
-use crate::names::Names;
-use crate::target::{Classes, Numbers, Target};
+use crate::source;
+use crate::table::{self, ClassColumn, NumberColumn, Table, TargetColumn};
+use crate::target::{Classes, Numbers};
+
+mod format;
+mod records;
+
+use format::{Format, Given};
+use records::{Record, Records};
 
 impl Dataset {
     /// Reads a CSV file for classification: a header, then a row a line. The column `target`
@@ -37,11 +43,16 @@ impl Dataset {
     }
 }
 
-/// A CSV file and how to read it.
+/// A table in text, plain or gzipped, and how to read it.
 ///
-/// Fields are separated by commas and may be quoted, and white space around them is ignored. A
-/// field that is empty or `NA` is a missing value. Columns that are neither the target nor a
-/// feature may hold anything.
+/// What is not said is found in the first lines: what separates the fields (comma, semicolon,
+/// tab, bar or blanks), whether decimals follow a comma, and whether the first row names the
+/// columns. If it does not, because it holds numbers where the others do, they are called
+/// `column_1` and so on, and [`Dataset::notes`] says so. A column without a name, in which R and
+/// pandas number the rows, is no feature.
+///
+/// Fields may be quoted, and white space around them is ignored. Columns that are not read may
+/// hold anything.
 ///
 /// ```
 /// use downhill_datasets::Csv;
@@ -49,7 +60,7 @@ impl Dataset {
 /// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap();
 /// let penguins = Csv::new("data/penguins.csv")
 ///     .target("species")
-///     .features(&["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"])
+///     .features(&["bill_*", "flipper_length_mm", "body_mass_g"])
 ///     .drop_missing(true)
 ///     .read_classification::<f32>()?;
 /// assert_eq!(penguins.len(), 342);
@@ -59,34 +70,59 @@ impl Dataset {
 #[derive(Debug, Clone)]
 pub struct Csv {
     path: PathBuf,
-    target: Option<String>,
-    features: Option<Vec<String>>,
-    drop_missing: bool,
+    columns: Columns,
+    format: Given,
+    missing_words: Vec<String>,
 }
 
 impl Csv {
-    /// The file at `path`, of which the last column is the target and all others are features.
+    /// The file at `path`, whose last column is the target and all others are features.
     pub fn new(path: impl AsRef<Path>) -> Self {
-        let path = path.as_ref().into();
-        Self { path, target: None, features: None, drop_missing: false }
+        let (columns, format) = Default::default();
+        Self { path: path.as_ref().into(), columns, format, missing_words: Vec::new() }
+            .missing(&["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "?"])
     }
 
-    /// The column to predict.
-    pub fn target(mut self, column: &str) -> Self {
-        self.target = Some(column.into());
+    column_options!();
+
+    /// The words that stand for a missing value, in place of the usual ones: nothing, `NA`,
+    /// `N/A`, `n/a`, `#N/A`, `NaN`, `nan`, `NULL`, `null` and `?`.
+    pub fn missing(mut self, words: &[impl AsRef<str>]) -> Self {
+        self.missing_words = words.iter().map(|word| word.as_ref().into()).collect();
         self
     }
 
-    /// The columns to predict from, in this order.
-    pub fn features(mut self, columns: &[impl AsRef<str>]) -> Self {
-        self.features = Some(columns.iter().map(|column| column.as_ref().into()).collect());
+    /// The character between fields; a blank stands for blanks and tabs in any number.
+    ///
+    /// # Panics
+    ///
+    /// If it is not ASCII.
+    #[track_caller]
+    pub fn separator(mut self, separator: char) -> Self {
+        self.format.separator = Some(ascii("separator", separator));
         self
     }
 
-    /// Whether rows that lack the target or a feature are left out, which
-    /// [`Dataset::dropped_rows`] reports, rather than being an error.
-    pub fn drop_missing(mut self, drop: bool) -> Self {
-        self.drop_missing = drop;
+    /// Whether decimals follow a comma, as in `3,14`.
+    pub fn decimal_comma(mut self, comma: bool) -> Self {
+        self.format.decimal_comma = Some(comma);
+        self
+    }
+
+    /// Whether the first row names the columns.
+    pub fn header(mut self, header: bool) -> Self {
+        self.format.header = Some(header);
+        self
+    }
+
+    /// The character at the start of lines that are left out.
+    ///
+    /// # Panics
+    ///
+    /// If it is not ASCII.
+    #[track_caller]
+    pub fn comments(mut self, start: char) -> Self {
+        self.format.comment = Some(ascii("comments", start));
         self
     }
 
@@ -95,15 +131,12 @@ impl Csv {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read or is not UTF-8; has no header or no rows, or columns of the
-    /// same name; lacks a column asked for; has a row with more or fewer fields than the header;
-    /// lacks a value, unless such rows are to be dropped; or holds, as a feature, a word, NaN, an
-    /// infinity, or a number beyond the range of `E`. The message names file, line and column.
+    /// If the file cannot be read or is not UTF-8; has no rows, or columns of the same name;
+    /// lacks a column asked for; has a row with more or fewer fields than the header; lacks a
+    /// value, unless something else is asked for; or holds, as a feature, a word, an infinity, or
+    /// a number beyond the range of `E`. The message names file, line and column.
     pub fn read_classification<E: Element>(&self) -> Result<Dataset<E, Classes>, Error> {
-        self.read(
-            |row, column| row.word(column).map(str::to_owned),
-            |names| Classes::from_names(&names),
-        )
+        self.read::<E, ClassColumn>()
     }
 
     /// Reads the file; the target holds numbers.
@@ -113,99 +146,80 @@ impl Csv {
     /// As [`read_classification`](Self::read_classification); and the target is checked as
     /// features are.
     pub fn read_regression<E: Element>(&self) -> Result<Dataset<E, Numbers<E>>, Error> {
-        self.read(|row, column| row.number(column, false), Numbers::from_finite)
+        self.read::<E, NumberColumn<E>>()
     }
 
-    /// `parse` reads a row's target in a column, and `collect` makes targets of all of them.
-    fn read<E: Element, V, T: Target<E>>(
-        &self,
-        parse: impl Fn(&Row<'_>, usize) -> Result<V, Error>,
-        collect: impl Fn(Vec<V>) -> T,
-    ) -> Result<Dataset<E, T>, Error> {
-        let text = read_text(&self.path)?;
-        // Rows of any length are let through, to be judged here with the line an editor shows.
-        let mut reader =
-            ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
-        let mut record = StringRecord::new();
-        let mut advance = |record: &mut StringRecord| {
-            reader
-                .read_record(record)
-                .expect("text in memory is UTF-8, and rows of any length are let through")
-        };
+    fn read<E: Element, C: TargetColumn<E>>(&self) -> Result<Dataset<E, C::Target>, Error> {
+        let path = &*self.path;
+        let mut source = source::open(path)?;
+        let beginning = format::beginning(path, &mut source)?;
+        let missing = MissingWords::new(&self.missing_words);
+        let format = Format::find(path, &beginning, &self.format, |word| missing.contains(word))?;
+        let source = Cursor::new(beginning).chain(source);
+        let mut records = Records::new(path, source, format.syntax);
+        let (header, at) = header(path, &mut records, &format)?;
+        let plan = self.columns.plan(&header, &format.is_text, &at)?;
 
-        if !advance(&mut record) {
-            return Err(Problem::Empty.at(&*self.path));
-        }
-        let header: Vec<String> = record.iter().map(|name| name.trim().into()).collect();
-        let (feature_columns, target_column) = self.columns(&header, line(&text, &record))?;
-
-        let (mut features, mut targets, mut dropped) = (Vec::new(), Vec::new(), 0);
-        while advance(&mut record) {
-            let row = Row { path: &self.path, text: &text, header: &header, record: &record };
+        let mut table = Table::<E, C>::new(&plan);
+        let decimal_comma = format.decimal_comma;
+        while let Some(record) = records.read()? {
+            let row = Row { path, header: &header, missing: &missing, decimal_comma, record };
             row.check_length()?;
-            let mut columns = feature_columns.iter().chain([&target_column]);
-            if self.drop_missing && columns.any(|&column| row.is_missing(column)) {
-                dropped += 1;
-                continue;
-            }
-            for &column in &feature_columns {
-                features.push(row.number(column, self.features.is_none())?);
-            }
-            targets.push(parse(&row, target_column)?);
+            table.push(&row)?;
         }
-        if targets.is_empty() {
-            let none =
-                if dropped == 0 { Problem::NoRows } else { Problem::AllRowsDropped(dropped) };
-            return Err(none.at(&*self.path));
-        }
-        let features = Array2::from_shape_vec((targets.len(), feature_columns.len()), features)
-            .expect("each row has every feature");
-        let feature_names = feature_columns.iter().map(|&column| header[column].clone()).collect();
-        let target_name = header[target_column].clone();
-        let names = Names::Given(feature_names);
-        Ok(Dataset::from_parts(features, collect(targets), names, target_name)
-            .with_dropped_rows(dropped))
+        let data = table.finish(&header).map_err(|problem| problem.at(path))?;
+        Ok(data.with_notes(format.notes(path, &self.format)))
+    }
+}
+
+#[track_caller]
+fn ascii(option: &str, character: char) -> u8 {
+    assert!(character.is_ascii(), "{option}: {character:?} is not ASCII");
+    character as u8
+}
+
+/// The columns' names, and where they stand.
+fn header(
+    path: &Path,
+    records: &mut Records<'_, impl BufRead>,
+    format: &Format,
+) -> Result<(Vec<String>, At), Error> {
+    if !format.header {
+        let names = (1..=format.columns).map(|number| format!("column_{number}"));
+        return Ok((names.collect(), path.into()));
+    }
+    let Some(record) = records.read()? else { return Err(Problem::Empty.at(path)) };
+    let unnamed = format.row_names.then(String::new);
+    let names = unnamed.into_iter().chain(record.fields().map(String::from));
+    Ok((names.collect(), (path, record.line).into()))
+}
+
+/// The words that stand for a missing value.
+struct MissingWords<'a> {
+    words: &'a [String],
+    /// Whether a number is among them, like −999.
+    number: bool,
+}
+
+impl<'a> MissingWords<'a> {
+    fn new(words: &'a [String]) -> Self {
+        let number = words.iter().any(|word| word.parse().is_ok_and(f64::is_finite));
+        Self { words, number }
     }
 
-    /// The columns of the features, and that of the target.
-    fn columns(&self, header: &[String], line: usize) -> Result<(Vec<usize>, usize), Error> {
-        let header_at = (&*self.path, line);
-        let mut names = HashSet::new();
-        if let Some(column) = header.iter().find(|name| !names.insert(*name)) {
-            return Err(Problem::DuplicateColumn(column.clone()).at(header_at));
-        }
-        let find = |name: &String| {
-            header.iter().position(|column| column == name).ok_or_else(|| {
-                let (name, columns) = (name.clone(), header.to_vec());
-                Problem::UnknownColumn { name, columns }.at(header_at)
-            })
-        };
-        let target = match &self.target {
-            Some(column) => find(column)?,
-            None => header.len() - 1,
-        };
-        let features: Vec<usize> = match &self.features {
-            Some(columns) => columns.iter().map(find).collect::<Result<_, _>>()?,
-            None => (0..header.len()).filter(|&column| column != target).collect(),
-        };
-        if features.is_empty() {
-            return Err(Problem::NoFeatures(header[target].clone()).at(&*self.path));
-        }
-        let mut taken = HashSet::from([target]);
-        if let Some(&column) = features.iter().find(|&&column| !taken.insert(column)) {
-            let column = Some(header[column].clone());
-            return Err(Problem::AskedTwice.at(At { column, ..At::from(&*self.path) }));
-        }
-        Ok((features, target))
+    fn contains(&self, word: &str) -> bool {
+        let is_number = word.as_bytes().first().is_some_and(u8::is_ascii_digit);
+        (self.number || !is_number) && self.words.iter().any(|missing| missing == word)
     }
 }
 
 /// A row, and what is needed to say where a mistake in it stands.
 struct Row<'a> {
     path: &'a Path,
-    text: &'a str,
     header: &'a [String],
-    record: &'a StringRecord,
+    missing: &'a MissingWords<'a>,
+    decimal_comma: bool,
+    record: Record<'a>,
 }
 
 impl Row<'_> {
@@ -214,68 +228,68 @@ impl Row<'_> {
         if found == expected {
             return Ok(());
         }
-        Err(Problem::RaggedRow { expected, found }.at((self.path, line(self.text, self.record))))
+        Err(Problem::RaggedRow { expected, found }.at((self.path, self.record.line)))
     }
 
-    fn error(&self, column: usize, problem: Problem) -> Error {
-        let at = At::from((self.path, line(self.text, self.record)));
-        problem.at(At { column: Some(self.header[column].clone()), ..at })
-    }
-
-    fn is_missing(&self, column: usize) -> bool {
-        matches!(self.record[column].trim(), "" | "NA")
-    }
-
-    fn word(&self, column: usize) -> Result<&str, Error> {
-        if self.is_missing(column) {
-            return Err(self.error(column, Problem::Missing));
+    /// What stands in the column, if it is a value.
+    fn value(&self, column: usize) -> Result<&str, Error> {
+        let word = self.record.field(column);
+        if self.missing.contains(word) {
+            return Err(self.problem(column, Problem::Missing));
         }
         // A quote that is never closed makes one field of the whole rest of the file.
-        let word = self.record[column].trim();
         if word.contains('\n') {
-            return Err(self.error(column, Problem::LineBreak));
+            return Err(self.problem(column, Problem::LineBreak));
         }
         Ok(word)
     }
 
-    fn number<E: Element>(&self, column: usize, leave_out: bool) -> Result<E, Error> {
-        let word = self.word(column)?;
-        let value = || word.to_owned();
-        let Ok(number) = word.parse::<f64>() else {
-            return Err(self.error(column, Problem::NotANumber { value: value(), leave_out }));
-        };
-        let number = E::from_f64(number);
-        if !number.is_finite() {
-            let element = type_name::<E>();
-            return Err(self.error(column, Problem::NotFinite { value: value(), element }));
-        }
-        Ok(number)
+    fn problem(&self, column: usize, problem: Problem) -> Error {
+        let column = Some(self.header[column].clone());
+        problem.at(At { column, ..At::from((self.path, self.record.line)) })
     }
 }
 
-/// The file's text, without a byte order mark.
-fn read_text(path: &Path) -> Result<String, Error> {
-    let bytes = fs::read(path).map_err(Error::read(path))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        Problem::NotUtf8.at((path, line_after(valid)))
-    })?;
-    Ok(match text.strip_prefix('\u{feff}') {
-        Some(rest) => rest.into(),
-        None => text,
-    })
-}
+impl<E: Element> table::Row<E> for Row<'_> {
+    fn is_missing(&self, column: usize) -> bool {
+        self.missing.contains(self.record.field(column))
+    }
 
-/// The line of `text` on which `record` starts. The parser's own count is that of where it stood
-/// before: ahead of blank lines, and between the two characters of a Windows line end.
-fn line(text: &str, record: &StringRecord) -> usize {
-    let position = record.position().expect("the record was read from text").byte() as usize;
-    let blank = text[position..].len() - text[position..].trim_start_matches(['\r', '\n']).len();
-    line_after(&text.as_bytes()[..position + blank])
-}
+    fn number(&self, column: usize) -> Result<E, Error> {
+        if !self.missing.number
+            && !self.decimal_comma
+            && let Ok(number) = self.record.field(column).parse::<E>()
+            && number.is_finite()
+        {
+            return Ok(number);
+        }
+        let value = self.value(column)?;
+        // Where decimals follow a comma, a point groups thousands or is a mistake.
+        let text = match self.decimal_comma {
+            true if value.contains('.') => None,
+            true => Some(Cow::from(value.replace(',', "."))),
+            false => Some(Cow::from(value)),
+        };
+        let number = text.and_then(|text| text.parse::<E>().ok());
+        let value = || value.to_owned();
+        let Some(number) = number else {
+            let problem = Problem::NotANumber { value: value(), leave_out: false };
+            return Err(self.problem(column, problem));
+        };
+        if !number.is_finite() {
+            let problem = Problem::NotFinite { value: value(), element: type_name::<E>() };
+            return Err(self.problem(column, problem));
+        }
+        Ok(number)
+    }
 
-fn line_after(text: &[u8]) -> usize {
-    1 + text.iter().filter(|&&byte| byte == b'\n').count()
+    fn word(&self, column: usize) -> Result<Cow<'_, str>, Error> {
+        self.value(column).map(Cow::from)
+    }
+
+    fn error(&self, column: usize, problem: Problem) -> Error {
+        self.problem(column, problem)
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::error::Error;
 use crate::names::Names;
-use crate::target::{Classes, Target};
+use crate::target::{Classes, Target, gather};
 
 /// Rows of `D` finite features, and a target each.
 ///
@@ -26,6 +26,11 @@ pub struct Dataset<E: Element = f32, T: Target<E> = Classes> {
     feature_names: Names,
     target_name: String,
     dropped_rows: usize,
+    /// One a row, if there are any.
+    weights: Option<Vec<E>>,
+    /// Whether features may be NaN, which stands for a missing value.
+    may_miss: bool,
+    notes: Vec<String>,
 }
 
 impl<E: Element, T: Target<E>> Dataset<E, T> {
@@ -65,11 +70,44 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
         feature_names: Names,
         target_name: String,
     ) -> Self {
-        Self { features, targets, feature_names, target_name, dropped_rows: 0 }
+        let (dropped_rows, weights, may_miss, notes) = Default::default();
+        Self {
+            features,
+            targets,
+            feature_names,
+            target_name,
+            dropped_rows,
+            weights,
+            may_miss,
+            notes,
+        }
     }
 
     pub(crate) fn with_dropped_rows(self, dropped_rows: usize) -> Self {
         Self { dropped_rows, ..self }
+    }
+
+    pub(crate) fn with_notes(self, notes: Vec<String>) -> Self {
+        Self { notes, ..self }
+    }
+
+    pub(crate) fn with_missing(self, may_miss: bool) -> Self {
+        Self { may_miss, ..self }
+    }
+
+    pub(crate) fn with_checked_weights(self, weights: Vec<E>) -> Self {
+        Self { weights: Some(weights), ..self }
+    }
+
+    /// The same rows, each of which counts as much as its weight says.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WeightCount`] when there are not as many weights as rows, [`Error::BadWeight`]
+    /// when one is negative or not finite.
+    pub fn with_weights(self, weights: Vec<E>) -> Result<Self, Error> {
+        check_weights(&weights, self.len())?;
+        Ok(self.with_checked_weights(weights))
     }
 
     /// The number of rows, `N`.
@@ -113,6 +151,23 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
         self.dropped_rows
     }
 
+    /// How much each row counts, if the data set has weights.
+    pub fn weights(&self) -> Option<&[E]> {
+        self.weights.as_deref()
+    }
+
+    /// What was decided in reading that might be seen otherwise, a sentence each, for a program
+    /// to print.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Whether a feature is missing (NaN), as [`Csv::keep_missing`](crate::Csv::keep_missing)
+    /// allows.
+    pub fn lacks_values(&self) -> bool {
+        self.may_miss && self.features.iter().any(|value| value.is_nan())
+    }
+
     /// Height and width of the images whose pixels the features are, if the features are called
     /// `pixel_0_0`, `pixel_0_1`, … in row-major order and make up a whole grid.
     pub fn image_shape(&self) -> Option<[usize; 2]> {
@@ -129,13 +184,22 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
         if let Some(row) = rows.iter().find(|&&row| row >= self.len()) {
             panic!("select: row {row} of a data set of {} rows", self.len());
         }
-        self.with_features(self.gather(rows), self.targets.select(rows))
+        let weights = self.weights.as_ref().map(|weights| gather(weights, rows));
+        let part = self.with_features(self.gather(rows), self.targets.select(rows));
+        Self { weights, ..part }
     }
 
     /// The same names over other rows or other values.
-    pub(crate) fn with_features(&self, features: Array2<E>, targets: T) -> Self {
+    fn with_features(&self, features: Array2<E>, targets: T) -> Self {
         let names = self.feature_names.clone();
         Self::from_parts(features, targets, names, self.target_name.clone())
+            .with_missing(self.may_miss)
+    }
+
+    /// The same rows with other values for their features.
+    pub(crate) fn with_values(&self, features: Array2<E>) -> Self {
+        let weights = self.weights.clone();
+        Self { weights, ..self.with_features(features, self.targets.clone()) }
     }
 
     pub(crate) fn gather(&self, rows: &[usize]) -> Array2<E> {
@@ -146,6 +210,18 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
             gathered.extend_from_slice(&values[row * width..][..width]);
         }
         Array2::from_shape_vec((rows.len(), width), gathered).expect("whole rows were gathered")
+    }
+}
+
+/// Whether there is a weight for each row, none of them negative.
+pub(crate) fn check_weights<E: Element>(weights: &[E], rows: usize) -> Result<(), Error> {
+    if weights.len() != rows {
+        return Err(Error::WeightCount { weights: weights.len(), rows });
+    }
+    let bad = |weight: &E| !(*weight >= E::zero() && weight.is_finite());
+    match weights.iter().position(bad) {
+        None => Ok(()),
+        Some(row) => Err(Error::BadWeight { row, weight: weights[row].as_f64() }),
     }
 }
 

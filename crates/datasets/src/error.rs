@@ -95,6 +95,32 @@ pub enum Error {
         targets: usize,
     },
 
+    /// Weights and rows that differ in number.
+    #[error("{weights} weights, but {rows} rows")]
+    WeightCount {
+        /// The number of weights.
+        weights: usize,
+        /// The number of rows.
+        rows: usize,
+    },
+
+    /// A weight that is negative or not finite.
+    #[error("weights[{row}] is {weight}, not a finite number of 0 or more")]
+    BadWeight {
+        /// The row.
+        row: usize,
+        /// Its weight.
+        weight: f64,
+    },
+
+    /// Weights by which no row can be drawn.
+    #[error("no row has a weight above 0")]
+    NoWeight,
+
+    /// A feature whose values are all missing.
+    #[error("feature `{0}` has no value to take a mean or median of")]
+    NoValue(String),
+
     /// A class index without a class name.
     #[error("labels[{row}] is {label}, but only {classes} classes are named")]
     UnnamedLabel {
@@ -122,6 +148,30 @@ pub enum Error {
         rows: usize,
         /// The number of rows on the training side.
         train: usize,
+    },
+
+    /// Fractions of a split that are not all above 0, or do not add up to 1.
+    #[error("the fractions {0:?} are not all above 0 with a sum of 1")]
+    SplitFractions(Vec<f64>),
+
+    /// A split of which a part gets no row or no group.
+    #[error("{count} {unit} cannot be divided so that each of {parts} parts gets one")]
+    EmptyPart {
+        /// `rows` or `groups`.
+        unit: &'static str,
+        /// Their number.
+        count: usize,
+        /// The number of parts.
+        parts: usize,
+    },
+
+    /// Groups and rows that differ in number.
+    #[error("{groups} groups are given, but there are {rows} rows")]
+    GroupCount {
+        /// The number of groups given, one a row.
+        groups: usize,
+        /// The number of rows.
+        rows: usize,
     },
 
     /// A class with too few rows for each part of a stratified split to get one.
@@ -157,7 +207,7 @@ pub enum Problem {
     AllRowsDropped(usize),
 
     /// A header that gives two columns the same name.
-    #[error("two columns are named `{0}`")]
+    #[error("two columns are named `{0}`; without a header, `.header(false)` numbers them")]
     DuplicateColumn(String),
 
     /// A column asked for that the header does not name.
@@ -173,6 +223,10 @@ pub enum Problem {
     #[error("asked for twice; it can be the target or one feature")]
     AskedTwice,
 
+    /// A header without a single name.
+    #[error("no column has a name")]
+    NoColumns,
+
     /// No column beside the target, or no feature asked for.
     #[error("no features beside the target `{0}`")]
     NoFeatures(String),
@@ -186,7 +240,8 @@ pub enum Problem {
         found: usize,
     },
 
-    /// A missing value, and [`Csv::drop_missing`](crate::Csv::drop_missing) was not asked for.
+    /// A missing value, and neither [`Csv::drop_missing`](crate::Csv::drop_missing) nor
+    /// [`Csv::keep_missing`](crate::Csv::keep_missing) was asked for.
     #[error("the value is missing; `.drop_missing(true)` leaves such rows out")]
     Missing,
 
@@ -195,7 +250,7 @@ pub enum Problem {
     LineBreak,
 
     /// A word where a number belongs.
-    #[error("{value:?} is not a number{}", if *.leave_out { "; `.features(&[…])` names the columns to use, to leave this one out" } else { "" })]
+    #[error("{value:?} is not a number{}", if *.leave_out { "; `.without(&[…])` leaves columns out, `.one_hot(&[…])` makes features of words" } else { "" })]
     NotANumber {
         /// What stands there.
         value: String,
@@ -211,6 +266,25 @@ pub enum Problem {
         /// The element type, `f32` or `f64`.
         element: &'static str,
     },
+
+    /// A weight below 0.
+    #[error("the weight {0} is negative")]
+    NegativeWeight(f64),
+
+    /// A word that [`Csv::ordinal`](crate::Csv::ordinal) was given no position for.
+    #[error("{value:?} is none of {}", list(order))]
+    UnknownWord {
+        /// What stands there.
+        value: String,
+        /// The words that have a position.
+        order: Vec<String>,
+    },
+
+    /// More different words in a column than can be features.
+    #[error(
+        "more than {0} different words, too many for features; `.without(&[…])` leaves columns out"
+    )]
+    TooManyWords(usize),
 
     /// A directory that lacks one of the four IDX files.
     #[error("holds neither {0} nor {0}.gz")]

@@ -2,9 +2,13 @@
 //! Data sets: reading, splitting, scaling and batching.
 //!
 //! A [`Dataset`] is a matrix of features `[N, D]` and one target per row: [`Classes`] or
-//! [`Numbers`]. It is read from a CSV file ([`Dataset::read_csv`], or [`Csv`] with all its
+//! [`Numbers`]. It is read from a table in text ([`Dataset::read_csv`], or [`Csv`] with all its
 //! options), from MNIST's IDX files ([`Dataset::read_idx`]), or made from arrays
 //! ([`Dataset::new`]); each way, every value is checked to be finite.
+//!
+//! To be read, in this order: `csv.rs` (a file becomes rows), `table.rs` (rows become a data
+//! set), `dataset.rs`, `split.rs` (the first method) and `batches.rs`. The other files are
+//! further options, formats and ways of splitting.
 //!
 //! ```
 //! use downhill_datasets::{Dataset, Standardizer};
@@ -24,15 +28,19 @@
 //! ```
 
 mod batches;
+mod columns;
 mod csv;
 mod dataset;
 mod error;
 mod idx;
+mod imputer;
 mod names;
+mod sampling;
 mod source;
 mod split;
 mod standardizer;
 pub mod synthetic;
+mod table;
 mod target;
 mod words;
 
@@ -41,5 +49,7 @@ pub use csv::Csv;
 pub use dataset::Dataset;
 pub use error::{At, Error, Problem};
 pub use idx::read_idx_array;
+pub use imputer::{Fill, Imputer};
+pub use split::Folds;
 pub use standardizer::Standardizer;
 pub use target::{Batch, Classes, Numbers, RegressionBatch, Target};

@@ -50,10 +50,11 @@ impl Standardizer {
     ///
     /// # Panics
     ///
-    /// If there are no rows.
+    /// If there are no rows, or values are missing ([`Imputer`](crate::Imputer) fills them).
     #[track_caller]
     pub fn fit<E: Element, T: Target<E>>(dataset: &Dataset<E, T>) -> Self {
         assert!(!dataset.is_empty(), "Standardizer::fit: the data set has no rows");
+        assert!(!dataset.lacks_values(), "Standardizer::fit: values are missing; fill them first");
         let features = dataset.features();
         let count = dataset.len() as f64;
         // Row by row, as the values lie in memory.
@@ -122,7 +123,7 @@ impl Standardizer {
                 *x = E::from_f64(z);
             }
         }
-        dataset.with_features(features, dataset.targets().clone())
+        dataset.with_values(features)
     }
 }
 

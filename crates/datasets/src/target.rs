@@ -1,7 +1,7 @@
 //! What is to be predicted: a class or a number.
 
 use downhill_tensor::{Element, Tensor};
-use ndarray::Array2;
+use ndarray::{Array1, Array2};
 
 use crate::error::Error;
 use crate::words::Dictionary;
@@ -21,12 +21,13 @@ pub trait Target<E: Element>: Clone {
     /// If a row is out of range.
     fn select(&self, rows: &[usize]) -> Self;
 
-    /// The targets of `rows` beside their `features`, of shape `[rows.len(), D]`.
+    /// The targets of `rows` beside their `features`, of shape `[rows.len(), D]`, and their
+    /// weights if there are any.
     ///
     /// # Panics
     ///
     /// If a row is out of range.
-    fn batch(&self, features: Tensor<E>, rows: &[usize]) -> Self::Batch;
+    fn batch(&self, features: Tensor<E>, weights: Option<Vec<E>>, rows: &[usize]) -> Self::Batch;
 }
 
 /// Classes: an index a row, and the classes' names.
@@ -101,8 +102,9 @@ impl<E: Element> Target<E> for Classes {
         Self { indices: gather(&self.indices, rows), names: self.names.clone() }
     }
 
-    fn batch(&self, features: Tensor<E>, rows: &[usize]) -> Batch<E> {
-        Batch { features, labels: gather(&self.indices, rows) }
+    fn batch(&self, features: Tensor<E>, weights: Option<Vec<E>>, rows: &[usize]) -> Batch<E> {
+        let weights = weights.map(|weights| Tensor::from(Array1::from(weights)));
+        Batch { features, labels: gather(&self.indices, rows), weights }
     }
 }
 
@@ -150,14 +152,22 @@ impl<E: Element> Target<E> for Numbers<E> {
         Self { values: gather(&self.values, rows) }
     }
 
-    fn batch(&self, features: Tensor<E>, rows: &[usize]) -> RegressionBatch<E> {
-        let targets = Array2::from_shape_vec((rows.len(), 1), gather(&self.values, rows))
-            .expect("one value a row");
-        RegressionBatch { features, targets: targets.into() }
+    fn batch(
+        &self,
+        features: Tensor<E>,
+        weights: Option<Vec<E>>,
+        rows: &[usize],
+    ) -> RegressionBatch<E> {
+        let column = |values| -> Tensor<E> {
+            Array2::from_shape_vec((rows.len(), 1), values).expect("one value a row").into()
+        };
+        let targets = column(gather(&self.values, rows));
+        RegressionBatch { features, targets, weights: weights.map(column) }
     }
 }
 
-fn gather<V: Copy>(values: &[V], rows: &[usize]) -> Vec<V> {
+/// The entries of `rows`, in their order.
+pub(crate) fn gather<V: Copy>(values: &[V], rows: &[usize]) -> Vec<V> {
     rows.iter().map(|&row| values[row]).collect()
 }
 
@@ -168,6 +178,8 @@ pub struct Batch<E: Element = f32> {
     pub features: Tensor<E>,
     /// The class of each row, `B` indices.
     pub labels: Vec<usize>,
+    /// How much each row counts, `[B]`, if the data set has weights.
+    pub weights: Option<Tensor<E>>,
 }
 
 /// Rows of a data set with [`Numbers`].
@@ -177,6 +189,8 @@ pub struct RegressionBatch<E: Element = f32> {
     pub features: Tensor<E>,
     /// The values to predict, `[B, 1]`.
     pub targets: Tensor<E>,
+    /// How much each row counts, `[B, 1]`, if the data set has weights.
+    pub weights: Option<Tensor<E>>,
 }
 
 #[cfg(test)]

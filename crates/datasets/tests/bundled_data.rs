@@ -98,8 +98,8 @@ fn penguins_with_words_or_missing_values_are_refused_with_the_place() {
     assert_eq!(
         error.to_string(),
         format!(
-            "{file}:2: column `island`: \"Torgersen\" is not a number; `.features(&[…])` names \
-             the columns to use, to leave this one out"
+            "{file}:2: column `island`: \"Torgersen\" is not a number; `.without(&[…])` leaves \
+             columns out, `.one_hot(&[…])` makes features of words"
         )
     );
     let csv = Csv::new(&file).target("species").features(&["body_mass_g"]);

@@ -2,6 +2,7 @@
 
 use std::fmt::{Debug, Display};
 use std::iter::Sum;
+use std::str::FromStr;
 
 use num_traits::{Float, FloatConst, NumAssign};
 
@@ -27,6 +28,7 @@ pub trait Element:
     Float
     + FloatConst
     + NumAssign
+    + FromStr
     + Sum
     + Default
     + Debug
