@@ -53,3 +53,8 @@ pub use imputer::{Fill, Imputer};
 pub use split::Folds;
 pub use standardizer::Standardizer;
 pub use target::{Batch, Classes, Numbers, RegressionBatch, Target};
+
+/// The snippets of the README are compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -43,3 +43,8 @@ pub use threads::join::{free_threads, join};
 pub use vectorize::{
     Arithmetic, Fused, Separate, Vectorized, prefetch, vectorize, vectorize_arithmetic,
 };
+
+/// The snippets of the README are compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -112,3 +112,8 @@ pub use regression::{
     log_cosh, mean_absolute_error, mean_squared_error, quantile, smooth_l1,
 };
 pub use targets::{IntoLabels, IntoTargets, Labels, Targets};
+
+/// The snippets of the README are compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

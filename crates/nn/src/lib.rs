@@ -44,3 +44,8 @@ pub use sequential::Sequential;
 pub use state_dict::{Entry, Layout, assign, load_state_dict};
 pub use transformer::TransformerBlock;
 pub use window::Pair;
+
+/// The snippets of the README are compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -71,3 +71,8 @@ pub use rms_prop::{RmsProp, RmsPropRule};
 pub use rule::{Rule, Update};
 pub use schedule::{OneCycle, Schedule};
 pub use sgd::{Sgd, SgdRule};
+
+/// The snippets of the README are compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -66,3 +66,8 @@ pub use parameters::{Parameters, Path};
 pub use recording::{is_recording, without_recording};
 pub use second_order::{hessian, hessian_vector_product};
 pub use tensor::Tensor;
+
+/// The snippets of the README are compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

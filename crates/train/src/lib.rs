@@ -50,3 +50,8 @@ pub use model_file::{ModelFile, load, save, save_with_notes};
 pub use progress::Progress;
 pub use temperature_scaling::TemperatureScaling;
 pub use tensorboard::TensorBoard;
+
+/// The snippets of the README are compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
