@@ -108,8 +108,11 @@ impl Logistic {
         steps: usize,
     ) -> Result<Vec<Weights>, Box<dyn Error>> {
         let mut model = [Tensor::parameter(start)];
-        let mut optimizer =
-            Lbfgs::new().max_iterations(1).gradient_tolerance(1e-12).change_tolerance(0.0);
+        let mut optimizer = Lbfgs::new()
+            .max_iterations(1)
+            .max_evaluations(26)
+            .gradient_tolerance(1e-12)
+            .change_tolerance(0.0);
         let mut path = vec![start];
         for _ in 0..steps {
             optimizer.step(&mut model, |[weights]| {

@@ -20,13 +20,13 @@ def parameters():
     return made
 
 
-def add(clip, limit, clipped, norms):
-    identity = f"{clip}/{limit}"
+def add(clip, limit, clipped, norms, p=2.0):
+    identity = f"{clip}/{limit}" if p == 2.0 else f"{clip} of {p}/{limit}"
     figures.add_case(
         {
             "id": identity,
             "clip": clip,
-            "options": {"limit": limit},
+            "options": {"limit": limit, "p": str(p)},
             "inputs": figures.add_tensors("gradient", GRADIENTS),
             "outputs": figures.add_tensors(identity, {name: parameter.grad for name, parameter in clipped.items()}),
             "norms": figures.add_tensors(f"{identity}/norm", norms),
@@ -38,6 +38,11 @@ for limit in [0.5, 5.0, 1e3]:
     clipped = parameters()
     norm = clip_grad_norm_(clipped.values(), limit)
     add("global_norm", limit, clipped, {"all": norm})
+for p in [1.0, 1.5, 3.0, torch.inf]:
+    for limit in [0.5, 1e3]:
+        clipped = parameters()
+        norm = clip_grad_norm_(clipped.values(), limit, norm_type=p)
+        add("global_norm", limit, clipped, {"all": norm}, p)
 for limit in [2.0, 3.0, 1e3]:
     clipped = parameters()
     norms = {name: clip_grad_norm_([parameter], limit) for name, parameter in clipped.items()}

@@ -277,14 +277,19 @@ def muon():
 
 
 def lbfgs_run(loss_of, initial, options, steps, disturbance=0.0):
-    """A run of `steps` iterations: the weights, the loss there, and how often the loss was evaluated."""
+    """A run of `steps` iterations: the weights, the loss there, and how often the loss was evaluated.
+
+    With `iterations_a_step` it is a run of as many steps of so many iterations, within PyTorch's own limit of
+    evaluations.
+    """
+    iterations = options["iterations_a_step"]
+    limits = {"max_iter": steps, "max_eval": 10**6} if iterations is None else {"max_iter": iterations}
     weights = start(initial, disturbance)
     optimizer = torch.optim.LBFGS(
         weights.values(),
         lr=options["learning_rate"],
         history_size=options["history_size"],
-        max_iter=steps,
-        max_eval=10**6,
+        **limits,
         tolerance_grad=0.0,
         tolerance_change=0.0,
         line_search_fn="strong_wolfe",
@@ -296,7 +301,7 @@ def lbfgs_run(loss_of, initial, options, steps, disturbance=0.0):
         loss.backward()
         return loss
 
-    if steps > 0:
+    for _ in range(min(steps, 1) if iterations is None else steps):
         optimizer.step(closure)
     values = {name: weight.detach().numpy().copy() for name, weight in weights.items()}
     state = optimizer.state.get(next(iter(weights.values())), {})
@@ -306,12 +311,15 @@ def lbfgs_run(loss_of, initial, options, steps, disturbance=0.0):
 def lbfgs():
     network = {name: PROBLEM[name] for name in NAMES}
     rosenbrock = {"point": np.array([-1.2, 1.0])}
-    for name, problem, loss_of, initial, steps, history_size in [
-        ("network", "network", problem_loss, network, LBFGS_STEPS, 10),
-        ("network, short history", "network", problem_loss, network, LBFGS_STEPS, 3),
-        ("rosenbrock", "rosenbrock", rosenbrock_loss, rosenbrock, 35, 10),
+    for name, problem, loss_of, initial, steps, history_size, iterations in [
+        ("network", "network", problem_loss, network, LBFGS_STEPS, 10, None),
+        ("network, short history", "network", problem_loss, network, LBFGS_STEPS, 3, None),
+        ("rosenbrock", "rosenbrock", rosenbrock_loss, rosenbrock, 35, 10, None),
+        ("network, one iteration a step", "network", problem_loss, network, LBFGS_STEPS, 10, 1),
+        ("rosenbrock, one iteration a step", "rosenbrock", rosenbrock_loss, rosenbrock, 12, 10, 1),
+        ("rosenbrock, five iterations a step", "rosenbrock", rosenbrock_loss, rosenbrock, 7, 10, 5),
     ]:
-        options = {"learning_rate": 1.0, "history_size": history_size}
+        options = {"learning_rate": 1.0, "history_size": history_size, "iterations_a_step": iterations}
         runs = [lbfgs_run(loss_of, initial, options, step) for step in range(steps + 1)]
         path, losses, evaluations = zip(*runs, strict=True)
         for step, values in enumerate(path):

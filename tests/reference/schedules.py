@@ -15,23 +15,26 @@ def optimizer(learning_rate=BASE):
     return torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=learning_rate)
 
 
-def learning_rates(scheduler, metrics=None):
-    """The rate of each step: of step 0 before the scheduler is called, of step t after t calls."""
-    rates = [scheduler.optimizer.param_groups[0]["lr"]]
+def learning_rates(scheduler, metrics=None, option="lr"):
+    """The rate, or another option, of each step: of step 0 before the scheduler is called, of step t after t calls."""
+    rates = [scheduler.optimizer.param_groups[0][option]]
     for step in range(STEPS - 1):
         scheduler.optimizer.step()
         scheduler.step() if metrics is None else scheduler.step(metrics[step])
-        rates.append(scheduler.optimizer.param_groups[0]["lr"])
+        rates.append(scheduler.optimizer.param_groups[0][option])
     return np.array(rates, np.float64)
 
 
-def add(schedule, name, options, scheduler, metrics=None):
+def add(schedule, name, options, scheduler, metrics=None, momentum=None):
+    """A scheduler's rates; `momentum`, where it has one, is that of the same steps."""
     identity = f"{schedule}/{name}"
     case = {"id": identity, "schedule": schedule, "options": options, "inputs": {}}
     if metrics is not None:
         case["inputs"]["metrics"] = figures.add_tensor(f"{identity}/metrics", metrics)
     rates = learning_rates(scheduler, metrics)
-    figures.add_case({**case, "learning_rates": figures.add_tensor(f"{identity}/learning_rates", rates)})
+    case["learning_rates"] = figures.add_tensor(f"{identity}/learning_rates", rates)
+    case["momentum"] = None if momentum is None else figures.add_tensor(f"{identity}/momentum", momentum)
+    figures.add_case(case)
 
 
 def step_by_step():
@@ -95,19 +98,27 @@ def one_cycle():
                 "initial_division": division,
                 "final_division": final_division,
                 "three_phases": three_phases,
+                "least_momentum": 0.85,
+                "most_momentum": 0.95,
             }
-            scheduler = lr_scheduler.OneCycleLR(
-                optimizer(),
-                max_lr=BASE,
-                total_steps=STEPS,
-                pct_start=fraction,
-                anneal_strategy="cos" if anneal == "cosine" else "linear",
-                cycle_momentum=False,
-                div_factor=division,
-                final_div_factor=final_division,
-                three_phase=three_phases,
-            )
-            add("one_cycle", f"{anneal} {fraction}{' three phases' if three_phases else ''}", options, scheduler)
+
+            def scheduler():
+                return lr_scheduler.OneCycleLR(
+                    torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=BASE, momentum=0.9),
+                    max_lr=BASE,
+                    total_steps=STEPS,
+                    pct_start=fraction,
+                    anneal_strategy="cos" if anneal == "cosine" else "linear",
+                    base_momentum=options["least_momentum"],
+                    max_momentum=options["most_momentum"],
+                    div_factor=division,
+                    final_div_factor=final_division,
+                    three_phase=three_phases,
+                )
+
+            momentum = learning_rates(scheduler(), option="momentum")
+            name = f"{anneal} {fraction}{' three phases' if three_phases else ''}"
+            add("one_cycle", name, options, scheduler(), momentum=momentum)
 
 
 def reduce_on_plateau():

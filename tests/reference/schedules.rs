@@ -2,7 +2,7 @@
 
 use approx::assert_relative_eq;
 use downhill::optim::{
-    OneCycle, ReduceOnPlateau, Schedule, Threshold, clip_by_global_norm, clip_by_norm,
+    OneCycle, ReduceOnPlateau, Schedule, Threshold, clip_by_global_p_norm, clip_by_norm,
     clip_by_value,
 };
 use downhill::tensor::{Gradients, Tensor};
@@ -12,7 +12,7 @@ use super::{Reference, count, flag, number, text};
 
 #[test]
 fn clipped_gradients_are_pytorchs() {
-    let reference = Reference::read("clipping.safetensors", 9);
+    let reference = Reference::read("clipping.safetensors", 17);
     for case in &reference.cases {
         let names = ["weight", "bias"];
         let inputs = names.map(|name| reference.array(&case["inputs"][name]));
@@ -24,7 +24,8 @@ fn clipped_gradients_are_pytorchs() {
         let limit = number(&case["options"], "limit");
         match text(case, "clip") {
             "global_norm" => {
-                let norm = clip_by_global_norm(&mut gradients, limit).unwrap();
+                let p = text(&case["options"], "p").parse().unwrap();
+                let norm = clip_by_global_p_norm(&mut gradients, p, limit).unwrap();
                 let expected = reference.array(&case["norms"]["all"]).item();
                 assert_relative_eq!(norm, expected, max_relative = 1e-14);
             }
@@ -83,6 +84,7 @@ fn schedule(case: &Value) -> Schedule {
                 final_division: get("final_division"),
                 linear: text(options, "anneal") == "linear",
                 three_phases: flag(options, "three_phases"),
+                momentum: [get("least_momentum"), get("most_momentum")],
             };
             Schedule::one_cycle(get("max_learning_rate"), steps("total_steps"), one_cycle)
         }
@@ -121,6 +123,12 @@ fn every_schedule_gives_pytorchs_learning_rates() {
             let schedule = schedule(case);
             (0..expected.len() as u64).map(|step| schedule.learning_rate(step)).collect()
         };
+        if !case["momentum"].is_null() {
+            for (step, expected) in reference.array(&case["momentum"]).to_vec().iter().enumerate() {
+                let found = schedule(case).momentum(step as u64).unwrap();
+                assert!((found - expected).abs() <= 1e-14, "{}, step {step}", case["id"]);
+            }
+        }
         assert_eq!(found.len(), expected.len());
         for (step, (&found, &expected)) in found.iter().zip(&expected).enumerate() {
             // PyTorch computes a rate from the one before, and gathers some rounding.

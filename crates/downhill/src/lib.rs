@@ -227,7 +227,7 @@
 //! /// Steps of one size, whatever the gradient.
 //! struct SignDescent;
 //! impl Rule for SignDescent {
-//!     fn validate(&self) -> Result<(), Error> {
+//!     fn validate<E: Element>(&self) -> Result<(), Error> {
 //!         Ok(())
 //!     }
 //!     fn state(&self) -> &'static [&'static str] {

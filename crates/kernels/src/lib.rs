@@ -34,7 +34,7 @@ pub use map::{Function, map, map_in_place, times_slope, zip, zip_in_place};
 pub use product::matmul::{affine, linear};
 pub use product::matmul::{matmul, matmul_onto, matmul_part};
 #[doc(hidden)]
-pub use reduce::{all_finite, dot, sum, sum_columns};
+pub use reduce::{all_finite, all_within, dot, sum, sum_columns};
 #[doc(hidden)]
 pub use softmax::{log_softmax, log_sum_exp, softmax};
 pub use threads::chunks::{each_chunk, each_pair_of_chunks};

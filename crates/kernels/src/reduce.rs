@@ -88,20 +88,25 @@ fn sum_block<E: Element>(x: &[E], columns: usize, rows: usize) -> [E; LANES] {
     even
 }
 
-/// From this many values on, [`dot`] and [`all_finite`] share their work among threads: to hand half
+/// From this many values on, [`dot`] and [`all_within`] share their work among threads: to hand half
 /// of it to one that is awake takes a microsecond or two, to get through that many takes several.
 const WORTH_THREADS: usize = 1 << 15;
 
 /// Whether no value is NaN or an infinity.
 pub fn all_finite<E: Element>(values: &[E]) -> bool {
+    all_within(values, E::infinity())
+}
+
+/// Whether the size of every value is below `bound`, as that of NaN never is.
+pub fn all_within<E: Element>(values: &[E], bound: E) -> bool {
     // Without a branch in it the loop vectorises: reading on costs less than stopping early.
-    let all_finite = |values: &[E]| {
+    let all_within = |values: &[E]| {
         vectorize(
             #[inline(always)]
-            || values.iter().fold(true, |finite, value| finite & value.is_finite()),
+            || values.iter().fold(true, |within, value| within & (value.abs() < bound)),
         )
     };
-    reduce_in_halves(values.len(), WORTH_THREADS, values, all_finite, |a, b| a && b)
+    reduce_in_halves(values.len(), WORTH_THREADS, values, all_within, |a, b| a && b)
 }
 
 /// Σ x · y, summed in `f64` and in a fixed order.

@@ -2,7 +2,7 @@
 
 use downhill_tensor::Element;
 
-use crate::error::{Error, above, check};
+use crate::error::{Error, above, check, check_in};
 use crate::first_order::FirstOrder;
 use crate::rule::{Rule, Update};
 
@@ -70,10 +70,10 @@ impl<E: Element> Adagrad<E> {
 }
 
 impl Rule for AdagradRule {
-    fn validate(&self) -> Result<(), Error> {
+    fn validate<E: Element>(&self) -> Result<(), Error> {
         check("learning_rate_decay", self.learning_rate_decay, 0.0..)?;
-        check("initial_accumulator", self.initial_accumulator, 0.0..)?;
-        check("epsilon", self.epsilon, above(0.0))
+        check_in::<E>("initial_accumulator", self.initial_accumulator, 0.0..)?;
+        check_in::<E>("epsilon", self.epsilon, above(0.0))
     }
 
     fn state(&self) -> &'static [&'static str] {

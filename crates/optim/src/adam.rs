@@ -2,7 +2,7 @@
 
 use downhill_tensor::Element;
 
-use crate::error::{Error, above, check};
+use crate::error::{Error, above, check, check_in};
 use crate::first_order::FirstOrder;
 use crate::rule::{Rule, Update};
 
@@ -24,6 +24,7 @@ use crate::rule::{Rule, Update};
 /// | `epsilon` | 1e-8 |
 /// | `amsgrad` | false |
 /// | `weight_decay` | 0 |
+/// | `decoupled` | false |
 ///
 /// ```
 /// use downhill_optim::{Adam, Optimizer};
@@ -38,7 +39,7 @@ use crate::rule::{Rule, Update};
 /// assert!(weight.to_vec().iter().all(|weight| weight.abs() < 1e-6));
 /// # Ok::<(), downhill_optim::Error>(())
 /// ```
-pub type Adam<E = f32> = FirstOrder<AdamRule<false>, E>;
+pub type Adam<E = f32> = FirstOrder<AdamRule, E>;
 
 /// AdamW (Loshchilov & Hutter, "Decoupled weight decay regularization", 2019): [`Adam`], but
 /// weight decay does not go through the averages. In PyTorch's formulation
@@ -48,6 +49,8 @@ pub type Adam<E = f32> = FirstOrder<AdamRule<false>, E>;
 /// ```
 ///
 /// comes first, then Adam's step without weight decay. The default weight decay is 0.01.
+///
+/// It makes an [`Adam`] with [`decoupled`](Adam::decoupled) weight decay.
 ///
 /// ```
 /// use downhill_optim::{AdamW, Optimizer, ParameterGroup};
@@ -61,32 +64,35 @@ pub type Adam<E = f32> = FirstOrder<AdamRule<false>, E>;
 /// optimizer.step(&mut weight, &gradients)?;
 /// # Ok::<(), downhill_optim::Error>(())
 /// ```
-pub type AdamW<E = f32> = FirstOrder<AdamRule<true>, E>;
+#[derive(Debug)]
+pub enum AdamW {}
 
-/// The rule of [`Adam`], and with decoupled weight decay of [`AdamW`].
+/// The rule of [`Adam`] and [`AdamW`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct AdamRule<const DECOUPLED: bool> {
+pub struct AdamRule {
     beta1: f64,
     beta2: f64,
     epsilon: f64,
     amsgrad: bool,
+    decoupled: bool,
+}
+
+impl AdamW {
+    /// AdamW with PyTorch's defaults.
+    #[expect(clippy::new_ret_no_self, reason = "AdamW is a way to set Adam's options")]
+    pub fn new<E: Element>(learning_rate: f64) -> Adam<E> {
+        Adam::new(learning_rate).decoupled(true).weight_decay(0.01)
+    }
 }
 
 impl<E: Element> Adam<E> {
     /// Adam with PyTorch's defaults.
     pub fn new(learning_rate: f64) -> Self {
-        Self::with_rule(learning_rate, AdamRule::DEFAULT)
+        let rule =
+            AdamRule { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, amsgrad: false, decoupled: false };
+        Self::with_rule(learning_rate, rule)
     }
-}
 
-impl<E: Element> AdamW<E> {
-    /// AdamW with PyTorch's defaults.
-    pub fn new(learning_rate: f64) -> Self {
-        Self::with_rule(learning_rate, AdamRule::DEFAULT).weight_decay(0.01)
-    }
-}
-
-impl<const DECOUPLED: bool, E: Element> FirstOrder<AdamRule<DECOUPLED>, E> {
     /// What part of the mean of gradients and of the mean of their squares is kept at each step,
     /// each at least 0 and below 1.
     pub fn betas(mut self, beta1: f64, beta2: f64) -> Self {
@@ -106,17 +112,26 @@ impl<const DECOUPLED: bool, E: Element> FirstOrder<AdamRule<DECOUPLED>, E> {
         self.rule.amsgrad = amsgrad;
         self
     }
+
+    /// Whether weight decay shrinks the weights by itself, as in [`AdamW`], rather than through
+    /// the averages.
+    pub fn decoupled(mut self, decoupled: bool) -> Self {
+        self.rule.decoupled = decoupled;
+        self
+    }
+
+    /// Sets the first of the `betas`, the momentum, for the steps to come, as a one-cycle schedule does
+    /// ([`Schedule::momentum`](crate::Schedule::momentum)).
+    pub fn set_momentum(&mut self, momentum: f64) {
+        self.rule.beta1 = momentum;
+    }
 }
 
-impl<const DECOUPLED: bool> AdamRule<DECOUPLED> {
-    const DEFAULT: Self = Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, amsgrad: false };
-}
-
-impl<const DECOUPLED: bool> Rule for AdamRule<DECOUPLED> {
-    fn validate(&self) -> Result<(), Error> {
+impl Rule for AdamRule {
+    fn validate<E: Element>(&self) -> Result<(), Error> {
         check("beta1", self.beta1, 0.0..1.0)?;
         check("beta2", self.beta2, 0.0..1.0)?;
-        check("epsilon", self.epsilon, above(0.0))
+        check_in::<E>("epsilon", self.epsilon, above(0.0))
     }
 
     fn state(&self) -> &'static [&'static str] {
@@ -128,9 +143,9 @@ impl<const DECOUPLED: bool> Rule for AdamRule<DECOUPLED> {
         let step_size = update.learning_rate / (1.0 - self.beta1.powi(t));
         let unbias = 1.0 / (1.0 - self.beta2.powi(t)).sqrt();
         let [step_size, unbias, epsilon] = [step_size, unbias, self.epsilon].map(E::from_f64);
-        let [beta1, share1] = [self.beta1, 1.0 - self.beta1].map(E::from_f64);
-        let [beta2, share2] = [self.beta2, 1.0 - self.beta2].map(E::from_f64);
-        let (keep, weight_decay) = match DECOUPLED {
+        let [beta1, new1] = [self.beta1, 1.0 - self.beta1].map(E::from_f64);
+        let [beta2, new2] = [self.beta2, 1.0 - self.beta2].map(E::from_f64);
+        let (keep, weight_decay) = match self.decoupled {
             true => (1.0 - update.learning_rate * update.weight_decay, 0.0),
             false => (1.0, update.weight_decay),
         };
@@ -138,7 +153,7 @@ impl<const DECOUPLED: bool> Rule for AdamRule<DECOUPLED> {
 
         let averages = |weight: E, gradient: E, mean: E, square: E| {
             let gradient = gradient + weight_decay * weight;
-            (beta1 * mean + share1 * gradient, beta2 * square + share2 * gradient * gradient)
+            (beta1 * mean + new1 * gradient, beta2 * square + new2 * gradient * gradient)
         };
         let step = |weight: E, mean: E, square: E| {
             keep * weight - step_size * mean / (square.sqrt() * unbias + epsilon)

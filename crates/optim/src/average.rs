@@ -56,14 +56,14 @@ impl<E: Element> ExponentialMovingAverage<E> {
     pub fn update(&mut self, model: &dyn Parameters<E>) -> Result<(), Error> {
         check("decay", self.decay, 0.0..=1.0)?;
         let decay = E::from_f64(self.decay);
-        let share = E::from_f64(1.0 - self.decay);
+        let new = E::from_f64(1.0 - self.decay);
         each_parameter(model, |index, path, parameter| {
             match self.averages.get(index, parameter.id()) {
                 Some((_, average)) => average.update(|averages| {
                     let weights = parameter.values();
                     vectorize(|| {
                         for (average, &weight) in averages.iter_mut().zip(&*weights) {
-                            *average = decay * *average + share * weight;
+                            *average = decay * *average + new * weight;
                         }
                     });
                 }),

@@ -32,13 +32,59 @@ pub fn clip_by_global_norm<E: Element>(
     gradients: &mut Gradients<E>,
     max_norm: f64,
 ) -> Result<f64, Error> {
+    clip_by_global_p_norm(gradients, 2.0, max_norm)
+}
+
+/// [`clip_by_global_norm`] by another norm, (Σ |gradient|ᵖ)^(1/p): with p = 1 the sum of all sizes,
+/// with p = ∞ the largest.
+///
+/// # Errors
+///
+/// [`Error::HyperParameter`] if `max_norm` is not above 0, or p not at least 1.
+///
+/// ```
+/// use downhill_optim::clip_by_global_p_norm;
+/// use downhill_tensor::Tensor;
+///
+/// let x = Tensor::parameter([3.0, -4.0]);
+/// let mut gradients = (x.square() * 0.5).sum().backward();
+/// assert_eq!(clip_by_global_p_norm(&mut gradients, 1.0, 10.0)?, 7.0);
+/// assert_eq!(clip_by_global_p_norm(&mut gradients, f64::INFINITY, 2.0)?, 4.0);
+/// assert!((gradients.get(&x).unwrap().to_vec()[1] + 2.0_f64).abs() < 1e-6);
+/// # Ok::<(), downhill_optim::Error>(())
+/// ```
+pub fn clip_by_global_p_norm<E: Element>(
+    gradients: &mut Gradients<E>,
+    p: f64,
+    max_norm: f64,
+) -> Result<f64, Error> {
     check("max_norm", max_norm, above(0.0))?;
-    let norms: Vec<f64> = gradients.iter().map(|gradient| norm(&gradient.values())).collect();
-    let norm = norm(&norms);
+    if p != f64::INFINITY {
+        check("p", p, 1.0..)?;
+    }
+    let norms: Vec<f64> = gradients.iter().map(|gradient| p_norm(&gradient.values(), p)).collect();
+    let norm = p_norm(&norms, p);
     for gradient in gradients.iter_mut() {
         limit(gradient, norm, max_norm);
     }
     Ok(norm)
+}
+
+/// (Σ |value|ᵖ)^(1/p); NaN if there is one among the values.
+fn p_norm<E: Element>(values: &[E], p: f64) -> f64 {
+    if p == 2.0 {
+        return norm(values);
+    }
+    let sizes = || values.iter().map(|value| value.as_f64().abs());
+    if p == 1.0 {
+        return sizes().sum();
+    }
+    let largest = sizes().fold(0.0, |a: f64, b| if b > a || b.is_nan() { b } else { a });
+    if p.is_infinite() || largest == 0.0 || !largest.is_finite() {
+        return largest;
+    }
+    // Neither overflows nor vanishes.
+    largest * sizes().map(|size| (size / largest).powf(p)).sum::<f64>().powf(p.recip())
 }
 
 /// Scales the gradient of each parameter so that its own norm is no more than `max_norm`, as
@@ -152,6 +198,34 @@ mod tests {
         let (_parameters, mut clipped) = gradients(&[&[3e200], &[-4e200]]);
         assert_relative_eq!(clip_by_global_norm(&mut clipped, 5.0).unwrap(), 5e200);
         assert_relative_eq!(all(&clipped)[..], [3.0, -4.0], max_relative = 1e-6);
+    }
+
+    #[test]
+    fn any_norm_scales_by_its_own_measure() {
+        for (p, expected) in
+            [(1.0, 19.0), (2.0, 13.0), (3.0, 1819_f64.cbrt()), (f64::INFINITY, 12.0)]
+        {
+            for size in [1e-200, 1.0, 1e200] {
+                let (_parameters, mut clipped) =
+                    gradients(&[&[3.0 * size, -4.0 * size], &[12.0 * size]]);
+                let norm = clip_by_global_p_norm(&mut clipped, p, 1e-220).unwrap();
+                assert_relative_eq!(norm, expected * size, max_relative = 1e-14);
+                let (_parameters, mut clipped) = gradients(&[&[3.0, -4.0], &[12.0]]);
+                clip_by_global_p_norm(&mut clipped, p, expected / 2.0).unwrap();
+                assert_relative_eq!(all(&clipped)[..], [1.5, -2.0, 6.0], max_relative = 1e-6);
+            }
+        }
+        for bad in [f64::NAN, f64::INFINITY] {
+            for p in [1.0, 3.0, f64::INFINITY] {
+                let (_parameters, mut clipped) = gradients(&[&[1.0, bad], &[3.0]]);
+                let norm = clip_by_global_p_norm(&mut clipped, p, 1.0).unwrap();
+                assert_eq!(norm.is_nan(), bad.is_nan(), "{norm}");
+                assert!(!norm.is_finite());
+                assert_eq!(all(&clipped)[0], 1.0);
+            }
+        }
+        let error = clip_by_global_p_norm(&mut Gradients::<f32>::default(), 0.5, 1.0).unwrap_err();
+        assert_eq!(error.to_string(), "p is 0.5; it must be at least 1 and finite");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::ops::{Bound, RangeBounds};
 
+use downhill_tensor::Element;
+
 /// Any error, into which `?` turns every other.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -37,6 +39,35 @@ pub enum Error {
         parameter: String,
         /// Its shape.
         shape: Vec<usize>,
+    },
+
+    /// A step in which no parameter of the model has a gradient, so that nothing would be learned.
+    /// No weight was changed.
+    #[error("no parameter of the model has a gradient: {}", cause(*.parameters, *.gradients))]
+    NoGradient {
+        /// How many parameters the model has.
+        parameters: usize,
+        /// How many gradients the step was given.
+        gradients: usize,
+    },
+
+    /// A gradient, or a weight that decays, so large that a number that the optimizer keeps would
+    /// become NaN or an infinity. No weight was changed.
+    #[error(
+        "the `{kept}` of `{parameter}` would not be finite in {element}: its gradient reaches \
+         {gradient:e}, its weights {weight:e}; clip the gradients, or scale the loss"
+    )]
+    Overflow {
+        /// The parameter's name.
+        parameter: String,
+        /// The largest size of an entry of its gradient.
+        gradient: f64,
+        /// The largest size of an entry of the parameter.
+        weight: f64,
+        /// What would overflow: an array that the optimizer remembers, or the `weights`.
+        kept: &'static str,
+        /// The type of the numbers.
+        element: &'static str,
     },
 
     /// A gradient that holds NaN or an infinity. No weight was changed.
@@ -88,6 +119,45 @@ pub fn check(name: &str, value: f64, range: impl RangeBounds<f64>) -> Result<(),
     if value.is_finite() && range.contains(&value) {
         return Ok(());
     }
+    Err(Error::HyperParameter { name: name.to_owned(), value, range: words(&range) })
+}
+
+/// Checks that a hyper-parameter is in `range` ([`check`]) and stays there when it is rounded to
+/// `E`.
+///
+/// # Errors
+///
+/// [`Error::HyperParameter`].
+///
+/// ```
+/// use std::ops::Bound;
+///
+/// use downhill_optim::check_in;
+///
+/// let above_zero = (Bound::Excluded(0.0), Bound::Unbounded);
+/// assert!(check_in::<f64>("epsilon", 1e-60, above_zero).is_ok());
+/// let error = check_in::<f32>("epsilon", 1e-60, above_zero).unwrap_err().to_string();
+/// assert!(error.ends_with("it must be above 0 and finite in f32, where it is 0"));
+/// ```
+pub fn check_in<E: Element>(
+    name: &str,
+    value: f64,
+    range: impl RangeBounds<f64>,
+) -> Result<(), Error> {
+    let rounded = E::from_f64(value).as_f64();
+    if !value.is_finite()
+        || !range.contains(&value)
+        || rounded.is_finite() && range.contains(&rounded)
+    {
+        return check(name, value, range);
+    }
+    let element = std::any::type_name::<E>();
+    let range = format!("{} in {element}, where it is {rounded}", words(&range));
+    Err(Error::HyperParameter { name: name.to_owned(), value, range })
+}
+
+/// The finite numbers of a range, in words.
+fn words(range: &impl RangeBounds<f64>) -> String {
     let low = match range.start_bound() {
         Bound::Included(low) => format!("at least {low}"),
         Bound::Excluded(low) => format!("above {low}"),
@@ -98,12 +168,27 @@ pub fn check(name: &str, value: f64, range: impl RangeBounds<f64>) -> Result<(),
         Bound::Excluded(high) => format!("below {high}"),
         Bound::Unbounded => "finite".to_owned(),
     };
-    let range = match (range.start_bound(), range.end_bound()) {
+    match (range.start_bound(), range.end_bound()) {
         (Bound::Included(low), Bound::Included(high)) if low == high => low.to_string(),
         (Bound::Unbounded, _) => high,
         _ => format!("{low} and {high}"),
-    };
-    Err(Error::HyperParameter { name: name.to_owned(), value, range })
+    }
+}
+
+/// What most likely kept the gradients of a step from the parameters of its model.
+fn cause(parameters: usize, gradients: usize) -> String {
+    match (parameters, gradients) {
+        (0, _) => "it has no parameters; are its tensors made with `Tensor::parameter`, and named \
+                   in `parameters!`?"
+            .to_owned(),
+        (_, 0) => "there are no gradients at all; was the loss computed under \
+                   `without_recording`, or from detached tensors?"
+            .to_owned(),
+        _ => format!(
+            "the gradients, {gradients} in number, are those of other parameters; do they belong \
+             to another model, or to fields that `parameters!` does not name?"
+        ),
+    }
 }
 
 /// The numbers above `low`.

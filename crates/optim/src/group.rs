@@ -1,8 +1,11 @@
 //! Parameters that are stepped differently from the rest.
 
-use crate::error::{Error, check};
+use downhill_tensor::Element;
 
-/// Parameters, chosen by name, that have a learning rate or weight decay of their own.
+use crate::error::{Error, check_in};
+
+/// Parameters, chosen by name, that have a learning rate or weight decay of their own, or with
+/// [`group_with`](crate::FirstOrder::group_with) any option.
 ///
 /// A parameter that several groups match gets the settings of all of them; where they contradict
 /// each other, the group that was added last decides.
@@ -61,13 +64,22 @@ impl ParameterGroup {
         &self.pattern
     }
 
-    pub(crate) fn validate(&self) -> Result<(), Error> {
+    pub(crate) fn own_weight_decay(&self) -> Option<f64> {
+        self.settings.weight_decay
+    }
+
+    /// Whether the parameter of this name belongs to the group.
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        fits(&self.pattern, name)
+    }
+
+    pub(crate) fn validate<E: Element>(&self) -> Result<(), Error> {
         let Settings { learning_rate_factor, weight_decay, .. } = self.settings;
         for (name, value) in
             [("learning_rate_factor", learning_rate_factor), ("weight_decay", weight_decay)]
         {
             if let Some(value) = value {
-                check(&format!("{name} of group `{}`", self.pattern), value, 0.0..)?;
+                check_in::<E>(&format!("{name} of group `{}`", self.pattern), value, 0.0..)?;
             }
         }
         Ok(())
@@ -75,7 +87,7 @@ impl ParameterGroup {
 
     /// Overrides `settings` if the group matches the name; returns whether it does.
     pub(crate) fn apply(&self, name: &str, settings: &mut Settings) -> bool {
-        let matches = fits(&self.pattern, name);
+        let matches = self.holds(name);
         if matches {
             let own = self.settings;
             settings.learning_rate_factor =

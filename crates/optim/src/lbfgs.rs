@@ -23,6 +23,10 @@ use objective::{Objective, parameters};
 /// a function of the weights alone: of all the data, without dropout. A trial at which loss or
 /// gradient is not finite counts as having gone too far.
 ///
+/// As in PyTorch, the line search shares the step's `max_evaluations`: with the default a step of
+/// one iteration tries one point. Tolerances are absolute unless [`relative`](Self::relative) is
+/// set. They fit a loss, gradients and weights near 1: the loss 10⁻⁶ · (x − 3)² is never begun.
+///
 /// ```
 /// use downhill_optim::Lbfgs;
 /// use downhill_tensor::Tensor;
@@ -46,6 +50,7 @@ use objective::{Objective, parameters};
 /// | `max_evaluations` a step | 1.25 · `max_iterations` |
 /// | `gradient_tolerance` | 1e-7 |
 /// | `change_tolerance` | 1e-9 |
+/// | `relative` | false |
 /// | `history_size` | 100 |
 #[derive(Debug, Clone)]
 pub struct Lbfgs<E: Element = f32> {
@@ -54,6 +59,7 @@ pub struct Lbfgs<E: Element = f32> {
     max_evaluations: Option<usize>,
     gradient_tolerance: f64,
     change_tolerance: f64,
+    relative: bool,
     history_size: usize,
     memory: Memory<E>,
 }
@@ -77,7 +83,8 @@ pub enum StoppedBy {
     /// No gradient is larger than `gradient_tolerance`.
     Gradient,
     /// The weights, the loss, or the slope of the loss along the next step change by no more than
-    /// `change_tolerance`.
+    /// `change_tolerance`. If tolerances are [relative](Lbfgs::relative), the slope counts only
+    /// where it does not lead down.
     Change,
     /// `max_iterations` have been made.
     Iterations,
@@ -100,6 +107,7 @@ impl<E: Element> Lbfgs<E> {
             max_evaluations: None,
             gradient_tolerance: 1e-7,
             change_tolerance: 1e-9,
+            relative: false,
             history_size: 100,
             memory: Memory::new(&[]),
         }
@@ -117,7 +125,7 @@ impl<E: Element> Lbfgs<E> {
         self
     }
 
-    /// After how many evaluations a step begins no more iterations.
+    /// How many evaluations a step makes, but for one more that the last iteration may need.
     pub fn max_evaluations(mut self, max_evaluations: usize) -> Self {
         self.max_evaluations = Some(max_evaluations);
         self
@@ -132,6 +140,28 @@ impl<E: Element> Lbfgs<E> {
     /// The changes of weights or loss that count as none.
     pub fn change_tolerance(mut self, change_tolerance: f64) -> Self {
         self.change_tolerance = change_tolerance;
+        self
+    }
+
+    /// Measures by the problem's own scale: the gradients by the largest at the start of the step,
+    /// changes of the weights by the largest weight, those of the loss by the loss. Then the loss
+    /// may be multiplied by any number.
+    ///
+    /// ```
+    /// use downhill_optim::Lbfgs;
+    /// use downhill_tensor::Tensor;
+    ///
+    /// let mut x = Tensor::parameter(0.0_f64);
+    /// Lbfgs::new().relative(true).step(&mut x, |x| {
+    ///     let loss = 1e-6 * (x - 3.0).square();
+    ///     let gradients = loss.backward();
+    ///     Ok((loss, gradients))
+    /// })?;
+    /// assert!((x.item() - 3.0).abs() < 1e-6);
+    /// # Ok::<(), downhill_optim::Error>(())
+    /// ```
+    pub fn relative(mut self, relative: bool) -> Self {
+        self.relative = relative;
         self
     }
 
@@ -162,11 +192,13 @@ impl<E: Element> Lbfgs<E> {
         }
         let mut objective = Objective::new(model, closure);
         let (mut loss, mut gradient) = objective.evaluate_start()?;
+        let unit = |value: f64| if self.relative { value } else { 1.0 };
+        let gradient_tolerance = self.gradient_tolerance * unit(largest(&gradient));
         let quarter_more = self.max_iterations.saturating_add(self.max_iterations / 4);
         let max_evaluations = self.max_evaluations.unwrap_or(quarter_more);
         let mut iterations = 0;
         let stopped_by = loop {
-            if largest(&gradient) <= self.gradient_tolerance {
+            if largest(&gradient) <= gradient_tolerance {
                 break StoppedBy::Gradient;
             }
             if iterations == self.max_iterations {
@@ -179,17 +211,26 @@ impl<E: Element> Lbfgs<E> {
                 true => self.learning_rate * (1.0 / sum_of_sizes(&gradient)).min(1.0),
                 false => self.learning_rate,
             };
-            let direction = self.memory.direction(&gradient, self.history_size);
+            let direction = self.memory.direction(&gradient, self.history_size, self.relative);
             let slope = dot(&gradient, &direction);
-            if slope.is_nan() || slope > -self.change_tolerance {
+            let promises_nothing = match self.relative {
+                true => slope >= 0.0,
+                false => slope > -self.change_tolerance,
+            };
+            if slope.is_nan() || promises_nothing {
                 break StoppedBy::Change;
             }
             iterations += 1;
             let base = objective.weights();
+            let least_move = self.change_tolerance * unit(largest(&base));
             let start = Trial { length: 0.0, loss, gradient: gradient.clone(), slope };
-            let found = strong_wolfe(start, first_length, largest(&direction), |length| {
-                objective.evaluate_at(&base, &direction, length)
-            });
+            let found = strong_wolfe(
+                start,
+                first_length,
+                max_evaluations.saturating_sub(objective.evaluations),
+                LEAST_INTERVAL * unit(largest(&base)) / largest(&direction),
+                |length| objective.evaluate_at(&base, &direction, length),
+            );
             let length = found.as_ref().map_or(0.0, |end| end.length);
             objective.set_weights(&base, &direction, length);
             let end = found?;
@@ -197,9 +238,10 @@ impl<E: Element> Lbfgs<E> {
                 direction.into_iter().map(|value| E::from_f64(length) * value).collect();
             let moved = largest(&displacement);
             let change = (end.loss - loss).abs();
+            let least_change = self.change_tolerance * unit(loss.abs().max(end.loss.abs()));
             self.memory.complete(gradient, displacement);
             (loss, gradient) = (end.loss, end.gradient);
-            if moved <= self.change_tolerance || change < self.change_tolerance {
+            if moved <= least_move || change < least_change {
                 break StoppedBy::Change;
             }
         };
@@ -238,6 +280,9 @@ impl<E: Element> Lbfgs<E> {
         check("history_size", self.history_size as f64, 1.0..)
     }
 }
+
+/// An interval on which no weight moves by as much, PyTorch's bound, is searched no further.
+const LEAST_INTERVAL: f64 = 1e-9;
 
 fn sum_of_sizes<E: Element>(values: &[E]) -> f64 {
     values.iter().map(|value| value.as_f64().abs()).sum()

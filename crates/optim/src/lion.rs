@@ -49,10 +49,16 @@ impl<E: Element> Lion<E> {
         self.rule = LionRule { beta1, beta2 };
         self
     }
+
+    /// Sets the first of the `betas`, the momentum, for the steps to come, as a one-cycle schedule does
+    /// ([`Schedule::momentum`](crate::Schedule::momentum)).
+    pub fn set_momentum(&mut self, momentum: f64) {
+        self.rule.beta1 = momentum;
+    }
 }
 
 impl Rule for LionRule {
-    fn validate(&self) -> Result<(), Error> {
+    fn validate<E: Element>(&self) -> Result<(), Error> {
         check("beta1", self.beta1, 0.0..1.0)?;
         check("beta2", self.beta2, 0.0..1.0)
     }
@@ -62,14 +68,14 @@ impl Rule for LionRule {
     }
 
     fn update<E: Element>(&self, update: Update<'_, E>) {
-        let [beta1, share1] = [self.beta1, 1.0 - self.beta1].map(E::from_f64);
-        let [beta2, share2] = [self.beta2, 1.0 - self.beta2].map(E::from_f64);
+        let [beta1, new1] = [self.beta1, 1.0 - self.beta1].map(E::from_f64);
+        let [beta2, new2] = [self.beta2, 1.0 - self.beta2].map(E::from_f64);
         let learning_rate = E::from_f64(update.learning_rate);
         let keep = E::from_f64(1.0 - update.learning_rate * update.weight_decay);
         update.each(|weight, gradient, [momentum]| {
-            let direction = beta1 * momentum + share1 * gradient;
+            let direction = beta1 * momentum + new1 * gradient;
             let step = if direction.is_zero() { E::zero() } else { direction.signum() };
-            let momentum = beta2 * momentum + share2 * gradient;
+            let momentum = beta2 * momentum + new2 * gradient;
             (keep * weight - learning_rate * step, [momentum])
         });
     }

@@ -3,7 +3,7 @@
 use downhill_kernels::vectorize;
 use downhill_tensor::{Element, Tensor, without_recording};
 
-use crate::error::{Error, above, check};
+use crate::error::{Error, above, check, check_in};
 use crate::first_order::FirstOrder;
 use crate::norm::norm;
 use crate::rule::{Rule, Update};
@@ -133,6 +133,12 @@ impl<E: Element> Muon<E> {
         self.rule.scale = scale;
         self
     }
+
+    /// Sets the momentum for the steps to come, as a one-cycle schedule does
+    /// ([`Schedule::momentum`](crate::Schedule::momentum)).
+    pub fn set_momentum(&mut self, momentum: f64) {
+        self.rule.momentum = momentum;
+    }
 }
 
 impl MuonRule {
@@ -140,8 +146,9 @@ impl MuonRule {
         let [a, b, c] = self.coefficients.map(E::from_f64);
         // The smaller of the two products is X·Xᵀ for a wide matrix.
         let tall = matrix.shape()[0] > matrix.shape()[1];
-        let norm = E::from_f64(norm(&matrix.values()).max(self.epsilon));
-        let mut x = if tall { matrix.transpose() } else { matrix } / norm;
+        // Twice by its root: the norm itself may be infinite in `E`.
+        let root = E::from_f64(norm(&matrix.values()).max(self.epsilon).sqrt());
+        let mut x = if tall { matrix.transpose() } else { matrix } / root / root;
         for _ in 0..self.iterations {
             let gram = x.matmul(&x.transpose());
             let polynomial = &gram * b + gram.matmul(&gram) * c;
@@ -152,9 +159,9 @@ impl MuonRule {
 }
 
 impl Rule for MuonRule {
-    fn validate(&self) -> Result<(), Error> {
+    fn validate<E: Element>(&self) -> Result<(), Error> {
         check("momentum", self.momentum, 0.0..1.0)?;
-        check("epsilon", self.epsilon, above(0.0))?;
+        check_in::<E>("epsilon", self.epsilon, above(0.0))?;
         for (name, value) in ["a", "b", "c"].into_iter().zip(self.coefficients) {
             check(&format!("coefficient {name}"), value, ..)?;
         }
@@ -170,19 +177,19 @@ impl Rule for MuonRule {
     }
 
     fn update<E: Element>(&self, update: Update<'_, E>) {
-        let [mu, share] = [self.momentum, 1.0 - self.momentum].map(E::from_f64);
+        let [mu, new] = [self.momentum, 1.0 - self.momentum].map(E::from_f64);
         let gradient = update.gradient.values();
         let momentum = &mut update.state[0];
         vectorize(|| {
             for (momentum, &gradient) in momentum.iter_mut().zip(&*gradient) {
-                *momentum = mu * *momentum + share * gradient;
+                *momentum = mu * *momentum + new * gradient;
             }
         });
         let mut direction = momentum.clone();
         if self.nesterov {
             vectorize(|| {
                 for (direction, &gradient) in direction.iter_mut().zip(&*gradient) {
-                    *direction = share * gradient + mu * *direction;
+                    *direction = new * gradient + mu * *direction;
                 }
             });
         }

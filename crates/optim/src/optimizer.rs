@@ -3,6 +3,7 @@
 use downhill_tensor::{Element, Gradients, Parameters, Tensor};
 
 use crate::error::Error;
+use crate::visit::each_parameter;
 
 /// What changes the parameters of a model to make its loss smaller, given the loss' gradients.
 ///
@@ -26,13 +27,30 @@ pub trait Optimizer<E: Element> {
     ///
     /// # Errors
     ///
-    /// If a hyper-parameter is outside its range or a gradient holds NaN or an infinity. Then no
-    /// weight has been changed.
+    /// If a hyper-parameter is outside its range, no parameter has a gradient, or a gradient holds
+    /// NaN or an infinity or is so large that what the optimizer remembers would. Then no weight
+    /// has been changed.
     fn step(
         &mut self,
         model: &mut dyn Parameters<E>,
         gradients: &Gradients<E>,
     ) -> Result<(), Error>;
+
+    /// The names of the parameters that no step has updated yet, but for those that are frozen:
+    /// after an epoch they are most likely of no use to the loss, or cut off from it.
+    ///
+    /// ```
+    /// use downhill_optim::{Optimizer, Sgd};
+    /// use downhill_tensor::Tensor;
+    ///
+    /// let mut model = [Tensor::parameter(1.0_f64), Tensor::parameter(2.0)];
+    /// let mut optimizer = Sgd::new(0.1);
+    /// let gradients = model[0].square().backward();
+    /// optimizer.step(&mut model, &gradients)?;
+    /// assert_eq!(optimizer.never_updated(&model), ["1"]);
+    /// # Ok::<(), downhill_optim::Error>(())
+    /// ```
+    fn never_updated(&self, model: &dyn Parameters<E>) -> Vec<String>;
 
     /// The learning rate of the next step.
     fn learning_rate(&self) -> f64;
@@ -78,4 +96,30 @@ pub trait Optimizer<E: Element> {
         model: &dyn Parameters<E>,
         state: &[(String, Tensor<E>)],
     ) -> Result<(), Error>;
+}
+
+/// The gradients that belong to no parameter of `model`: those of another model, or of fields that
+/// its [`parameters!`](downhill_tensor::parameters) leaves out.
+///
+/// ```
+/// use downhill_optim::unclaimed;
+/// use downhill_tensor::Tensor;
+///
+/// let (weight, forgotten) = (Tensor::parameter([1.0_f32]), Tensor::parameter([2.0, 3.0]));
+/// let gradients = (&weight * &forgotten).sum().backward();
+/// let shapes: Vec<&[usize]> =
+///     unclaimed(&weight, &gradients).into_iter().map(Tensor::shape).collect();
+/// assert_eq!(shapes, [[2]]);
+/// ```
+pub fn unclaimed<'a, E: Element>(
+    model: &(impl Parameters<E> + ?Sized),
+    gradients: &'a Gradients<E>,
+) -> Vec<&'a Tensor<E>> {
+    let mut unclaimed: Vec<&Tensor<E>> = gradients.iter().collect();
+    each_parameter(model, |_, _, parameter| {
+        if let Some(claimed) = gradients.get(parameter) {
+            unclaimed.retain(|gradient| !std::ptr::eq(*gradient, claimed));
+        }
+    });
+    unclaimed
 }

@@ -1,9 +1,10 @@
 //! A learning rate that falls when there is no more progress.
 
 use crate::error::{Error, check};
+use crate::improvement::{Improvement, Threshold};
 
 /// Multiplies the learning rate by a factor once a metric has stopped improving, in PyTorch's
-/// formulation.
+/// formulation, but for metrics below 0, of which PyTorch's relative threshold takes the wrong side.
 ///
 /// Unlike a [`Schedule`](crate::Schedule) it depends on how training goes: tell it the metric of
 /// each epoch, usually the validation loss.
@@ -29,25 +30,13 @@ use crate::error::{Error, check};
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReduceOnPlateau {
     learning_rate: f64,
-    maximize: bool,
     factor: f64,
     patience: u64,
-    threshold: Threshold,
     cooldown: u64,
     minimum: f64,
     epsilon: f64,
-    best: Option<f64>,
-    bad: u64,
+    improvement: Improvement,
     cooling: u64,
-}
-
-/// By how much a metric must beat the best so far to count as an improvement.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Threshold {
-    /// By this part of the best.
-    Relative(f64),
-    /// By this much.
-    Absolute(f64),
 }
 
 impl ReduceOnPlateau {
@@ -55,22 +44,19 @@ impl ReduceOnPlateau {
     pub fn new(learning_rate: f64) -> Self {
         Self {
             learning_rate,
-            maximize: false,
             factor: 0.1,
             patience: 10,
-            threshold: Threshold::Relative(1e-4),
             cooldown: 0,
             minimum: 0.0,
             epsilon: 1e-8,
-            best: None,
-            bad: 0,
+            improvement: Improvement::new(Threshold::Relative(1e-4)),
             cooling: 0,
         }
     }
 
     /// For a metric that should be large, such as accuracy.
     pub fn maximize(mut self) -> Self {
-        self.maximize = true;
+        self.improvement.maximize = true;
         self
     }
 
@@ -88,7 +74,7 @@ impl ReduceOnPlateau {
 
     /// What counts as an improvement.
     pub fn threshold(mut self, threshold: Threshold) -> Self {
-        self.threshold = threshold;
+        self.improvement.threshold = threshold;
         self
     }
 
@@ -117,42 +103,26 @@ impl ReduceOnPlateau {
     ///
     /// [`Error::HyperParameter`] if an option is outside its range.
     pub fn observe(&mut self, metric: f64) -> Result<f64, Error> {
-        let (Threshold::Relative(threshold) | Threshold::Absolute(threshold)) = self.threshold;
         check("learning_rate", self.learning_rate, 0.0..)?;
         check("factor", self.factor, 0.0..1.0)?;
-        check("threshold", threshold, 0.0..)?;
+        self.improvement.validate()?;
         check("minimum", self.minimum, 0.0..)?;
         check("epsilon", self.epsilon, 0.0..)?;
 
-        if self.is_improvement(metric) {
-            self.best = Some(metric);
-            self.bad = 0;
-        } else {
-            self.bad += 1;
-        }
+        self.improvement.observe(metric);
         if self.cooling > 0 {
             self.cooling -= 1;
-            self.bad = 0;
+            self.improvement.bad = 0;
         }
-        if self.bad > self.patience {
+        if self.improvement.bad > self.patience {
             let reduced = (self.learning_rate * self.factor).max(self.minimum);
             if self.learning_rate - reduced > self.epsilon {
                 self.learning_rate = reduced;
             }
             self.cooling = self.cooldown;
-            self.bad = 0;
+            self.improvement.bad = 0;
         }
         Ok(self.learning_rate)
-    }
-
-    fn is_improvement(&self, metric: f64) -> bool {
-        let Some(best) = self.best else { return !metric.is_nan() };
-        let sign = if self.maximize { 1.0 } else { -1.0 };
-        let bound = match self.threshold {
-            Threshold::Relative(threshold) => best * (1.0 + sign * threshold),
-            Threshold::Absolute(threshold) => best + sign * threshold,
-        };
-        if self.maximize { metric > bound } else { metric < bound }
     }
 }
 
@@ -171,6 +141,19 @@ mod tests {
             rates(plateau, &[f64::NAN, f64::NAN, 3.0, f64::NAN, f64::NAN]),
             [1.0, 0.5, 0.5, 0.5, 0.25]
         );
+    }
+
+    #[test]
+    fn a_metric_below_0_counts_as_its_opposite_does_the_other_way() {
+        let minimize = ReduceOnPlateau::new(1.0).patience(2).factor(0.5);
+        let maximize = minimize.clone().maximize();
+        for metrics in [[-1.0; 8], [1.0; 8], [-1.0, -1.5, -1.4, -1.4, -1.6, -1.0, -1.0, -1.0]] {
+            let opposite = metrics.map(|metric| -metric);
+            let rates = rates(minimize.clone(), &metrics);
+            assert_eq!(rates, self::rates(maximize.clone(), &opposite));
+            assert!(rates[7] < 1.0, "{metrics:?}");
+        }
+        assert_eq!(rates(minimize, &[-1.0; 8]), [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.25, 0.25]);
     }
 
     #[test]

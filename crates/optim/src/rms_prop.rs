@@ -2,7 +2,7 @@
 
 use downhill_tensor::Element;
 
-use crate::error::{Error, above, check};
+use crate::error::{Error, above, check, check_in};
 use crate::first_order::FirstOrder;
 use crate::rule::{Rule, Update};
 
@@ -77,12 +77,18 @@ impl<E: Element> RmsProp<E> {
         self.rule.centered = centered;
         self
     }
+
+    /// Sets the momentum for the steps to come, as a one-cycle schedule does
+    /// ([`Schedule::momentum`](crate::Schedule::momentum)).
+    pub fn set_momentum(&mut self, momentum: f64) {
+        self.rule.momentum = momentum;
+    }
 }
 
 impl Rule for RmsPropRule {
-    fn validate(&self) -> Result<(), Error> {
+    fn validate<E: Element>(&self) -> Result<(), Error> {
         check("alpha", self.alpha, 0.0..=1.0)?;
-        check("epsilon", self.epsilon, above(0.0))?;
+        check_in::<E>("epsilon", self.epsilon, above(0.0))?;
         check("momentum", self.momentum, 0.0..=1.0)
     }
 
@@ -98,36 +104,38 @@ impl Rule for RmsPropRule {
     fn update<E: Element>(&self, update: Update<'_, E>) {
         let learning_rate = E::from_f64(update.learning_rate);
         let weight_decay = E::from_f64(update.weight_decay);
-        let [alpha, share] = [self.alpha, 1.0 - self.alpha].map(E::from_f64);
+        let [alpha, new] = [self.alpha, 1.0 - self.alpha].map(E::from_f64);
         let [epsilon, momentum] = [self.epsilon, self.momentum].map(E::from_f64);
 
         let decayed = |weight: E, gradient: E| gradient + weight_decay * weight;
-        let average = |average: E, value: E| alpha * average + share * value;
+        let average = |average: E, value: E| alpha * average + new * value;
+        // In this order, as PyTorch's, the product overflows last.
+        let average_square = |square: E, value: E| alpha * square + new * value * value;
         // The variance is not negative but for rounding.
         let variance = |square: E, mean: E| (square - mean * mean).max(E::zero());
 
         match (self.centered, self.momentum == 0.0) {
             (false, true) => update.each(|weight, gradient, [square]| {
                 let gradient = decayed(weight, gradient);
-                let square = average(square, gradient * gradient);
+                let square = average_square(square, gradient);
                 (weight - learning_rate * gradient / (square.sqrt() + epsilon), [square])
             }),
             (false, false) => update.each(|weight, gradient, [square, velocity]| {
                 let gradient = decayed(weight, gradient);
-                let square = average(square, gradient * gradient);
+                let square = average_square(square, gradient);
                 let velocity = momentum * velocity + gradient / (square.sqrt() + epsilon);
                 (weight - learning_rate * velocity, [square, velocity])
             }),
             (true, true) => update.each(|weight, gradient, [square, mean]| {
                 let gradient = decayed(weight, gradient);
-                let square = average(square, gradient * gradient);
+                let square = average_square(square, gradient);
                 let mean = average(mean, gradient);
                 let deviation = variance(square, mean).sqrt();
                 (weight - learning_rate * gradient / (deviation + epsilon), [square, mean])
             }),
             (true, false) => update.each(|weight, gradient, [square, mean, velocity]| {
                 let gradient = decayed(weight, gradient);
-                let square = average(square, gradient * gradient);
+                let square = average_square(square, gradient);
                 let mean = average(mean, gradient);
                 let deviation = variance(square, mean).sqrt();
                 let velocity = momentum * velocity + gradient / (deviation + epsilon);

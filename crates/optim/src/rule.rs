@@ -19,7 +19,7 @@ use crate::in_lanes::replace_each;
 /// }
 ///
 /// impl Rule for SignDescent {
-///     fn validate(&self) -> Result<(), Error> {
+///     fn validate<E: Element>(&self) -> Result<(), Error> {
 ///         check("beta", self.beta, 0.0..1.0)
 ///     }
 ///
@@ -43,12 +43,13 @@ use crate::in_lanes::replace_each;
 /// # Ok::<(), Error>(())
 /// ```
 pub trait Rule {
-    /// Checks the hyper-parameters, each with [`check`](crate::check), before every step.
+    /// Checks the hyper-parameters before every step: each with [`check`](crate::check), or with
+    /// [`check_in`](crate::check_in) if it must not be rounded to 0 or an infinity in `E`.
     ///
     /// # Errors
     ///
     /// [`Error::HyperParameter`] for one that is outside its range.
-    fn validate(&self) -> Result<(), Error>;
+    fn validate<E: Element>(&self) -> Result<(), Error>;
 
     /// The names of the arrays, each of the parameter's shape, that the rule remembers of a
     /// parameter from step to step. They hold 0 at first.

@@ -56,6 +56,9 @@ pub struct OneCycle {
     pub linear: bool,
     /// Whether to go down as slowly as up, to the first learning rate, before going to the last.
     pub three_phases: bool,
+    /// The least momentum, which goes with the largest learning rate, and the largest, which goes
+    /// with the first and the last: 0.85 and 0.95 by default. See [`Schedule::momentum`].
+    pub momentum: [f64; 2],
 }
 
 impl Default for OneCycle {
@@ -66,6 +69,7 @@ impl Default for OneCycle {
             final_division: 1e4,
             linear: false,
             three_phases: false,
+            momentum: [0.85, 0.95],
         }
     }
 }
@@ -167,6 +171,9 @@ impl Schedule {
         check("warm_up_fraction", options.warm_up_fraction, 0.0..=1.0)?;
         check("initial_division", options.initial_division, above(0.0))?;
         check("final_division", options.final_division, above(0.0))?;
+        for momentum in options.momentum {
+            check("momentum", momentum, 0.0..=1.0)?;
+        }
         Ok(Self(Shape::OneCycle { learning_rate: max_learning_rate, total_steps, options }))
     }
 
@@ -206,7 +213,9 @@ impl Schedule {
                 cosine(learning_rate, minimum, fraction(step, period))
             }
             Shape::OneCycle { learning_rate, total_steps, options } => {
-                options.learning_rate(learning_rate, total_steps, step)
+                let first = learning_rate / options.initial_division;
+                let last = first / options.final_division;
+                options.value([first, learning_rate, last], total_steps, step)
             }
             Shape::Chain { ref first, until, ref next } => match step.checked_sub(until) {
                 None => first.learning_rate(step),
@@ -214,17 +223,46 @@ impl Schedule {
             },
         }
     }
+
+    /// The momentum of a step of a [`one_cycle`](Self::one_cycle), counted from 0: it falls while
+    /// the learning rate rises, and the other way round. Other schedules have none.
+    ///
+    /// ```
+    /// use downhill_optim::{OneCycle, Optimizer, Schedule, Sgd};
+    ///
+    /// let schedule = Schedule::one_cycle(0.1, 100, OneCycle::default())?;
+    /// let mut optimizer = Sgd::<f32>::new(0.1).momentum(0.95);
+    /// for step in 0..100 {
+    ///     optimizer.set_learning_rate(schedule.learning_rate(step));
+    ///     optimizer.set_momentum(schedule.momentum(step).unwrap_or(0.95));
+    ///     // … and the step
+    /// }
+    /// assert_eq!(schedule.momentum(29), Some(0.85));
+    /// # Ok::<(), downhill_optim::Error>(())
+    /// ```
+    pub fn momentum(&self, step: u64) -> Option<f64> {
+        match self.0 {
+            Shape::OneCycle { total_steps, options, .. } => {
+                let [least, most] = options.momentum;
+                Some(options.value([most, least, most], total_steps, step))
+            }
+            Shape::Chain { ref first, until, ref next } => match step.checked_sub(until) {
+                None => first.momentum(step),
+                Some(step) => next.momentum(step),
+            },
+            _ => None,
+        }
+    }
 }
 
 impl OneCycle {
-    fn learning_rate(&self, largest: f64, total_steps: u64, step: u64) -> f64 {
-        let first = largest / self.initial_division;
-        let last = first / self.final_division;
+    /// What starts at `first`, is at `peak_value` after the warm-up, and ends at `last`.
+    fn value(&self, [first, peak_value, last]: [f64; 3], total_steps: u64, step: u64) -> f64 {
         let end = total_steps as f64 - 1.0;
         let peak = self.warm_up_fraction * total_steps as f64 - 1.0;
         let corners = match self.three_phases {
-            true => &[(0.0, first), (peak, largest), (2.0 * peak, first), (end, last)][..],
-            false => &[(0.0, first), (peak, largest), (end, last)][..],
+            true => &[(0.0, first), (peak, peak_value), (2.0 * peak, first), (end, last)][..],
+            false => &[(0.0, first), (peak, peak_value), (end, last)][..],
         };
         let step = step as f64;
         let between = corners.array_windows().find(|[_, (stop, _)]| step <= *stop);
@@ -358,6 +396,10 @@ mod tests {
             (
                 cycle(OneCycle { initial_division: 0.0, ..default }),
                 "initial_division is 0; it must be above 0 and finite",
+            ),
+            (
+                cycle(OneCycle { momentum: [0.85, 1.5], ..default }),
+                "momentum is 1.5; it must be at least 0 and at most 1",
             ),
             (
                 cycle(OneCycle { final_division: f64::NAN, ..default }),

@@ -66,10 +66,16 @@ impl<E: Element> Sgd<E> {
         self.rule.nesterov = nesterov;
         self
     }
+
+    /// Sets the momentum for the steps to come, as a one-cycle schedule does
+    /// ([`Schedule::momentum`](crate::Schedule::momentum)).
+    pub fn set_momentum(&mut self, momentum: f64) {
+        self.rule.momentum = momentum;
+    }
 }
 
 impl Rule for SgdRule {
-    fn validate(&self) -> Result<(), Error> {
+    fn validate<E: Element>(&self) -> Result<(), Error> {
         check("momentum", self.momentum, 0.0..=1.0)?;
         check("dampening", self.dampening, 0.0..=1.0)?;
         if self.nesterov {
@@ -89,7 +95,7 @@ impl Rule for SgdRule {
         let weight_decay = E::from_f64(update.weight_decay);
         let momentum = E::from_f64(self.momentum);
         let dampening = if update.step == 1 { 0.0 } else { self.dampening };
-        let share = E::from_f64(1.0 - dampening);
+        let new = E::from_f64(1.0 - dampening);
         if self.momentum == 0.0 {
             update.each(|weight, gradient, []| {
                 (weight - learning_rate * (gradient + weight_decay * weight), [])
@@ -103,7 +109,7 @@ impl Rule for SgdRule {
         } else {
             update.each(|weight, gradient, [velocity]| {
                 let gradient = gradient + weight_decay * weight;
-                let velocity = momentum * velocity + share * gradient;
+                let velocity = momentum * velocity + new * gradient;
                 (weight - learning_rate * velocity, [velocity])
             });
         }

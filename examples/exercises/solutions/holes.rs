@@ -33,7 +33,7 @@ fn every_step_has_its_holes() {
     assert_hole(|| step_4::log_sum_exp(&x));
     assert_hole(|| step_4::cross_entropy(&x, &[1]));
 
-    assert_hole(|| step_5::Rolling { momentum: 0.5 }.validate());
+    assert_hole(|| step_5::Rolling { momentum: 0.5 }.validate::<f32>());
 
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(0);
     assert_hole(|| step_6::Layer::new(1, 1, &mut rng));

@@ -18,7 +18,7 @@ pub struct Rolling {
 
 impl Rule for Rolling {
     /// A momentum outside [0, 1) is an error: with 1 the velocity never falls.
-    fn validate(&self) -> Result<(), Error> {
+    fn validate<E: Element>(&self) -> Result<(), Error> {
         todo!("check(name, value, range): 0.0..1.0 is from 0 to below 1")
     }
 

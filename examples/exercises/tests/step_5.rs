@@ -46,7 +46,7 @@ fn it_agrees_with_the_librarys() {
 
 #[test]
 fn a_momentum_of_one_is_refused() {
-    assert!(Rolling { momentum: 0.99 }.validate().is_ok());
-    assert!(Rolling { momentum: 1.0 }.validate().is_err(), "the velocity would never fall");
-    assert!(Rolling { momentum: -0.1 }.validate().is_err());
+    assert!(Rolling { momentum: 0.99 }.validate::<f32>().is_ok());
+    assert!(Rolling { momentum: 1.0 }.validate::<f32>().is_err(), "the velocity would never fall");
+    assert!(Rolling { momentum: -0.1 }.validate::<f32>().is_err());
 }

@@ -392,7 +392,7 @@ fn a_state_that_does_not_fit_is_refused() {
 fn a_formula_of_another_size_than_the_state_panics() {
     struct Wrong;
     impl Rule for Wrong {
-        fn validate(&self) -> Result<(), Error> {
+        fn validate<E: Element>(&self) -> Result<(), Error> {
             Ok(())
         }
         fn state(&self) -> &'static [&'static str] {

@@ -14,21 +14,20 @@ pub(super) struct Trial<E> {
     pub(super) slope: f64,
 }
 
-/// What part of the decrease that the slope promises must be had.
+/// The fraction of the decrease promised by the slope that a step must bring.
 const SUFFICIENT_DECREASE: f64 = 1e-4;
-/// To what part the slope must have fallen.
+/// The fraction of its first size to which the slope must have fallen.
 const CURVATURE: f64 = 0.9;
-const MAX_TRIALS: usize = 25;
-/// An interval on which no weight moves by as much is not searched any further.
-const LEAST_MOVE: f64 = 1e-9;
 
 /// A point that satisfies the strong Wolfe conditions, or the lowest of those tried.
 ///
-/// `start` is the point of length 0, `extent` the largest entry of the direction.
+/// `start` is the point of length 0. After the first trial there are up to `more_trials`, and none
+/// in an interval of lengths shorter than `least_interval`.
 pub(super) fn strong_wolfe<E>(
     start: Trial<E>,
     first_length: f64,
-    extent: f64,
+    more_trials: usize,
+    least_interval: f64,
     mut evaluate: impl FnMut(f64) -> Result<Trial<E>, Error>,
 ) -> Result<Trial<E>, Error> {
     let (start_loss, start_slope) = (start.loss, start.slope);
@@ -38,13 +37,14 @@ pub(super) fn strong_wolfe<E>(
     let is_flat_enough = |trial: &Trial<E>| trial.slope.abs() <= -CURVATURE * start_slope;
 
     // Go on until a minimum must lie between the last two points.
-    let mut previous = start;
+    let mut before = None;
     let mut current = evaluate(first_length)?;
     let mut trials = 0;
     loop {
-        if trials == MAX_TRIALS {
-            return Ok(current);
+        if trials == more_trials {
+            return Ok(if current.loss < start_loss { current } else { start });
         }
+        let previous = before.as_ref().unwrap_or(&start);
         if !is_low_enough(&current) || (trials > 1 && current.loss >= previous.loss) {
             break;
         }
@@ -55,18 +55,19 @@ pub(super) fn strong_wolfe<E>(
             break;
         }
         let least = current.length + 0.01 * (current.length - previous.length);
-        let length = cubic_minimum(&previous, &current, [least, 10.0 * current.length]);
-        previous = std::mem::replace(&mut current, evaluate(length)?);
+        let length = cubic_minimum(previous, &current, [least, 10.0 * current.length]);
+        before = Some(std::mem::replace(&mut current, evaluate(length)?));
         trials += 1;
     }
 
     // Narrow the interval between them.
+    let previous = before.unwrap_or(start);
     let (mut low, mut high) =
         if previous.loss <= current.loss { (previous, current) } else { (current, previous) };
     let mut was_near_an_end = false;
-    while trials < MAX_TRIALS {
+    while trials < more_trials {
         let [least, most] = [low.length.min(high.length), low.length.max(high.length)];
-        if (most - least) * extent < LEAST_MOVE {
+        if most - least < least_interval {
             break;
         }
         let mut length = cubic_minimum(&low, &high, [least, most]);

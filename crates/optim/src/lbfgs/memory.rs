@@ -6,6 +6,7 @@ use downhill_kernels::dot;
 use downhill_tensor::{Element, Tensor};
 
 use crate::error::Error;
+use crate::norm::norm;
 use crate::state::SavedState;
 
 /// What is remembered from step to step. Vectors hold the values of all parameters.
@@ -64,8 +65,13 @@ impl<E: Element> Memory<E> {
     /// Learns from the gradient at which the last iteration arrived, and returns where to go next:
     /// minus the approximate inverse Hessian times the gradient, by the two-loop recursion
     /// (Nocedal & Wright 2006, algorithm 7.4).
-    pub(super) fn direction(&mut self, gradient: &[E], history_size: usize) -> Vec<E> {
-        self.learn(gradient, history_size);
+    pub(super) fn direction(
+        &mut self,
+        gradient: &[E],
+        history_size: usize,
+        relative: bool,
+    ) -> Vec<E> {
+        self.learn(gradient, history_size, relative);
         let mut direction: Vec<E> = gradient.iter().map(|&gradient| -gradient).collect();
         let mut weights = Vec::with_capacity(self.pairs.len());
         for pair in self.pairs.iter().rev() {
@@ -85,14 +91,16 @@ impl<E: Element> Memory<E> {
         direction
     }
 
-    fn learn(&mut self, gradient: &[E], history_size: usize) {
+    fn learn(&mut self, gradient: &[E], history_size: usize, relative: bool) {
         // With less curvature, PyTorch's bound, a pair would spoil the approximation.
         const LEAST_CURVATURE: f64 = 1e-10;
         let Some(Last { gradient: old, displacement }) = self.last.take() else { return };
         let gradient_change: Vec<E> =
             gradient.iter().zip(old).map(|(&gradient, old)| gradient - old).collect();
         let pair = Pair::new(displacement, gradient_change);
-        if pair.curvature > LEAST_CURVATURE {
+        let unit =
+            if relative { norm(&pair.displacement) * norm(&pair.gradient_change) } else { 1.0 };
+        if pair.curvature > LEAST_CURVATURE * unit {
             while self.pairs.len() >= history_size {
                 self.pairs.pop_front();
             }

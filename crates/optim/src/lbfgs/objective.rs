@@ -66,6 +66,14 @@ where
     /// Loss and gradient at the weights that the model has, which must be finite.
     pub(super) fn evaluate_start(&mut self) -> Result<(f64, Vec<E>), Error> {
         let (loss, gradient, gradients) = self.evaluate()?;
+        let (mut parameters, mut with_gradient) = (0, 0);
+        each_parameter(self.model, |_, _, parameter| {
+            parameters += 1;
+            with_gradient += usize::from(gradients.get(parameter).is_some());
+        });
+        if with_gradient == 0 {
+            return Err(Error::NoGradient { parameters, gradients: gradients.len() });
+        }
         if !loss.is_finite() {
             return Err(Error::NonFiniteLoss { value: loss });
         }

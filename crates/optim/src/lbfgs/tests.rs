@@ -51,6 +51,60 @@ fn it_stops_for_each_of_its_reasons() {
 }
 
 #[test]
+fn the_line_search_keeps_to_the_evaluations_that_are_left() {
+    for (iterations, most) in [(1, 2), (4, 6), (8, 11)] {
+        let mut x = Tensor::parameter(1e-3_f64);
+        let before = (&x - x.ln()).item();
+        let outcome = Lbfgs::new()
+            .max_iterations(iterations)
+            .change_tolerance(0.0)
+            .step(&mut x, |x| evaluated(x - x.ln()))
+            .unwrap();
+        // Each iteration tries one point, even if none is left.
+        assert!(outcome.evaluations <= most, "{outcome:?}");
+        assert!(outcome.loss < before);
+    }
+}
+
+#[test]
+fn a_trial_that_leads_up_is_not_kept_when_there_are_no_more() {
+    let mut x = Tensor::parameter(0.0_f64);
+    // Overshoots: the slope promises a way of 1, but the valley is 0.01 wide.
+    let valley = |x: &Tensor<f64>| ((x - 0.01) * 10.0).square();
+    let outcome = Lbfgs::new().max_iterations(1).step(&mut x, |x| evaluated(valley(x))).unwrap();
+    assert_eq!((x.item(), outcome.evaluations), (0.0, 2));
+    assert_eq!(outcome.loss, valley(&x).item());
+}
+
+#[test]
+fn relative_tolerances_do_not_depend_on_the_size_of_the_loss() {
+    for scale in [1e-12, 1e-6, 1.0, 1e6] {
+        let loss = |x: &Tensor<f64>| (x - 3.0).square() * scale;
+        for start in [0.0, 1.0, 1e3] {
+            let mut x = Tensor::parameter(start);
+            let outcome = Lbfgs::new().relative(true).step(&mut x, |x| evaluated(loss(x))).unwrap();
+            let error = (x.item() - 3.0).abs();
+            assert!(error < 1e-3 && outcome.loss <= 1e-6 * scale, "{scale} {start}: {outcome:?}");
+        }
+    }
+    let mut x = Tensor::parameter(1e-3_f64);
+    let optimizer = || Lbfgs::new().max_iterations(100);
+    let absolute = optimizer().step(&mut x, |x| evaluated(x - x.ln())).unwrap();
+    assert_eq!(absolute.stopped_by, StoppedBy::Change);
+    assert_abs_diff_eq!(x.item(), 1.001, epsilon = 1e-6);
+    optimizer().relative(true).step(&mut x, |x| evaluated(x - x.ln())).unwrap();
+    assert_abs_diff_eq!(x.item(), 1.0, epsilon = 1e-6);
+}
+
+#[test]
+fn a_step_without_gradients_is_refused() {
+    let mut x = Tensor::parameter(1.0_f64);
+    let error =
+        Lbfgs::new().step(&mut x, |_| Ok((Tensor::scalar(1.0), Gradients::default()))).unwrap_err();
+    assert!(error.to_string().starts_with("no parameter of the model has a gradient"), "{error}");
+}
+
+#[test]
 fn single_iterations_make_the_same_way_as_many_at_once() {
     let mut together = Tensor::parameter(Tensor::zeros(&[6]));
     let mut apart = Tensor::parameter(Tensor::zeros(&[6]));
