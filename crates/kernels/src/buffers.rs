@@ -18,6 +18,9 @@ const HUGE: usize = 4 << 20;
 /// No page is larger, unless it is huge.
 #[cfg(target_os = "linux")]
 const PAGE: usize = 1 << 16;
+/// A round ends when this many times as many bytes have been given back as were ever lent in it:
+/// after some steps of training.
+const ROUND: usize = 4;
 /// Into so many classes the lengths from one power of two to the next are divided.
 const STEPS: usize = 4;
 const CLASSES: usize = STEPS * usize::BITS as usize;
@@ -48,8 +51,12 @@ struct Kept<E> {
     /// The buffers of each class have room for at least its length.
     classes: [Vec<Vec<E>>; CLASSES],
     bytes: usize,
-    /// The bytes handed out and not given back.
+    /// The bytes handed out and not given back, less what is taken to be gone.
     lent: usize,
+    /// The least and the most of `lent` in this round, and the bytes given back.
+    least: usize,
+    most: usize,
+    returned: usize,
 }
 
 /// The greatest class whose length is no more than this, which is at least [`STEPS`].
@@ -67,7 +74,9 @@ fn class_len(class: usize) -> usize {
 
 impl<E: Copy> Pool<E> {
     pub(crate) const fn new() -> Self {
-        Self(Mutex::new(Kept { classes: [const { Vec::new() }; CLASSES], bytes: 0, lent: 0 }))
+        let classes = [const { Vec::new() }; CLASSES];
+        let (bytes, lent, least, most, returned) = (0, 0, 0, 0, 0);
+        Self(Mutex::new(Kept { classes, bytes, lent, least, most, returned }))
     }
 
     /// A buffer for `len` values, which it need not hold yet. Those it holds are old ones.
@@ -81,6 +90,7 @@ impl<E: Copy> Pool<E> {
         let found = kept.classes[class].pop();
         let capacity = found.as_ref().map_or(class_len(class), Vec::capacity);
         kept.lent += capacity * size_of::<E>();
+        kept.most = kept.most.max(kept.lent);
         if let Some(buffer) = found {
             kept.bytes -= capacity * size_of::<E>();
             return buffer;
@@ -100,10 +110,15 @@ impl<E: Copy> Pool<E> {
             return;
         }
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.returned += bytes;
         if bytes > kept.lent {
             return;
         }
         kept.lent -= bytes;
+        kept.least = kept.least.min(kept.lent);
+        if kept.returned > ROUND * kept.most {
+            kept.begin_round();
+        }
         kept.bytes += bytes;
         kept.classes[class(buffer.capacity())].push(buffer);
         if kept.bytes > KEPT {
@@ -113,6 +128,13 @@ impl<E: Copy> Pool<E> {
 }
 
 impl<E> Kept<E> {
+    /// What did not come back in a whole round was dropped elsewhere, or is held for long: it is not
+    /// waited for.
+    fn begin_round(&mut self) {
+        self.lent -= self.least;
+        (self.least, self.most, self.returned) = (self.lent, self.lent, 0);
+    }
+
     fn free_smallest(&mut self) {
         for buffers in &mut self.classes {
             let freed: usize = buffers.drain(..).map(|buffer| buffer.capacity()).sum();
@@ -137,6 +159,26 @@ fn prefer_huge_pages<T>(memory: &mut [T]) {
     }
     #[cfg(not(target_os = "linux"))]
     let _ = memory;
+}
+
+/// The number of values in an array of this shape; `None` if no memory has room for it.
+///
+/// As in `ndarray`, lengths of 0 do not make room for others: their product without those must fit,
+/// too.
+///
+/// ```
+/// use downhill_kernels::checked_len;
+///
+/// assert_eq!(checked_len(&[2, 3]), Some(6));
+/// assert_eq!(checked_len(&[]), Some(1));
+/// assert_eq!(checked_len(&[1 << 40, 0]), Some(0));
+/// assert_eq!(checked_len(&[1 << 40, 1 << 40, 0]), None);
+/// ```
+pub fn checked_len(shape: &[usize]) -> Option<usize> {
+    let mut others = shape.iter().filter(|&&len| len > 0);
+    let product = others.try_fold(1_usize, |product, &len| product.checked_mul(len))?;
+    let len = if shape.contains(&0) { 0 } else { product };
+    (product <= isize::MAX as usize).then_some(len)
 }
 
 /// `len` values for a kernel to overwrite. What they are at first is unspecified: the buffer may
@@ -209,6 +251,44 @@ mod tests {
         assert_eq!(pool.0.lock().unwrap().bytes, 2 * LARGE * size_of::<f64>());
         taken.into_iter().for_each(|buffer| pool.give(buffer));
         assert_eq!(pool.0.lock().unwrap().bytes, 2 * LARGE * size_of::<f64>());
+    }
+
+    #[test]
+    fn what_is_dropped_elsewhere_makes_no_room_for_what_was_made_elsewhere() {
+        let pool = Pool::<f64>::new();
+        for _step in 0..100 {
+            let _dropped_elsewhere = pool.take(LARGE);
+            let taken: Vec<_> = (1..5).map(|i| pool.take(i * LARGE)).collect();
+            taken.into_iter().for_each(|buffer| pool.give(buffer));
+        }
+        for _ in 0..1000 {
+            pool.give(vec![0.0; LARGE]);
+        }
+        // What a step gives back, and what was dropped in the last steps, not in all.
+        let kept = pool.0.lock().unwrap().bytes / size_of::<f64>();
+        assert!(kept < 50 * LARGE, "{} are kept", kept / LARGE);
+    }
+
+    #[test]
+    fn what_is_taken_and_given_in_turn_is_kept_for_ever() {
+        let pool = Pool::<f64>::new();
+        let _weights = pool.take(LARGE);
+        let mut addresses = Vec::new();
+        for _step in 0..100 {
+            let taken: Vec<_> = (1..10).map(|i| pool.take(i * LARGE)).collect();
+            addresses.push(taken.iter().map(Vec::as_ptr).collect::<Vec<_>>());
+            taken.into_iter().for_each(|buffer| pool.give(buffer));
+        }
+        assert!(addresses.iter().all(|step| *step == addresses[0]));
+    }
+
+    #[test]
+    fn a_length_is_none_where_the_product_overflows() {
+        assert_eq!(checked_len(&[1 << 32, 1 << 32]), None);
+        assert_eq!(checked_len(&[1 << 63]), None);
+        assert_eq!(checked_len(&[usize::MAX, 0]), None);
+        assert_eq!(checked_len(&[isize::MAX as usize, 1]), Some(isize::MAX as usize));
+        assert_eq!(checked_len(&[0, 0]), Some(0));
     }
 
     #[test]

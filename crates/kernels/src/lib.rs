@@ -18,7 +18,7 @@ mod softmax;
 mod threads;
 mod vectorize;
 
-pub use buffers::{Pooled, buffer, recycle};
+pub use buffers::{Pooled, buffer, checked_len, recycle};
 pub use element::Element;
 pub use functions::elementary::Elementary;
 #[doc(hidden)]

@@ -3,14 +3,14 @@
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, CowArray, Ix2};
 
 use super::operands::{Bytes, Product, Start};
-use crate::buffers::uninitialized;
+use crate::buffers::{checked_len, uninitialized};
 use crate::element::Element;
 
 /// The product of `left` `[M, K]` and `right` `[K, N]`, each in any layout; in row-major layout.
 ///
 /// # Panics
 ///
-/// If the inner dimensions differ.
+/// If the inner dimensions differ, or no memory has room for M · N values.
 pub fn matmul<E: Element>(left: ArrayView2<'_, E>, right: ArrayView2<'_, E>) -> Array2<E> {
     let shape = (left.nrows(), right.ncols());
     Array2::from_shape_vec(shape, linear(left, right)).expect("M · N values were made")
@@ -42,9 +42,12 @@ fn product_from<E: Element>(
     start: Start<E>,
 ) -> Vec<E> {
     let (rows, columns) = (left.nrows(), right.ncols());
+    let len = checked_len(&[rows, columns]).unwrap_or_else(|| {
+        panic!("matmul: the product of {:?} and {:?} is too large", left.shape(), right.shape())
+    });
     // SAFETY: `product` writes every value (with no terms the sums are those they start from).
     unsafe {
-        uninitialized(rows * columns, |out| {
+        uninitialized(len, |out| {
             product(left, right, out.as_mut_ptr().cast(), columns as isize, start, None);
         })
     }
@@ -113,10 +116,11 @@ fn part<E: Element>(
         return assert_eq!(left.ncols(), right.nrows(), "the inner dimensions must agree");
     }
     assert!(
-        shape.1 < 2 || strides[1] == 1 && (shape.0 < 2 || strides[0] >= shape.1 as isize),
+        (shape.1 < 2 || strides[1] == 1) && (shape.0 < 2 || strides[0] >= shape.1 as isize),
         "the rows of the destination must be contiguous and in order"
     );
-    let stride = strides[0].max(shape.1 as isize);
+    // That of a single row may be anything.
+    let stride = if shape.0 < 2 { shape.1 as isize } else { strides[0] };
     // SAFETY: the destination was just found to hold M · N values in such rows, all of them
     // initialised.
     unsafe { product(left, right, destination.as_mut_ptr(), stride, start, ahead) }
@@ -136,8 +140,7 @@ unsafe fn product<E: Element>(
 ) {
     let ((rows, inner), (right_rows, columns)) = (left.dim(), right.dim());
     assert_eq!(inner, right_rows, "the inner dimensions must agree");
-    // The kernels take no negative strides, which only a reversed view from outside has.
-    let (left, right) = (forward(&left), forward(&right));
+    let (left, right) = (with_plain_strides(&left), with_plain_strides(&right));
     let strides = |view: &CowArray<'_, E, Ix2>| [view.strides()[0], view.strides()[1]];
     // SAFETY: a view's pointer and strides stay inside its array for every index below its
     // dimensions, which are the ones passed on.
@@ -160,10 +163,12 @@ unsafe fn product<E: Element>(
     }
 }
 
-/// The same matrix without negative strides.
-fn forward<'a, E: Copy>(view: &ArrayView2<'a, E>) -> CowArray<'a, E, Ix2> {
-    match view.strides().iter().all(|&stride| stride >= 0) {
+/// The same matrix with strides that the kernels take: not negative, as those of a reversed view
+/// are, and not so large that a tile's worth of them overflows, as that of an axis of length 1 may.
+fn with_plain_strides<'a, E: Copy>(view: &ArrayView2<'a, E>) -> CowArray<'a, E, Ix2> {
+    const LARGEST: isize = isize::MAX / 64;
+    match view.strides().iter().all(|stride| (0..=LARGEST).contains(stride)) {
         true => (*view).into(),
-        false => view.to_owned().as_standard_layout().into_owned().into(),
+        false => Array2::from_shape_fn(view.dim(), |index| view[index]).into(),
     }
 }

@@ -49,7 +49,8 @@ unsafe impl<E: Send + Sync> Send for Product<E> {}
 
 impl<E: Copy> Product<E> {
     pub(super) fn multiplications(&self) -> usize {
-        self.rows * self.columns * self.inner
+        // A view of one number repeated has any number of rows.
+        self.rows.saturating_mul(self.columns).saturating_mul(self.inner)
     }
 
     /// Two parts along an axis of the destination.

@@ -1,4 +1,6 @@
-use ndarray::{Array2, ArrayView2, ShapeBuilder, array, s};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, ShapeBuilder, array, s};
 
 use super::matmul::{affine, linear, matmul, matmul_onto, matmul_part};
 use super::multiply::{SMALL, WORTH_THREADS};
@@ -36,6 +38,101 @@ fn a_product_goes_onto_a_part_of_a_matrix() {
 fn a_destination_in_columns_is_refused() {
     let (x, mut out) = (Array2::<f64>::ones((3, 3)), Array2::ones((3, 3)));
     matmul_part(out.view_mut().reversed_axes(), x.view(), x.view(), true, &[]);
+}
+
+/// A matrix in every direction, with gaps, with rows that overlap, with one number repeated, and of
+/// one row or column however far apart they are said to be.
+fn strided([rows, columns]: [usize; 2], values: &[f64]) -> Vec<ArrayView2<'_, f64>> {
+    let view = |row: usize, column: usize| {
+        ArrayView2::from_shape((rows, columns).strides((row, column)), values).unwrap()
+    };
+    let mut views = vec![view(columns, 1), view(1, rows), view(2 * columns + 1, 2)];
+    views.extend([view(1, 1), view(0, 1), view(1, 0), view(0, 0), view(3, 0)]);
+    for view in views.clone() {
+        views.push(view.slice_move(s![..;-1, ..]));
+        views.push(view.slice_move(s![.., ..;-1]));
+        views.push(view.slice_move(s![..;-1, ..;-1]));
+    }
+    for far in [isize::MAX as usize, usize::MAX] {
+        if rows == 1 {
+            views.push(view(far, 1));
+        }
+        if columns == 1 {
+            views.push(view(1, far));
+        }
+    }
+    views
+}
+
+#[test]
+fn a_product_of_any_strides_is_that_of_copies() {
+    let values: Vec<f64> = (0..4000).map(|i| f64::from(i * 7 % 13) - 6.0).collect();
+    for [rows, inner, columns] in [
+        [0, 3, 2],
+        [3, 0, 2],
+        [3, 2, 0],
+        [1, 1, 1],
+        [1, 5, 1],
+        [1, 3, 9],
+        [8, 3, 1],
+        [5, 1, 17],
+        [50, 4, 6],
+    ] {
+        for left in strided([rows, inner], &values) {
+            for right in strided([inner, columns], &values[5..]) {
+                let case = format!("{:?} × {:?}", left.strides(), right.strides());
+                let expected = left.as_standard_layout().dot(&right.as_standard_layout());
+                assert_eq!(matmul(left, right), expected, "{case}");
+                let mut onto = vec![1.0; rows * columns];
+                matmul_onto(&mut onto, left, right);
+                assert!(onto.iter().zip(&expected).all(|(x, y)| *x == y + 1.0), "{case}");
+                let bias = &values[..columns];
+                let expected = expected + ndarray::aview1(bias);
+                assert!(affine(left, right, bias).iter().eq(&expected), "{case}");
+            }
+        }
+    }
+}
+
+/// Writes a product with a single column, or row, to every view of one that is refused or not, and
+/// compares all of the memory with what the plain loop leaves there.
+#[test]
+fn a_destination_is_written_in_place_or_refused() {
+    let number = |i: usize| (i % 5) as f64 - 1.0;
+    for [rows, columns] in [[8, 1], [1, 8], [4, 2], [1, 1], [2, 1], [0, 3], [3, 0]] {
+        let left = Array2::from_shape_fn((rows, 3), |(i, j)| number(3 * i + j));
+        let right = Array2::from_shape_fn((3, columns), |(i, j)| number(columns * i + j + 2));
+        for [row_step, column_step] in [[1, 1], [-1, 1], [1, -1], [2, 1], [-2, 1], [1, 2], [3, -2]]
+        {
+            let size = |len: usize, step: isize| len.saturating_sub(1) * step.unsigned_abs() + 1;
+            let shape = (size(rows, row_step), size(columns, column_step) + 1);
+            let mut memory = Array2::from_elem(shape, 0.5);
+            let mut expected = memory.clone();
+            let taken = |matrix: &mut Array2<f64>, write: &dyn Fn(ArrayViewMut2<'_, f64>)| {
+                let view = matrix.slice_mut(s![..;row_step, ..-1;column_step]);
+                write(view.slice_move(s![..rows, ..columns]));
+            };
+            let is_refused = catch_unwind(AssertUnwindSafe(|| {
+                taken(&mut memory, &|out| matmul_part(out, left.view(), right.view(), true, &[]));
+            }))
+            .is_err();
+            if !is_refused {
+                taken(&mut expected, &|mut out| out += &left.dot(&right));
+            }
+            assert_eq!(memory, expected, "{rows} × {columns} by {row_step}, {column_step}");
+            let is_plain = (rows < 2 || row_step > 0) && (columns < 2 || column_step == 1);
+            assert_eq!(is_refused, !is_plain && rows * columns > 0, "{row_step}, {column_step}");
+        }
+    }
+}
+
+#[test]
+#[should_panic(
+    expected = "matmul: the product of [8589934592, 0] and [0, 2147483648] is too large"
+)]
+fn a_product_that_no_memory_has_room_for_is_refused() {
+    let (left, right) = (Array2::<f32>::zeros((1 << 33, 0)), Array2::zeros((0, 1 << 31)));
+    matmul(left.view(), right.view());
 }
 
 #[test]
