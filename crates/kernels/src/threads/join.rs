@@ -4,8 +4,12 @@
 //! half for the caller, and cuts no finer than there are threads.
 
 use std::cell::Cell;
+use std::sync::LazyLock;
+use std::thread;
 
-use super::handover;
+use super::handover::Handover;
+
+static HANDOVER: LazyLock<Handover> = LazyLock::new(Handover::new);
 
 thread_local! {
     /// How often the work that this thread does has been halved.
@@ -48,7 +52,13 @@ pub fn join<A: Send, B: Send>(
     if rayon::current_thread_index().is_some() {
         return rayon::join(first, second);
     }
-    handover::share(first, second)
+    let most = rayon::current_num_threads() - 1;
+    HANDOVER.share(most, start_helper, first, second)
+}
+
+fn start_helper() -> bool {
+    let helper = thread::Builder::new().name("downhill-helper".to_owned());
+    helper.spawn(|| HANDOVER.help()).is_ok()
 }
 
 /// Runs `work`, which is what is left after so many halvings.
@@ -67,7 +77,6 @@ fn at_depth<R>(depth: u32, work: impl FnOnce() -> R) -> R {
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::sync::{Arc, Mutex, mpsc};
 
     use super::*;
 
@@ -92,47 +101,6 @@ mod tests {
         let here = std::thread::current().id();
         let (first, _) = join(|| std::thread::current().id(), || ());
         assert_eq!(first, here);
-    }
-
-    #[test]
-    fn a_half_that_nobody_comes_for_is_done_by_its_owner() {
-        let busy = rayon::current_num_threads();
-        let (started, starts) = mpsc::channel();
-        let (release, released) = mpsc::channel::<()>();
-        let released = Arc::new(Mutex::new(released));
-        for _ in 0..busy {
-            let (started, released) = (started.clone(), Arc::clone(&released));
-            rayon::spawn(move || {
-                started.send(()).unwrap();
-                // Until the sender is dropped.
-                let _ = released.lock().unwrap().recv();
-            });
-        }
-        (0..busy).for_each(|_| starts.recv().unwrap());
-        let here = std::thread::current().id();
-        let (_, second) = join(|| (), || std::thread::current().id());
-        assert_eq!(second, here);
-        drop(release);
-    }
-
-    #[test]
-    fn many_threads_share_their_work_at_the_same_time() {
-        fn sum(numbers: &[u64]) -> u64 {
-            match numbers {
-                &[number] => number,
-                _ => {
-                    let (first, second) = numbers.split_at(numbers.len() / 2);
-                    let (first, second) = join(|| sum(first), || sum(second));
-                    first + second
-                }
-            }
-        }
-        let numbers: Vec<u64> = (0..64).collect();
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| (0..1000).for_each(|_| assert_eq!(sum(&numbers), 2016)));
-            }
-        });
     }
 
     #[test]

@@ -4,3 +4,4 @@ pub(crate) mod chunks;
 pub(crate) mod halves;
 mod handover;
 pub(crate) mod join;
+mod sync;
