@@ -70,6 +70,8 @@ impl Dataset {
 #[derive(Debug, Clone)]
 pub struct Csv {
     path: PathBuf,
+    /// What the file holds, if it is not to be read from `path`.
+    text: Option<String>,
     columns: Columns,
     format: Given,
     missing_words: Vec<String>,
@@ -79,8 +81,22 @@ impl Csv {
     /// The file at `path`, whose last column is the target and all others are features.
     pub fn new(path: impl AsRef<Path>) -> Self {
         let (columns, format) = Default::default();
-        Self { path: path.as_ref().into(), columns, format, missing_words: Vec::new() }
+        let (path, text) = (path.as_ref().into(), None);
+        Self { path, text, columns, format, missing_words: Vec::new() }
             .missing(&["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "?"])
+    }
+
+    /// A table that is in memory; messages call it `name`.
+    ///
+    /// ```
+    /// use downhill_datasets::Csv;
+    ///
+    /// let line = Csv::from_text("a line", "x,y\n0,1\n1,3\n").read_regression::<f32>()?;
+    /// assert_eq!(line.targets().as_slice(), [1.0, 3.0]);
+    /// # Ok::<(), downhill_datasets::Error>(())
+    /// ```
+    pub fn from_text(name: &str, text: impl Into<String>) -> Self {
+        Self { text: Some(text.into()), ..Self::new(name) }
     }
 
     column_options!();
@@ -151,7 +167,10 @@ impl Csv {
 
     fn read<E: Element, C: TargetColumn<E>>(&self) -> Result<Dataset<E, C::Target>, Error> {
         let path = &*self.path;
-        let mut source = source::open(path)?;
+        let mut source: Box<dyn BufRead + '_> = match &self.text {
+            Some(text) => Box::new(text.as_bytes()),
+            None => source::open(path)?,
+        };
         let beginning = format::beginning(path, &mut source)?;
         let missing = MissingWords::new(&self.missing_words);
         let format = Format::find(path, &beginning, &self.format, |word| missing.contains(word))?;

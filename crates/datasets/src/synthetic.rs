@@ -1,8 +1,8 @@
-//! Point clouds in the plane that a linear classifier cannot tell apart.
+//! Point clouds in the plane, with classes or values.
 //!
-//! Each function draws `count` points, as evenly divided among the classes as can be, with
-//! normally distributed `noise` (its standard deviation) added to both coordinates. They lie
-//! roughly within −1 to 1.
+//! Each function draws `count` points that lie roughly within −1 to 1. Classes have as even a share
+//! of them as can be, and normally distributed `noise` (its standard deviation) is added to both
+//! coordinates, or to the value.
 
 use std::f64::consts::{PI, TAU};
 
@@ -13,7 +13,7 @@ use rand_distr::{Distribution, Normal};
 
 use crate::dataset::Dataset;
 use crate::error::Error;
-use crate::target::Classes;
+use crate::target::{Classes, Numbers};
 
 /// `arms` spirals wound about each other, each one and a half turns long.
 ///
@@ -95,6 +95,75 @@ pub fn exclusive_or<E: Element>(
     })
 }
 
+/// One cloud a class, its centre on a circle; its standard deviation is the noise.
+///
+/// # Errors
+///
+/// As [`spirals`], with `classes` for the arms.
+pub fn blobs<E: Element>(
+    classes: usize,
+    count: usize,
+    noise: f64,
+    rng: &mut impl Rng,
+) -> Result<Dataset<E>, Error> {
+    draw(classes, count, noise, rng, |class, _| {
+        let angle = TAU * class as f64 / classes as f64;
+        [0.6 * angle.cos(), 0.6 * angle.sin()]
+    })
+}
+
+/// A value that rises evenly from the lower left, where it is 0, to the upper right, where it is 1.
+/// Values are cut off at 0 and 1, so that they can be read as probabilities.
+///
+/// # Errors
+///
+/// [`Error::Synthetic`] if there are no points, or the noise is negative or not finite.
+pub fn plane<E: Element>(
+    count: usize,
+    noise: f64,
+    rng: &mut impl Rng,
+) -> Result<Dataset<E, Numbers<E>>, Error> {
+    draw_values(count, noise, rng, |x, y| 0.5 + 0.25 * (x + y))
+}
+
+/// A value near 1 on a hill in the lower left, near 0 in a hollow in the upper right, and near ½
+/// elsewhere. Values are cut off at 0 and 1, so that they can be read as probabilities.
+///
+/// # Errors
+///
+/// As [`plane`].
+pub fn hills<E: Element>(
+    count: usize,
+    noise: f64,
+    rng: &mut impl Rng,
+) -> Result<Dataset<E, Numbers<E>>, Error> {
+    let bump = |x: f64, y: f64| (-(x * x + y * y) / 0.15).exp();
+    draw_values(count, noise, rng, |x, y| {
+        0.5 + 0.5 * bump(x + 0.45, y + 0.45) - 0.5 * bump(x - 0.45, y - 0.45)
+    })
+}
+
+fn draw_values<E: Element>(
+    count: usize,
+    noise: f64,
+    rng: &mut impl Rng,
+    value: impl Fn(f64, f64) -> f64,
+) -> Result<Dataset<E, Numbers<E>>, Error> {
+    let normal = Normal::new(0.0, noise).ok().filter(|_| noise >= 0.0 && noise.is_finite());
+    let (Some(normal), true) = (normal, count > 0) else {
+        return Err(Error::Synthetic { classes: 1, count, noise });
+    };
+    let mut features = Array2::zeros((count, 2));
+    let mut values = Vec::with_capacity(count);
+    for mut feature in features.rows_mut() {
+        let [x, y] = [rng.random_range(-1.0_f64..1.0), rng.random_range(-1.0..1.0)];
+        feature[0] = E::from_f64(x);
+        feature[1] = E::from_f64(y);
+        values.push(E::from_f64((value(x, y) + normal.sample(rng)).clamp(0.0, 1.0)));
+    }
+    Dataset::new(features, Numbers::new(values)?)
+}
+
 fn draw<E: Element, R: Rng>(
     classes: usize,
     count: usize,
@@ -148,6 +217,39 @@ mod tests {
     }
 
     #[test]
+    fn values_without_noise_are_those_of_their_surface() {
+        let plane = plane::<f64>(100, 0.0, &mut rng()).unwrap();
+        for (point, &value) in plane.features().rows().into_iter().zip(plane.targets().as_slice()) {
+            approx::assert_abs_diff_eq!(value, (2.0 + point[0] + point[1]) / 4.0, epsilon = 1e-12);
+        }
+        let hills = hills::<f64>(2000, 0.0, &mut rng()).unwrap();
+        for (point, &value) in hills.features().rows().into_iter().zip(hills.targets().as_slice()) {
+            let (hill, hollow) = (point[0].max(point[1]) < -0.4, point[0].min(point[1]) > 0.4);
+            if hill && point.sum() > -1.0 {
+                assert!(value > 0.9, "{point} {value}");
+            } else if hollow && point.sum() < 1.0 {
+                assert!(value < 0.1, "{point} {value}");
+            }
+        }
+        let noisy = super::plane::<f64>(500, 1.0, &mut rng()).unwrap();
+        assert!(noisy.targets().as_slice().iter().all(|value| (0.0..=1.0).contains(value)));
+        assert!(noisy.targets().as_slice().contains(&1.0));
+    }
+
+    #[test]
+    fn blobs_lie_about_their_centres() {
+        let blobs = blobs::<f64>(4, 400, 0.1, &mut rng()).unwrap();
+        for (class, [x, y]) in [[0.6, 0.0], [0.0, 0.6], [-0.6, 0.0], [0.0, -0.6]].iter().enumerate()
+        {
+            let rows: Vec<usize> = (0..400).filter(|&row| blobs.labels()[row] == class).collect();
+            let mean = blobs.select(&rows).features().mean_axis(ndarray::Axis(0)).unwrap();
+            // Five standard errors of 100 points.
+            approx::assert_abs_diff_eq!(mean[0], x, epsilon = 0.05);
+            approx::assert_abs_diff_eq!(mean[1], y, epsilon = 0.05);
+        }
+    }
+
+    #[test]
     fn classes_are_balanced_and_a_seed_repeats() {
         let data = spirals::<f32>(3, 100, 0.1, &mut rng()).unwrap();
         let counts = [0, 1, 2].map(|class| data.labels().iter().filter(|&&l| l == class).count());
@@ -162,6 +264,7 @@ mod tests {
         assert_eq!(error.to_string(), "cannot draw 1 points of 2 classes with noise 0.1");
         for noise in [-1.0, f64::NAN, f64::INFINITY] {
             assert!(moons::<f32>(10, noise, &mut rng()).is_err(), "{noise}");
+            assert!(plane::<f32>(10, noise, &mut rng()).is_err(), "{noise}");
         }
     }
 }

@@ -1,0 +1,281 @@
+//! One page's work: messages in, replies out.
+
+use std::sync::Arc;
+
+use downhill_tensor::Parameters;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::data::{Data, header, numeric_columns, table};
+use crate::error::Error;
+use crate::picture;
+use crate::reply::{Reply, number};
+use crate::run::{Moment, Plan, Record, Run, numbers};
+use crate::rust;
+use crate::setting::{Setting, Source};
+use crate::trace::{self, Part};
+
+/// What a page asks for.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+enum Message {
+    /// The setting, and the points.
+    Describe,
+    /// Another setting. It goes on from here if it can, and begins anew if not.
+    Set { setting: Box<Setting> },
+    /// The present state.
+    Frame(Frame),
+    /// The setting that a page begins with, without more.
+    Defaults,
+    /// So many steps more.
+    Advance { steps: u64 },
+    /// Back, or forth, to a step that has been made.
+    Seek { step: u64 },
+    /// To the end of the epoch.
+    Epoch,
+    /// Every number on a sample's way.
+    Trace { part: Part, index: usize },
+    /// The numbers of the step that comes next.
+    Next,
+    /// How a weight has gone: the `index`th number of the parameter called `name`.
+    History { name: String, index: usize },
+    /// The run as a program.
+    Rust,
+}
+
+/// What is wanted of the present state.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[derive(Default)]
+struct Frame {
+    /// The cells along each side of the decision map; 0 for none.
+    map: usize,
+    /// The cells along each side of each unit's map; 0 for none.
+    units: usize,
+    /// All parameters.
+    weights: bool,
+    /// The record of the run.
+    curves: bool,
+}
+
+/// The work of one page. It knows nothing of how messages come and go.
+#[derive(Debug)]
+pub struct Session {
+    run: Run,
+    /// Counts whatever changes what [`Message::Describe`] would say.
+    revision: u64,
+    described: Arc<Plan>,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Session {
+    /// A session with the setting that a page begins with.
+    pub fn new() -> Self {
+        let setting = Setting::default();
+        Self::begin(&setting).expect("the setting to begin with is a good one")
+    }
+
+    /// A session with another setting.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] with what is wrong with the setting.
+    pub fn begin(setting: &Setting) -> Result<Self, Error> {
+        setting.check()?;
+        let run = start(setting)?;
+        let described = Arc::clone(&run.state.plan);
+        Ok(Self { run, revision: 1, described })
+    }
+
+    /// Trains, and returns how many steps were made: fewer if training has come to a halt.
+    pub fn advance(&mut self, steps: u64) -> u64 {
+        self.run.advance(steps)
+    }
+
+    /// Answers a message. One that is wrong is answered with what is wrong with it, and changes
+    /// nothing.
+    pub fn handle(&mut self, message: &str) -> Reply {
+        self.answer(message).unwrap_or_else(Reply::error)
+    }
+
+    fn answer(&mut self, message: &str) -> Result<Reply, Error> {
+        let mut reply = Reply::default();
+        match serde_json::from_str(message)? {
+            Message::Describe => self.describe(&mut reply),
+            Message::Set { setting } => self.set(&setting)?,
+            Message::Frame(wanted) => self.frame(&wanted, &mut reply)?,
+            Message::Defaults => {
+                let setting = serde_json::to_value(Setting::default());
+                reply.set("setting", setting.expect("a setting is plain data"));
+            }
+            Message::Advance { steps } => {
+                if steps > 100_000 {
+                    let (name, value) = ("steps".into(), steps.to_string());
+                    return Err(Error::Range { name, value, range: "at most 100000".into() });
+                }
+                self.run.advance(steps);
+            }
+            Message::Trace { part, index } => {
+                trace::sample(&mut reply, &self.run.state, part, index)?;
+                trace::code(&mut reply, &self.run.state);
+            }
+            Message::Next => trace::step(&mut reply, &self.run.state)?,
+            Message::History { name, index } => {
+                trace::history(&mut reply, self.run.moments(), &name, index)?;
+            }
+            Message::Rust => {
+                let was_changed = self.run.changes().any(|step| step > 0);
+                let state = &self.run.state;
+                reply.set("program", rust::program(&state.plan, state.step, was_changed));
+            }
+            Message::Seek { step } => self.run.seek(step),
+            Message::Epoch => {
+                self.run.advance(self.run.state.steps_to_epoch());
+            }
+        }
+        self.status(&mut reply);
+        Ok(reply)
+    }
+
+    fn set(&mut self, setting: &Setting) -> Result<(), Error> {
+        setting.check()?;
+        let present = &self.run.state.plan;
+        if *setting == present.setting {
+            return Ok(());
+        }
+        if setting.same_start(&present.setting) {
+            return self.run.change(setting, Arc::clone(&present.data));
+        }
+        // Points that are placed by hand while the network learns.
+        let moved = Setting { data: setting.data.clone(), ..present.setting.clone() };
+        if setting.data.source == Source::Points
+            && present.setting.data.source == Source::Points
+            && setting.same_start(&moved)
+        {
+            let data = Arc::new(Data::new(&setting.data)?);
+            if data.class_names() == present.data.class_names() {
+                return self.run.change(setting, data);
+            }
+        }
+        self.run = start(setting)?;
+        Ok(())
+    }
+
+    /// What every reply says.
+    fn status(&mut self, reply: &mut Reply) {
+        if !Arc::ptr_eq(&self.described, &self.run.state.plan) {
+            self.described = Arc::clone(&self.run.state.plan);
+            self.revision += 1;
+        }
+        let state = &self.run.state;
+        reply.set("revision", self.revision);
+        reply.set("step", state.step);
+        reply.set("end", self.run.end());
+        reply.set("epochs", state.epochs());
+        reply.set("halted", self.run.halted());
+    }
+
+    fn describe(&self, reply: &mut Reply) {
+        let plan = &self.run.state.plan;
+        let (setting, data) = (&plan.setting, &plan.data);
+        reply.set("setting", serde_json::to_value(setting).expect("a setting is plain data"));
+        reply.set("classes", data.class_names());
+        reply.set("outputs", plan.loss.outputs());
+        reply.set("inputs", data.width());
+        reply.set("parameters", self.run.state.network.parameter_count());
+        let names: Vec<_> = self
+            .run
+            .state
+            .network
+            .named()
+            .into_iter()
+            .map(|(name, tensor)| json!([name, tensor.shape()]))
+            .collect();
+        reply.set("names", names);
+        reply.set("extent", picture::extent(setting, data).to_vec());
+        reply.set("dropped", data.dropped);
+        if setting.data.source == Source::Table {
+            let table = table(&setting.data.table).expect("the points were read from it");
+            let header = header(table);
+            let target = match setting.data.target.as_str() {
+                "" => header.last().map_or("", String::as_str),
+                target => target,
+            };
+            reply.set("numeric", numeric_columns(table, target));
+            reply.set("target", target);
+            reply.set("header", header);
+        }
+        for (name, batch, samples) in
+            [("train", &data.whole_train, &data.train), ("test", &data.whole_test, &data.test)]
+        {
+            reply.put_floats(&format!("{name}.answers"), numbers(&batch.answers));
+            match setting.data.source {
+                Source::Digits => picture::images(reply, &format!("{name}.images"), data, samples),
+                _ => reply.put_floats(&format!("{name}.points"), batch.features.to_vec()),
+            }
+        }
+    }
+
+    fn frame(&self, wanted: &Frame, reply: &mut Reply) -> Result<(), Error> {
+        for (name, cells) in [("frame.map", wanted.map), ("frame.units", wanted.units)] {
+            if cells > 256 {
+                let (name, value) = (name.into(), cells.to_string());
+                return Err(Error::Range { name, value, range: "from 0 to 256".into() });
+            }
+        }
+        let state = &self.run.state;
+        let extent = picture::extent(&state.plan.setting, &state.plan.data);
+        let flat = state.plan.data.width() == 2;
+        if flat && wanted.map > 0 {
+            picture::map(reply, "map", state, extent, wanted.map);
+        }
+        if flat && wanted.units > 0 {
+            picture::units(reply, "units", state, extent, wanted.units);
+        }
+        if wanted.weights {
+            for (name, tensor) in state.network.named() {
+                reply.put_floats(&name, tensor.to_vec());
+            }
+        }
+        let record = self.run.record();
+        reply.set("train_loss", number(record.train_loss));
+        reply.set("test_loss", number(record.test_loss));
+        reply.set("train_accuracy", number(record.train_accuracy));
+        reply.set("test_accuracy", number(record.test_accuracy));
+        reply.set("learning_rate", number(record.learning_rate));
+        if wanted.curves {
+            curves(reply, self.run.moments());
+            reply.set("changes", self.run.changes().collect::<Vec<_>>());
+        }
+        Ok(())
+    }
+}
+
+fn start(setting: &Setting) -> Result<Run, Error> {
+    Run::new(Plan::new(setting.clone(), Arc::new(Data::new(&setting.data)?))?)
+}
+
+/// The record as columns, one number for each state that is kept.
+fn curves(reply: &mut Reply, moments: &[Moment]) {
+    let mut column = |name: &str, value: &dyn Fn(&Record) -> f64| {
+        reply.put_floats(name, moments.iter().map(|moment| value(&moment.record) as f32));
+    };
+    column("curve.train_loss", &|record| record.train_loss);
+    column("curve.test_loss", &|record| record.test_loss);
+    column("curve.train_accuracy", &|record| record.train_accuracy);
+    column("curve.test_accuracy", &|record| record.test_accuracy);
+    column("curve.learning_rate", &|record| record.learning_rate);
+    let layers = moments[0].state.network.layers.len();
+    for layer in 0..layers {
+        let of = |values: &[f64]| values.get(layer).copied().unwrap_or(f64::NAN);
+        column(&format!("curve.gradients.{layer}"), &|record| of(&record.gradients));
+        column(&format!("curve.updates.{layer}"), &|record| of(&record.updates));
+    }
+    let steps = moments.iter().map(|moment| moment.state.step as f32);
+    reply.put_floats("curve.step", steps);
+}
