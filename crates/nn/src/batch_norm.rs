@@ -7,6 +7,7 @@ use rand::Rng;
 
 use crate::description::Description;
 use crate::module::Module;
+use crate::normalization::operation::{Normalize, Statistics};
 
 /// Normalises each channel to mean 0 and variance 1 over a batch, and then scales and shifts it:
 /// (x − mean) / √(variance + ε) · weight + bias (Ioffe & Szegedy, "Batch normalization", 2015).
@@ -73,23 +74,36 @@ impl<E: Element> BatchNorm<E> {
         Self { momentum, ..self }
     }
 
-    fn scale_and_shift(&self, centred: &Tensor<E>, variance: &Tensor<E>) -> Tensor<E> {
-        let deviation = (variance + E::from_f64(self.epsilon)).sqrt();
-        centred * (&self.weight / deviation) + &self.bias
+    /// Checks that x is `[N, channels, …]`, and gives a tensor of all channels the shape in which
+    /// it is broadcast to x.
+    #[track_caller]
+    fn along_channels(&self, x: &Tensor<E>) -> impl Fn(&Tensor<E>) -> Tensor<E> + use<E> {
+        let channels = self.weight.len();
+        assert!(
+            x.ndim() >= 2 && x.shape()[1] == channels,
+            "BatchNorm: the input has shape {:?}; [N, {channels}] or [N, {channels}, …] is needed",
+            x.shape()
+        );
+        let mut shape = vec![1; x.ndim() - 1];
+        shape[0] = channels;
+        move |tensor| tensor.reshape(&shape)
     }
 
     /// Moves the running averages towards the mean and the population variance of `count` values
     /// for each channel.
-    fn track(&mut self, mean: &Tensor<E>, variance: &Tensor<E>, count: usize) {
+    fn track(&mut self, statistics: &Statistics<E>, count: usize) {
         let unbiased = E::from_usize(count) / E::from_usize(count - 1);
         let momentum = E::from_f64(self.momentum);
         for (running, batch, factor) in [
-            (&mut self.running_mean, mean, E::one()),
-            (&mut self.running_variance, variance, unbiased),
+            (&mut self.running_mean, &statistics.means, E::one()),
+            (&mut self.running_variance, &statistics.variances, unbiased),
         ] {
             running.update(|running| {
-                for (running, &batch) in running.iter_mut().zip(&*batch.values()) {
-                    *running += momentum * (batch * factor - *running);
+                for (running, &batch) in running.iter_mut().zip(batch) {
+                    // The variance of finite values may be infinite, and would stay so.
+                    let batch = batch * factor;
+                    let batch = if batch > E::max_value() { E::max_value() } else { batch };
+                    *running = (E::one() - momentum) * *running + momentum * batch;
                 }
             });
         }
@@ -105,21 +119,23 @@ impl<E: Element> Module<E> for BatchNorm<E> {
     /// there is no variance.
     #[track_caller]
     fn forward_training(&mut self, x: &Tensor<E>, _rng: &mut dyn Rng) -> Tensor<E> {
-        with_rows(x, self.weight.len(), |rows| {
-            let count = rows.shape()[0];
-            assert!(
-                count > 1,
-                "BatchNorm: a batch of shape {:?} holds {count} values a channel; the variance \
-                 takes at least 2",
-                x.shape()
-            );
-            let mean = rows.mean_axes(0);
-            let centred = rows - &mean;
-            let variance = centred.square().mean_axes(0);
-            let y = self.scale_and_shift(&centred, &variance);
-            self.track(&mean, &variance, count);
-            y
-        })
+        let along_channels = self.along_channels(x);
+        let count = x.len() / self.weight.len().max(1);
+        assert!(
+            count > 1,
+            "BatchNorm: a batch of shape {:?} holds {count} values a channel; the variance takes \
+             at least 2",
+            x.shape()
+        );
+        let axes = x.ndim() - 1;
+        let mut channels_first: Vec<usize> = (0..=axes).collect();
+        channels_first.swap(0, 1);
+        let (centred, epsilon, weight, bias) = (true, self.epsilon, None, None);
+        let normalize = Normalize { axes, centred, epsilon, weight, bias };
+        let (normalized, statistics) = normalize.apply(&x.permute(&channels_first));
+        self.track(&statistics, count);
+        normalized.permute(&channels_first) * along_channels(&self.weight)
+            + along_channels(&self.bias)
     }
 
     /// Normalises by the running averages.
@@ -129,35 +145,15 @@ impl<E: Element> Module<E> for BatchNorm<E> {
     /// If x is not `[N, channels, …]`.
     #[track_caller]
     fn evaluate(&self, x: &Tensor<E>) -> Tensor<E> {
-        with_rows(x, self.weight.len(), |rows| {
-            self.scale_and_shift(&(rows - &self.running_mean), &self.running_variance)
-        })
+        let along_channels = self.along_channels(x);
+        let deviation = (&self.running_variance + E::from_f64(self.epsilon)).sqrt();
+        (x - along_channels(&self.running_mean)) * along_channels(&(&self.weight / deviation))
+            + along_channels(&self.bias)
     }
 
     fn describe(&self) -> Description {
         Description::new(format!("BatchNorm({})", self.weight.len())).tensors(self)
     }
-}
-
-/// Calls `f` with the channels at all places of x as one matrix, `[…, channels]`, and brings what
-/// it gives into the shape of x.
-#[track_caller]
-fn with_rows<E: Element>(
-    x: &Tensor<E>,
-    channels: usize,
-    f: impl FnOnce(Tensor<E>) -> Tensor<E>,
-) -> Tensor<E> {
-    assert!(
-        x.ndim() >= 2 && x.shape()[1] == channels,
-        "BatchNorm: the input has shape {:?}; [N, {channels}] or [N, {channels}, …] is needed",
-        x.shape()
-    );
-    let last = x.ndim() - 1;
-    let channels_last: Vec<usize> = [0].into_iter().chain(2..=last).chain([1]).collect();
-    let channels_second: Vec<usize> = [0, last].into_iter().chain(1..last).collect();
-    let x = x.permute(&channels_last);
-    let rows = x.reshape(&[x.shape()[..last].iter().product(), channels]);
-    f(rows).reshape(x.shape()).permute(&channels_second)
 }
 
 impl<E: Element> fmt::Display for BatchNorm<E> {
@@ -208,6 +204,31 @@ mod tests {
             check_gradients(&layer(), &x, |norm, x| norm.forward_training(x, &mut rng()));
             check_gradients(&layer(), &x, |norm, x| norm.evaluate(x));
         }
+    }
+
+    #[test]
+    fn channels_far_from_0_or_large_are_normalised_in_f32_as_in_f64() {
+        let noise = random(&[100], &mut rng()).to_vec();
+        for (offset, spread) in [(33_333.3, 0.0), (1e6, 1.0), (1e4, 0.01), (0.0, 1e20), (0.0, 3e38)]
+        {
+            let values: Vec<f32> = noise.iter().map(|x| (offset + spread * x) as f32).collect();
+            let doubles: Vec<f64> = values.iter().map(|&x| f64::from(x)).collect();
+            let y = BatchNorm::new(1)
+                .forward_training(&Tensor::from(values).reshape(&[100, 1]), &mut rng());
+            let expected = BatchNorm::new(1)
+                .forward_training(&Tensor::from(doubles).reshape(&[100, 1]), &mut rng());
+            for (y, expected) in y.to_vec().into_iter().zip(expected.to_vec()) {
+                assert_relative_eq!(f64::from(y), expected, epsilon = 2e-5);
+            }
+        }
+    }
+
+    #[test]
+    fn running_averages_stay_finite_when_a_batch_is_too_large() {
+        let mut norm = BatchNorm::<f32>::new(1);
+        norm.forward_training(&Tensor::from([[3e38_f32], [-3e38]]), &mut rng());
+        assert!(norm.running_mean.item().is_finite());
+        assert!(norm.running_variance.item().is_finite());
     }
 
     #[test]

@@ -1,21 +1,25 @@
 //! Layer normalisation, and its relative without a mean.
 
-mod operation;
+pub(crate) mod operation;
 
 use downhill_tensor::{Element, Tensor, parameters};
 
-use self::operation::normalize;
+use self::operation::Normalize;
 use crate::description::Description;
 use crate::module::same_in_training;
 
 /// Normalises each vector along the last axis to mean 0 and variance 1, and then scales and
 /// shifts it: (x − mean) / √(variance + ε) · weight + bias (Ba, Kiros & Hinton, "Layer
-/// normalization", 2016). Input and output `[…, width]`.
+/// normalization", 2016). Input and output `[…, width]`. Several last axes can be normalised
+/// together ([`over`](Self::over)).
 ///
 /// | tensor | shape | in PyTorch |
 /// | --- | --- | --- |
 /// | `weight` | `[width]`, 1 at the start | the same |
 /// | `bias` | `[width]`, 0 at the start | the same |
+///
+/// A vector of any finite values is normalised to within a few roundings of its largest deviation,
+/// however far it is from 0, and however large or small.
 ///
 /// ```
 /// use downhill_nn::LayerNorm;
@@ -28,8 +32,8 @@ use crate::module::same_in_training;
 pub struct LayerNorm<E: Element = f32> {
     /// What the normalised vectors are multiplied by, `[width]`.
     pub weight: Tensor<E>,
-    /// What is added to them then, `[width]`.
-    pub bias: Tensor<E>,
+    /// What is added to them then, `[width]`, if there is one.
+    pub bias: Option<Tensor<E>>,
     epsilon: f64,
 }
 parameters!(LayerNorm<E> { weight, bias });
@@ -37,8 +41,29 @@ parameters!(LayerNorm<E> { weight, bias });
 impl<E: Element> LayerNorm<E> {
     /// A layer for vectors of length `width`, with ε = 10⁻⁵.
     pub fn new(width: usize) -> Self {
-        let weight = Tensor::parameter(Tensor::ones(&[width]));
-        Self { weight, bias: Tensor::parameter(Tensor::zeros(&[width])), epsilon: 1e-5 }
+        Self::over(&[width])
+    }
+
+    /// A layer that normalises the last axes, which have this shape, together: PyTorch's
+    /// `normalized_shape`, and the shape of the weight and the bias.
+    ///
+    /// ```
+    /// use downhill_nn::LayerNorm;
+    /// use downhill_tensor::Tensor;
+    ///
+    /// let norm = LayerNorm::over(&[2, 2]).epsilon(0.0).without_bias();
+    /// let images: Tensor = Tensor::from([[3.0, 7.0], [7.0, 3.0]]).reshape(&[1, 2, 2]);
+    /// assert_eq!(norm.forward(&images).to_vec(), [-1.0, 1.0, 1.0, -1.0]);
+    /// ```
+    pub fn over(shape: &[usize]) -> Self {
+        let weight = Tensor::parameter(Tensor::ones(shape));
+        let bias = Some(Tensor::parameter(Tensor::zeros(shape)));
+        Self { weight, bias, epsilon: 1e-5 }
+    }
+
+    /// Without a bias.
+    pub fn without_bias(self) -> Self {
+        Self { bias: None, ..self }
     }
 
     /// With another ε, which is added to the variance.
@@ -50,15 +75,37 @@ impl<E: Element> LayerNorm<E> {
     ///
     /// # Panics
     ///
-    /// If the last axis of x does not have the length `width`.
+    /// If the last axes of x are not those of the weight.
     #[track_caller]
     pub fn forward(&self, x: &Tensor<E>) -> Tensor<E> {
-        normalize("LayerNorm", x, &self.weight, Some(&self.bias), self.epsilon)
+        check_last_axes("LayerNorm", x, &self.weight);
+        let normalize = Normalize {
+            axes: self.weight.ndim(),
+            centred: true,
+            epsilon: self.epsilon,
+            weight: Some(&self.weight),
+            bias: self.bias.as_ref(),
+        };
+        normalize.apply(x).0
     }
 }
 
+#[track_caller]
+fn check_last_axes<E: Element>(layer: &str, x: &Tensor<E>, weight: &Tensor<E>) {
+    assert!(
+        x.shape().ends_with(weight.shape()),
+        "{layer}: the input has shape {:?}; […, {}] is needed",
+        x.shape(),
+        axes(weight)
+    );
+}
+
+fn axes<E: Element>(weight: &Tensor<E>) -> String {
+    weight.shape().iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+}
+
 same_in_training!(LayerNorm<E>, |norm: &LayerNorm<E>| {
-    Description::new(format!("LayerNorm({})", norm.weight.len())).tensors(norm)
+    Description::new(format!("LayerNorm({})", axes(&norm.weight))).tensors(norm)
 });
 
 /// Divides each vector along the last axis by its root mean square, and then scales it:
@@ -102,7 +149,9 @@ impl<E: Element> RmsNorm<E> {
     /// If the last axis of x does not have the length `width`.
     #[track_caller]
     pub fn forward(&self, x: &Tensor<E>) -> Tensor<E> {
-        normalize("RmsNorm", x, &self.weight, None, self.epsilon)
+        check_last_axes("RmsNorm", x, &self.weight);
+        let (axes, epsilon, weight) = (self.weight.ndim(), self.epsilon, Some(&self.weight));
+        Normalize { axes, centred: false, epsilon, weight, bias: None }.apply(x).0
     }
 }
 
@@ -111,80 +160,4 @@ same_in_training!(RmsNorm<E>, |norm: &RmsNorm<E>| {
 });
 
 #[cfg(test)]
-mod tests {
-    use approx::assert_relative_eq;
-
-    use super::*;
-    use crate::testing::{check_gradients, random, rng};
-
-    /// Weights and biases that are not those of the start.
-    fn layers(width: usize) -> (LayerNorm<f64>, RmsNorm<f64>) {
-        let weight = Tensor::parameter(random(&[width], &mut rng()));
-        let bias = Tensor::parameter(random(&[width], &mut rng()).exp());
-        let norm = LayerNorm { weight: weight.clone(), bias, epsilon: 1e-5 };
-        (norm, RmsNorm { weight, epsilon: 1e-5 })
-    }
-
-    #[test]
-    fn rows_have_mean_zero_and_variance_one_at_the_start() {
-        for width in [1, 2, 15, 16, 17, 100] {
-            let x = random(&[3, width], &mut rng()) * 5.0 + 2.0;
-            let y = LayerNorm::new(width).epsilon(1e-12).forward(&x);
-            for mean in y.mean_axes(-1).to_vec() {
-                assert_relative_eq!(mean, 0.0, epsilon = 1e-13);
-            }
-            let expected = if width == 1 { 0.0 } else { 1.0 };
-            for variance in y.variance_axes(-1, 0).to_vec() {
-                assert_relative_eq!(variance, expected, epsilon = 1e-9);
-            }
-            let y = RmsNorm::new(width).epsilon(1e-12).forward(&x);
-            for mean_square in y.square().mean_axes(-1).to_vec() {
-                assert_relative_eq!(mean_square, 1.0, epsilon = 1e-9);
-            }
-        }
-    }
-
-    #[test]
-    fn a_common_offset_far_larger_than_the_spread_does_no_harm() {
-        let x = Tensor::from([[10_000.0_f32, 10_001.0, 10_002.0, 10_003.0]]);
-        let y = LayerNorm::new(4).forward(&x).to_vec();
-        let expected = [-1.341_635_4, -0.447_211_8, 0.447_211_8, 1.341_635_4];
-        for (y, expected) in y.into_iter().zip(expected) {
-            assert_relative_eq!(y, expected, max_relative = 1e-6);
-        }
-    }
-
-    #[test]
-    fn gradients_agree_with_differences() {
-        for shape in [&[3, 5][..], &[2, 2, 3], &[4]] {
-            let x = random(shape, &mut rng());
-            let (layer_norm, rms_norm) = layers(shape[shape.len() - 1]);
-            check_gradients(&layer_norm, &x, |norm, x| norm.forward(x));
-            check_gradients(&rms_norm, &x, |norm, x| norm.forward(x));
-        }
-    }
-
-    #[test]
-    fn an_empty_batch_stays_empty() {
-        let (layer_norm, rms_norm) = layers(3);
-        let x = Tensor::zeros(&[0, 3]);
-        assert_eq!(layer_norm.forward(&x).shape(), [0, 3]);
-        assert_eq!(rms_norm.forward(&x).shape(), [0, 3]);
-    }
-
-    #[test]
-    fn nan_stays_in_its_row() {
-        let x = Tensor::from([[1.0, f64::NAN, 3.0], [1.0, 2.0, 3.0]]);
-        let (layer_norm, rms_norm) = layers(3);
-        for y in [layer_norm.forward(&x), rms_norm.forward(&x)] {
-            let nan: Vec<bool> = y.to_vec().into_iter().map(f64::is_nan).collect();
-            assert_eq!(nan, [true, true, true, false, false, false]);
-        }
-    }
-
-    #[test]
-    #[should_panic(expected = "LayerNorm: the input has shape [2, 4]; […, 3] is needed")]
-    fn vectors_of_another_length_are_refused() {
-        layers(3).0.forward(&Tensor::zeros(&[2, 4]));
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! What the tests of several layers use.
 
 use downhill_tensor::{Parameters, Path, Tensor, gradcheck, gradcheck_second_order};
+use proptest::prelude::*;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
@@ -41,4 +42,16 @@ pub(crate) fn check_gradients<M: Parameters<f64> + Clone>(
     };
     gradcheck(f, &inputs).unwrap_or_else(|error| panic!("first order: {error}"));
     gradcheck_second_order(f, &inputs).unwrap_or_else(|error| panic!("second order: {error}"));
+}
+
+/// Numbers near the ends of `f32`, and ordinary ones.
+pub(crate) fn hostile() -> impl Strategy<Value = f32> {
+    let sizes = [0.0, 1e-45, 1e-38, 1e-20, 1e-3, 1.0, 1.5, 30.0, 100.0, 1e20, 1e38, f32::MAX];
+    let finite = (prop::sample::select(sizes.to_vec()), any::<bool>())
+        .prop_map(|(size, negative)| if negative { -size } else { size });
+    prop_oneof![
+        12 => finite,
+        6 => -3.0..3.0_f32,
+        1 => prop::sample::select(vec![f32::INFINITY, f32::NEG_INFINITY, f32::NAN]),
+    ]
 }

@@ -2,70 +2,174 @@
 
 use downhill_kernels::{buffer, lanes, vectorize};
 use downhill_tensor::operation::{self, Fused};
-use downhill_tensor::{Element, Tensor, keep};
+use downhill_tensor::{Axes, Element, Tensor, keep};
 use ndarray::ArrayD;
 
-/// The rows of x, normalised and scaled. With a bias they are centred first and the bias is added
-/// last: layer normalisation; without one it is root mean square normalisation.
-#[track_caller]
-pub(super) fn normalize<E: Element>(
-    layer: &str,
-    x: &Tensor<E>,
-    weight: &Tensor<E>,
-    bias: Option<&Tensor<E>>,
-    epsilon: f64,
-) -> Tensor<E> {
-    let width = weight.len();
-    assert!(
-        x.shape().last() == Some(&width),
-        "{layer}: the input has shape {:?}; […, {width}] is needed",
-        x.shape()
-    );
-    let epsilon = E::from_f64(epsilon);
-    let (xs, weights) = (x.values(), weight.values());
-    let biases = bias.map(Tensor::values);
-    let mut normalized = buffer(x.len());
-    let mut out = buffer(x.len());
-    let mut scales = vec![E::zero(); x.len() / width.max(1)];
-    let share = E::from_usize(width).recip();
-    let rows = xs.chunks_exact(width.max(1)).zip(normalized.chunks_exact_mut(width.max(1)));
-    let outs = out.chunks_exact_mut(width.max(1)).zip(&mut scales);
-    vectorize(
-        #[inline(always)]
-        || {
-            for ((x, normalized), (out, scale)) in rows.zip(outs) {
-                let mean = match biases {
-                    Some(_) => lanes::sum(x, x, |x, _| x) * share,
-                    None => E::zero(),
-                };
-                let variance = lanes::sum(x, x, |x, _| (x - mean) * (x - mean)) * share;
-                *scale = (variance + epsilon).sqrt().recip();
-                let factor = *scale;
-                lanes::map(normalized, [x], |[x]| (x - mean) * factor);
-                match &biases {
-                    Some(biases) => {
-                        lanes::map(out, [normalized, &weights, biases], |[n, w, b]| n * w + b);
+/// What is done with the rows of a tensor, each the values along its last axes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Normalize<'a, E: Element> {
+    /// How many axes a row has.
+    pub(crate) axes: usize,
+    /// Whether the mean of a row is subtracted first.
+    pub(crate) centred: bool,
+    /// What is added to the mean square before its root is taken.
+    pub(crate) epsilon: f64,
+    /// What rows are multiplied by in the end, of a row's shape.
+    pub(crate) weight: Option<&'a Tensor<E>>,
+    /// What is added to them then. Needs a weight.
+    pub(crate) bias: Option<&'a Tensor<E>>,
+}
+
+/// The mean and the mean square deviation of each row; without centring the mean counts as 0.
+pub(crate) struct Statistics<E> {
+    pub(crate) means: Vec<E>,
+    pub(crate) variances: Vec<E>,
+}
+
+impl<E: Element> Normalize<'_, E> {
+    /// (x − mean) / √(variance + ε) · weight + bias, and what it found of each row.
+    pub(crate) fn apply(self, x: &Tensor<E>) -> (Tensor<E>, Statistics<E>) {
+        let shape = x.shape();
+        let width: usize = shape[shape.len() - self.axes..].iter().product();
+        let width = width.max(1);
+        let epsilon = E::from_f64(self.epsilon);
+        let xs = x.values();
+        let (weights, biases) = (self.weight.map(Tensor::values), self.bias.map(Tensor::values));
+        let mut normalized = buffer(x.len());
+        let mut out = buffer(if weights.is_some() { x.len() } else { 0 });
+        let mut moments = vec![Moments::default(); x.len() / width];
+        let rows = xs.chunks_exact(width).zip(normalized.chunks_exact_mut(width));
+        vectorize(
+            #[inline(always)]
+            || {
+                for (row, ((x, normalized), moments)) in rows.zip(&mut moments).enumerate() {
+                    *moments = Moments::of(x, self.centred, E::one(), epsilon);
+                    if moments.are_exact(epsilon) {
+                        let Moments { near, rest, factor, .. } = *moments;
+                        lanes::map(normalized, [x], |[x]| (x - near - rest) * factor);
+                    } else {
+                        *moments = normalize_in_own_unit(normalized, x, self.centred, epsilon);
                     }
-                    None => lanes::map(out, [normalized, &weights], |[n, w]| n * w),
+                    let Some(weights) = &weights else { continue };
+                    let out = &mut out[row * width..][..width];
+                    match &biases {
+                        Some(biases) => {
+                            lanes::map(out, [normalized, weights, biases], |[n, w, b]| n * w + b);
+                        }
+                        None => lanes::map(out, [normalized, weights], |[n, w]| n * w),
+                    }
                 }
+            },
+        );
+        let statistics = Statistics {
+            means: moments.iter().map(|row| (row.near + row.rest) / row.unit).collect(),
+            variances: moments.iter().map(|row| row.variance / row.unit / row.unit).collect(),
+        };
+        let array =
+            |values| ArrayD::from_shape_vec(shape, values).expect("one for each value of x");
+        let value = match self.weight {
+            Some(weight) => {
+                let inputs: Vec<_> = [x, weight].into_iter().chain(self.bias).collect();
+                let saved = || self.saved(x, &moments, Some(array(normalized).into()));
+                operation::fused(&inputs, array(out), saved)
             }
-        },
-    );
-    let inputs: Vec<&Tensor<E>> = [x, weight].into_iter().chain(bias).collect();
-    let array =
-        |values| ArrayD::from_shape_vec(x.shape(), values).expect("one for each value of x");
-    operation::fused(&inputs, array(out), || Normalization {
-        normalized: array(normalized).into(),
-        scales,
-        centred: bias.is_some(),
-        epsilon,
-    })
+            None => operation::fused(&[x], array(normalized), || self.saved(x, &moments, None)),
+        };
+        (value, statistics)
+    }
+
+    fn saved(
+        &self,
+        x: &Tensor<E>,
+        moments: &[Moments<E>],
+        normalized: Option<Tensor<E>>,
+    ) -> Normalization<E> {
+        let units = moments.iter().any(|row| row.unit != E::one()).then(|| {
+            let (rows, columns) = x.shape().split_at(x.ndim() - self.axes);
+            let shape = [rows, &vec![1; columns.len()]].concat();
+            let units = moments.iter().map(|row| row.unit).collect();
+            Tensor::from_shape_vec(&shape, units).expect("one for each row")
+        });
+        Normalization {
+            normalized,
+            scales: moments.iter().map(|row| row.factor * row.unit).collect(),
+            units,
+            axes: self.axes,
+            centred: self.centred,
+            epsilon: E::from_f64(self.epsilon),
+        }
+    }
+}
+
+/// What a row is normalised with: it becomes (x · unit − near − rest) · factor.
+#[derive(Debug, Clone, Copy, Default)]
+struct Moments<E> {
+    unit: E,
+    /// The mean, rounded.
+    near: E,
+    /// What the rounding left of it. For a row far from 0 that is much of its deviation.
+    rest: E,
+    variance: E,
+    factor: E,
+}
+
+impl<E: Element> Moments<E> {
+    /// Of a row that has been multiplied by `unit`, and `epsilon` by its square.
+    #[inline(always)]
+    fn of(x: &[E], centred: bool, unit: E, epsilon: E) -> Self {
+        let over_width = E::from_usize(x.len()).recip();
+        let (mut near, mut rest) = (E::zero(), E::zero());
+        if centred {
+            near = lanes::sum(x, x, |x, _| x) * over_width;
+            rest = lanes::sum(x, x, |x, _| x - near) * over_width;
+        }
+        let square = |x: E| (x - near - rest) * (x - near - rest);
+        let variance = lanes::sum(x, x, |x, _| square(x)) * over_width;
+        Self { unit, near, rest, variance, factor: (variance + epsilon).sqrt().recip() }
+    }
+
+    /// Whether no square has been too large or, where ε does not cover it, too small.
+    #[inline(always)]
+    fn are_exact(&self, epsilon: E) -> bool {
+        let least = E::min_positive_value() / E::epsilon();
+        let is_normal = self.variance >= least || epsilon >= least;
+        self.near.is_finite() && self.variance.is_finite() && is_normal
+    }
+}
+
+/// Normalises a row whose squares leave the range of `E`, after multiplying it by a power of two
+/// that makes its largest value 1 to 2.
+#[cold]
+fn normalize_in_own_unit<E: Element>(
+    normalized: &mut [E],
+    x: &[E],
+    centred: bool,
+    epsilon: E,
+) -> Moments<E> {
+    let largest = x.iter().fold(0.0, |largest: f64, x| largest.max(x.as_f64().abs()));
+    let exponent = match largest.is_finite() && largest > 0.0 {
+        true => largest.log2().floor().max(E::min_positive_value().as_f64().log2()),
+        false => 0.0,
+    };
+    let unit = E::from_f64((-exponent).exp2());
+    for (normalized, &x) in normalized.iter_mut().zip(x) {
+        *normalized = x * unit;
+    }
+    let moments = Moments::of(normalized, centred, unit, epsilon * unit * unit);
+    for normalized in normalized {
+        *normalized = (*normalized - moments.near - moments.rest) * moments.factor;
+    }
+    moments
 }
 
 struct Normalization<E: Element> {
-    normalized: Tensor<E>,
-    /// What each row was multiplied by.
+    /// The normalised rows, if they are not the output itself.
+    normalized: Option<Tensor<E>>,
+    /// What the deviations in each row were multiplied by.
     scales: Vec<E>,
+    /// Powers of two, of the rows' shape but for axes of length 1, if a row needs one.
+    units: Option<Tensor<E>>,
+    axes: usize,
     centred: bool,
     epsilon: E,
 }
@@ -76,11 +180,23 @@ impl<E: Element> Fused<E> for Normalization<E> {
     }
 
     fn definition(&self, inputs: &[Tensor<E>]) -> Tensor<E> {
-        let x = &inputs[0];
-        let centred = if self.centred { x - x.mean_axes(keep(-1)) } else { x.clone() };
-        let scale = (centred.square().mean_axes(keep(-1)) + self.epsilon).sqrt();
-        let scaled = centred / scale * &inputs[1];
-        if self.centred { scaled + &inputs[2] } else { scaled }
+        let axes: Vec<isize> = (1..=self.axes as isize).map(|axis| -axis).collect();
+        let axes: Axes = keep(&axes[..]);
+        let (mut x, mut epsilon) = (inputs[0].clone(), Tensor::scalar(self.epsilon));
+        if let Some(units) = &self.units {
+            (x, epsilon) = (x * units, epsilon * units * units);
+        }
+        if self.centred {
+            x = &x - x.mean_axes(axes.clone());
+            // The mean was rounded.
+            x = &x - x.mean_axes(axes.clone());
+        }
+        let normalized = &x / (x.square().mean_axes(axes) + epsilon).sqrt();
+        match inputs {
+            [_, weight, bias] => normalized * weight + bias,
+            [_, weight] => normalized * weight,
+            _ => normalized,
+        }
     }
 
     /// With n the normalised row, s its scale and g the gradient times the weights, the gradient
@@ -89,32 +205,36 @@ impl<E: Element> Fused<E> for Normalization<E> {
         &self,
         index: usize,
         gradient: Tensor<E>,
-        _output: &Tensor<E>,
+        output: &Tensor<E>,
         inputs: &[Tensor<E>],
     ) -> Tensor<E> {
+        let normalized = self.normalized.as_ref().unwrap_or(output);
         match index {
             0 => {}
             // Summed over the rows by the engine.
-            1 => return gradient * &self.normalized,
+            1 => return gradient * normalized,
             _ => return gradient,
         }
-        let weights = inputs[1].values();
-        let width = weights.len().max(1);
+        let weights = inputs.get(1).map(Tensor::values);
+        let width = (gradient.len() / self.scales.len().max(1)).max(1);
         let mut out = buffer(gradient.len());
-        let (gradients, normalized) = (gradient.values(), self.normalized.values());
-        let share = E::from_usize(width).recip();
+        let (gradients, normalized) = (gradient.values(), normalized.values());
+        let over_width = E::from_usize(width).recip();
         let rows = gradients.chunks_exact(width).zip(normalized.chunks_exact(width));
         let outs = out.chunks_exact_mut(width).zip(&self.scales);
         vectorize(
             #[inline(always)]
             || {
                 for ((gradient, normalized), (out, &scale)) in rows.zip(outs) {
-                    lanes::map(out, [gradient, &weights], |[gradient, weight]| gradient * weight);
+                    match &weights {
+                        Some(weights) => lanes::map(out, [gradient, weights], |[g, w]| g * w),
+                        None => out.copy_from_slice(gradient),
+                    }
                     let mean = match self.centred {
-                        true => lanes::sum(out, out, |g, _| g) * share,
+                        true => lanes::sum(out, out, |g, _| g) * over_width,
                         false => E::zero(),
                     };
-                    let slope = lanes::sum(out, normalized, |g, n| g * n) * share;
+                    let slope = lanes::sum(out, normalized, |g, n| g * n) * over_width;
                     lanes::zip(out, normalized, |g, n| (g - mean - n * slope) * scale);
                 }
             },
