@@ -19,6 +19,7 @@ use clap::Parser;
 use downhill::datasets::{Csv, Numbers};
 use downhill::prelude::*;
 use downhill::train::metrics::{r_squared, root_mean_squared_error};
+use downhill::train::state;
 
 /// Fits linear regression by gradient descent and compares it with the closed form
 #[derive(Parser)]
@@ -48,6 +49,9 @@ struct Arguments {
     quiet: bool,
 
     #[command(flatten)]
+    keep: lesson::keep::Keep,
+
+    #[command(flatten)]
     observe: lesson::observe::Observe,
 }
 
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
 
 fn fit(arguments: Arguments) -> lesson::Outcome {
     lesson::stop_at_interrupt()?;
+    let mut checkpoints = arguments.keep.checkpoints::<Arguments>(None, Some(&arguments.data))?;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
     let mut csv = Csv::new(&arguments.data);
     if let Some(target) = &arguments.target {
@@ -85,7 +90,9 @@ fn fit(arguments: Arguments) -> lesson::Outcome {
         progress = Progress::new(arguments.epochs);
     }
     let started = Instant::now();
-    for epoch in 0..arguments.epochs {
+    let mut epoch = 0;
+    checkpoints.restore(state!(model; optimizer, record; epoch), arguments.quiet)?;
+    while epoch < arguments.epochs {
         let predictions = model.forward(&batch.features);
         let loss = mean_squared_error.forward(&predictions, &batch.targets)?;
         if !loss.item().is_finite() {
@@ -96,11 +103,16 @@ fn fit(arguments: Arguments) -> lesson::Outcome {
         record.step(&model, &gradients, &loss, arguments.learning_rate);
         record.epoch(&[("root mean squared error", loss.item().sqrt())])?;
         progress.epoch(epoch, &[("mean squared error", loss.item())]);
+        epoch += 1;
+        checkpoints.step(state!(model; optimizer, record; epoch))?;
         if lesson::interrupted() {
             break;
         }
     }
     progress.finish();
+    checkpoints.epoch(state!(model; optimizer, record; epoch), None)?;
+    checkpoints.finish()?;
+    arguments.keep.save(&model, &[])?;
     let elapsed = started.elapsed();
 
     let predictions = without_recording(|| model.forward(&batch.features));

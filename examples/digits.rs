@@ -7,10 +7,9 @@
 //! cargo run --release --example digits -- --data data/iris.csv        # any table with classes
 //! cargo run --release --example digits -- --data path/to/mnist        # MNIST's own files
 //! cargo run --release --example digits -- --report target/digits      # a page about the run
+//! cargo run --release --example digits -- --save digits.safetensors   # for the example predict
+//! cargo run --release --example digits -- --checkpoint run --resume   # goes on where it stopped
 //! ```
-
-#[path = "digits/cnn.rs"]
-mod cnn;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,9 +18,11 @@ use std::time::Instant;
 use clap::{Parser, ValueEnum};
 use downhill::datasets::Csv;
 use downhill::prelude::*;
+use downhill::train::Position;
 use downhill::train::metrics::ConfusionMatrix;
+use downhill::train::state;
 
-use crate::cnn::Cnn;
+use lesson::cnn::Cnn;
 
 /// Trains a classifier of handwritten digits and shows how well it does on digits it has not seen
 #[derive(Parser)]
@@ -63,6 +64,9 @@ struct Arguments {
     quiet: bool,
 
     #[command(flatten)]
+    keep: lesson::keep::Keep,
+
+    #[command(flatten)]
     observe: lesson::observe::Observe,
 }
 
@@ -80,20 +84,27 @@ fn main() -> ExitCode {
 
 fn train(arguments: Arguments) -> lesson::Outcome {
     lesson::stop_at_interrupt()?;
+    let mut checkpoints = arguments.keep.checkpoints::<Arguments>(None, Some(&arguments.data))?;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
     let (mut train, mut test) = read(&arguments, &mut rng)?;
     let (inputs, classes) = (train.feature_count(), train.class_count());
     let report = arguments.observe.report("Handwritten digits", arguments.seed)?;
     // Images are to be shown as they are, not standardized.
     let shown = report.is_some().then(|| test.clone());
-    let mut model: Box<dyn Module> = match arguments.model {
+    let (mut model, notes): (Box<dyn Module>, _) = match arguments.model {
         Model::Mlp => {
             let standardizer = Standardizer::fit(&train);
             (train, test) = (standardizer.transform(&train), standardizer.transform(&test));
             let sizes = [&[inputs], &arguments.hidden.0[..], &[classes]].concat();
-            Box::new(Mlp::new(&sizes, &mut rng))
+            let network = serde_json::json!({ "kind": "mlp", "activation": "relu" });
+            let notes = lesson::keep::classifier_notes(network, &train, Some(&standardizer));
+            (Box::new(Mlp::new(&sizes, &mut rng)), notes)
         }
-        Model::Cnn => Box::new(Cnn::new(&train, &arguments.hidden.0, &mut rng)?),
+        Model::Cnn => {
+            let cnn = Cnn::new(&train, &arguments.hidden.0, &mut rng)?;
+            let notes = lesson::keep::classifier_notes(cnn.note(), &train, None);
+            (Box::new(cnn), notes)
+        }
     };
     // The weight decay is worth some 0.4 points of the perceptron's test accuracy, on the mean of
     // 20 seeds.
@@ -114,36 +125,52 @@ fn train(arguments: Arguments) -> lesson::Outcome {
         println!("{}", model.describe());
         progress = Progress::new(arguments.epochs);
     }
+    let mut position = Position::new();
+    // The sum of the losses, the right answers and the samples of the epoch so far.
+    let mut totals = (0.0, 0, 0);
+    checkpoints
+        .restore(state!(model; optimizer, record; rng, position, totals), arguments.quiet)?;
     let started = Instant::now();
-    for epoch in 0..arguments.epochs {
-        let (mut total_loss, mut correct, mut seen) = (0.0, 0, 0);
-        for (step, batch) in train.batches(arguments.batch_size, &mut rng).enumerate() {
+    while position.epoch() < arguments.epochs {
+        let epoch = position.epoch();
+        let batches =
+            position.begin_epoch(&mut rng, |rng| train.batches(arguments.batch_size, rng));
+        for batch in batches.skip(position.batch()) {
             let logits = model.forward_training(&batch.features, &mut rng);
             let loss = cross_entropy.forward(&logits, &batch.labels)?;
             if !loss.item().is_finite() {
                 let loss = f64::from(loss.item());
+                let step = position.batch();
                 return Err(lesson::diverged(loss, epoch, step, arguments.learning_rate));
             }
             let gradients = loss.backward();
             optimizer.step(&mut model, &gradients)?;
             record.step(&model, &gradients, &loss, arguments.learning_rate);
 
-            total_loss += f64::from(loss.item()) * batch.labels.len() as f64;
-            correct += logits.argmax(-1).iter().zip(&batch.labels).filter(|(a, b)| a == b).count();
-            seen += batch.labels.len();
+            let right = logits.argmax(-1).iter().zip(&batch.labels).filter(|(a, b)| a == b).count();
+            totals.0 += f64::from(loss.item()) * batch.labels.len() as f64;
+            totals.1 += right;
+            totals.2 += batch.labels.len();
+            position.next_batch();
+            checkpoints.step(state!(model; optimizer, record; rng, position, totals))?;
             if lesson::interrupted() {
                 break;
             }
         }
+        let (total_loss, correct, seen) = std::mem::take(&mut totals);
         let (loss, accuracy) = (total_loss / seen as f64, correct as f64 / seen as f64);
         progress.epoch(epoch, &[("loss", loss), ("accuracy", accuracy)]);
         let (now, figures) = ((epoch, arguments.epochs), [loss, accuracy]);
         record.classifier_epoch(now, figures, &test, |images| model.evaluate(images))?;
+        position.next_epoch();
+        checkpoints.epoch(state!(model; optimizer, record; rng, position, totals), Some(loss))?;
         if lesson::interrupted() {
             break;
         }
     }
     progress.finish();
+    checkpoints.finish()?;
+    arguments.keep.save(&model, &notes)?;
     let elapsed = started.elapsed();
 
     // In parts, as what a convolution makes of all images at once may be larger than memory.

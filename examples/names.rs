@@ -50,12 +50,14 @@ use std::time::Instant;
 use clap::Parser;
 use downhill::optim::{AdamW, OneCycle, Schedule, clip_by_global_norm};
 use downhill::prelude::*;
+use downhill::train::{Position, state};
 
 use crate::bigrams::Bigrams;
 use crate::data::{Alphabet, Name, PADDING, batches, prediction_count, shuffled};
 use crate::judgement::Judgement;
 use crate::models::{HEADS, Kind, LanguageModel, Settings};
 use crate::sampling::Sampler;
+use lesson::keep::Checkpoints;
 use lesson::observe::Record;
 
 /// Gradients longer than this are made so long.
@@ -124,6 +126,9 @@ struct Arguments {
     quiet: bool,
 
     #[command(flatten)]
+    keep: lesson::keep::Keep,
+
+    #[command(flatten)]
     observe: lesson::observe::Observe,
 }
 
@@ -133,15 +138,16 @@ fn main() -> ExitCode {
 
 fn lesson(arguments: Arguments) -> lesson::Outcome {
     lesson::stop_at_interrupt()?;
+    let checkpoints = arguments.keep.checkpoints::<Arguments>(None, Some(&arguments.data))?;
     let (alphabet, names) = data::read(&arguments.data)?;
     let longest = names.iter().map(Vec::len).max().unwrap_or(0);
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
     let (train, validation) = data::split(names, arguments.validation_fraction, &mut rng);
     let settings = arguments.settings()?;
     let sizes = [alphabet.symbols(), longest];
-    let mut model = LanguageModel::new(arguments.model, sizes, &settings, &mut rng)?;
+    let model = LanguageModel::new(arguments.model, sizes, &settings, &mut rng)?;
     let report = arguments.observe.report("What comes next in a name", arguments.seed)?;
-    let mut record = arguments.observe.record(None, &model)?;
+    let record = arguments.observe.record(None, &model)?;
     if !arguments.quiet {
         println!(
             "{}: {} names to train on, {} to validate with, {} symbols; seed {}\n{}\n",
@@ -154,10 +160,10 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
         );
     }
 
-    let progress =
-        if arguments.quiet { Progress::hidden() } else { Progress::new(settings.epochs) };
+    let run = Run { model, record, rng, checkpoints, quiet: arguments.quiet };
     let started = Instant::now();
-    fit(&mut model, [&train, &validation], &settings, progress, &mut record, &mut rng)?;
+    let Run { model, record, mut rng, .. } = fit(run, [&train, &validation], &settings)?;
+    arguments.keep.save(&model, &[("description", model.describe().to_string())])?;
     let validation_loss = loss(&model, &validation)?;
     if !arguments.quiet {
         println!("\ntrained in {:.2} s\n", started.elapsed().as_secs_f64());
@@ -186,47 +192,66 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
     Ok(())
 }
 
+/// A model, and what accompanies its training.
+struct Run {
+    model: LanguageModel,
+    record: Record,
+    rng: Xoshiro256PlusPlus,
+    checkpoints: Checkpoints,
+    quiet: bool,
+}
+
 /// Trains the model: up to the largest learning rate and down again.
 fn fit(
-    model: &mut LanguageModel,
+    Run { mut model, mut record, mut rng, mut checkpoints, quiet }: Run,
     [train, validation]: [&[Name]; 2],
     settings: &Settings,
-    mut progress: Progress,
-    record: &mut Record,
-    rng: &mut Xoshiro256PlusPlus,
-) -> lesson::Outcome {
+) -> Result<Run, Box<dyn std::error::Error>> {
     let &Settings { weight_decay, epochs, batch_size, learning_rate, .. } = settings;
     let steps = epochs.saturating_mul(train.len().div_ceil(batch_size));
     let schedule = Schedule::one_cycle(learning_rate, steps as u64, OneCycle::default())?;
     let mut optimizer = AdamW::new(learning_rate).weight_decay(weight_decay);
     let cross_entropy = CrossEntropy::new().ignore_index(PADDING);
-    let mut rates = (0..).map(|step| schedule.learning_rate(step));
-    for epoch in 0..epochs {
-        let mut total_loss = 0.0;
-        let names = shuffled(train, rng);
-        for ((step, batch), rate) in batches(&names, batch_size).enumerate().zip(&mut rates) {
-            let logits = model.forward_training(&batch.inputs, rng);
+    let mut position = Position::new();
+    let (mut step, mut total_loss) = (0, 0.0);
+    checkpoints
+        .restore(state!(model; optimizer, record; rng, position, step, total_loss), quiet)?;
+    let mut progress = if quiet { Progress::hidden() } else { Progress::new(epochs) };
+    while position.epoch() < epochs {
+        let epoch = position.epoch();
+        let names = position.begin_epoch(&mut rng, |rng| shuffled(train, rng));
+        for batch in batches(&names, batch_size).skip(position.batch()) {
+            let logits = model.forward_training(&batch.inputs, &mut rng);
             let loss = cross_entropy.forward(&logits, &batch.targets)?;
             if !loss.item().is_finite() {
-                return Err(lesson::diverged(loss.item().into(), epoch, step, learning_rate));
+                let (loss, batch) = (loss.item().into(), position.batch());
+                return Err(lesson::diverged(loss, epoch, batch, learning_rate));
             }
             let mut gradients = loss.backward();
             clip_by_global_norm(&mut gradients, MAX_NORM)?;
+            let rate = schedule.learning_rate(step);
             optimizer.set_learning_rate(rate);
-            optimizer.step(model, &gradients)?;
-            record.step(model, &gradients, &loss, rate);
+            optimizer.step(&mut model, &gradients)?;
+            record.step(&model, &gradients, &loss, rate);
             total_loss += f64::from(loss.item()) * batch.prediction_count() as f64;
+            step += 1;
+            position.next_batch();
+            checkpoints.step(state!(model; optimizer, record; rng, position, step, total_loss))?;
         }
-        let mean_loss = total_loss / prediction_count(train) as f64;
-        let validation_loss = loss(model, validation)?;
+        let mean_loss = std::mem::take(&mut total_loss) / prediction_count(train) as f64;
+        let validation_loss = loss(&model, validation)?;
         progress.epoch(epoch, &[("loss", mean_loss), ("validation", validation_loss)]);
         record.epoch(&[("training loss", mean_loss), ("validation loss", validation_loss)])?;
+        position.next_epoch();
+        let state = state!(model; optimizer, record; rng, position, step, total_loss);
+        checkpoints.epoch(state, Some(validation_loss))?;
         if lesson::interrupted() {
             break;
         }
     }
     progress.finish();
-    Ok(())
+    checkpoints.finish()?;
+    Ok(Run { model, record, rng, checkpoints, quiet })
 }
 
 /// The mean loss over all predictions that these names ask for.

@@ -31,9 +31,11 @@ use downhill::datasets::synthetic;
 use downhill::nn::Initializer;
 use downhill::optim::{Adagrad, Adam, AdamW, Lion, Muon, ParameterGroup, RmsProp};
 use downhill::prelude::*;
-use downhill::train::format_metric;
+use downhill::tensor::Path;
+use downhill::train::{Position, format_metric, state};
 
 use crate::plane::{decisions, letters};
+use lesson::keep::Checkpoints;
 use lesson::observe::Record;
 
 /// Trains a small network to tell points in the plane apart, with the optimizer of your choice
@@ -65,7 +67,7 @@ struct Arguments {
     optimizer: Rule,
 
     /// Trains once with each of these instead, from the same weights
-    #[arg(long, value_enum, value_delimiter = ',', conflicts_with = "optimizer")]
+    #[arg(long, value_enum, value_delimiter = ',', conflicts_with_all = ["optimizer", "save"])]
     compare: Vec<Rule>,
 
     /// The length of a step [default: one that suits the optimizer]
@@ -92,6 +94,9 @@ struct Arguments {
     /// Print nothing but the last line, or the table of --compare
     #[arg(long)]
     quiet: bool,
+
+    #[command(flatten)]
+    keep: lesson::keep::Keep,
 
     #[command(flatten)]
     observe: lesson::observe::Observe,
@@ -163,7 +168,14 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
     if arguments.compare.is_empty() {
         let mut record = arguments.observe.record(None, &model)?;
         let sets = [&train, &test];
-        let run = arguments.train(arguments.optimizer, model, sets, &mut record, rng)?;
+        let checkpoints = arguments.keep.checkpoints::<Arguments>(None, None)?;
+        let run =
+            arguments.train(arguments.optimizer, model, sets, &mut record, checkpoints, rng)?;
+        let function = arguments.activation.to_possible_value();
+        let function = function.map_or_else(String::new, |value| value.get_name().to_owned());
+        let network = serde_json::json!({ "kind": "mlp", "activation": function });
+        let notes = lesson::keep::classifier_notes(network, &train, None);
+        arguments.keep.save(&run.model, &notes)?;
         if !arguments.quiet {
             println!("\n{}", letters(&run.model, &train));
             println!("trained in {:.2} s", run.seconds);
@@ -186,7 +198,8 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
     for &rule in &arguments.compare {
         let mut record = arguments.observe.record(Some(&name(rule)), &model)?;
         let sets = [&train, &test];
-        let run = arguments.train(rule, model.clone(), sets, &mut record, rng.clone());
+        let checkpoints = arguments.keep.checkpoints::<Arguments>(Some(&name(rule)), None)?;
+        let run = arguments.train(rule, model.clone(), sets, &mut record, checkpoints, rng.clone());
         let mut row = vec![name(rule), arguments.rate(rule).to_string()];
         match &run {
             Ok(run) => row.extend(run.summary()),
@@ -257,7 +270,8 @@ impl Arguments {
         rule: Rule,
         mut model: Mlp,
         [train, test]: [&Dataset; 2],
-        record: &mut Record,
+        mut record: &mut Record,
+        mut checkpoints: Checkpoints,
         mut rng: Xoshiro256PlusPlus,
     ) -> Result<Run, Box<dyn std::error::Error>> {
         let mut optimizers = self.optimizers(rule);
@@ -265,16 +279,26 @@ impl Arguments {
         let shown = self.compare.is_empty() && !self.quiet;
         let mut progress = if shown { Progress::new(self.epochs) } else { Progress::hidden() };
         let started = Instant::now();
-        let mut losses = Vec::new();
-        let mut moments = vec![(0, model.clone())];
-        for epoch in 0..self.epochs {
-            let (mut total_loss, mut correct) = (0.0, 0.0);
-            for (step, batch) in train.batches(self.batch_size, &mut rng).enumerate() {
+        let mut position = Position::new();
+        let mut losses: Vec<f64> = Vec::new();
+        let mut moments = vec![(0, weights(&model))];
+        // The sums of the losses and of the right answers of the epoch so far.
+        let mut totals = (0.0, 0.0);
+        macro_rules! run {
+            () => {
+                state!(model; optimizers, record; rng, position, totals, losses, moments)
+            };
+        }
+        checkpoints.restore(run!(), self.quiet || !shown)?;
+        while position.epoch() < self.epochs {
+            let epoch = position.epoch();
+            let batches = position.begin_epoch(&mut rng, |rng| train.batches(self.batch_size, rng));
+            for batch in batches.skip(position.batch()) {
                 let logits = model.forward(&batch.features);
                 let loss = cross_entropy.forward(&logits, &batch.labels)?;
                 if !loss.item().is_finite() {
                     let (loss, rate) = (f64::from(loss.item()), self.rate(rule));
-                    return Err(lesson::diverged(loss, epoch, step, rate));
+                    return Err(lesson::diverged(loss, epoch, position.batch(), rate));
                 }
                 let gradients = loss.backward();
                 for optimizer in &mut optimizers {
@@ -283,9 +307,12 @@ impl Arguments {
                 record.step(&model, &gradients, &loss, self.rate(rule));
 
                 let count = batch.labels.len() as f64;
-                total_loss += f64::from(loss.item()) * count;
-                correct += accuracy(&logits.argmax(-1), &batch.labels)? * count;
+                totals.0 += f64::from(loss.item()) * count;
+                totals.1 += accuracy(&logits.argmax(-1), &batch.labels)? * count;
+                position.next_batch();
+                checkpoints.step(run!())?;
             }
+            let (total_loss, correct) = std::mem::take(&mut totals);
             let count = train.len() as f64;
             let (loss, accuracy) = (total_loss / count, correct / count);
             losses.push(loss);
@@ -293,16 +320,21 @@ impl Arguments {
             let (now, figures) = ((epoch, self.epochs), [loss, accuracy]);
             record.classifier_epoch(now, figures, test, |points| model.forward(points))?;
             if MOMENTS.iter().any(|share| (share * self.epochs as f64) as usize == epoch + 1) {
-                moments.push((epoch + 1, model.clone()));
+                moments.push((epoch + 1, weights(&model)));
             }
+            position.next_epoch();
+            checkpoints.epoch(run!(), Some(loss))?;
             if lesson::interrupted() {
                 break;
             }
         }
         progress.finish();
+        checkpoints.finish()?;
         let seconds = started.elapsed().as_secs_f64();
         let logits = without_recording(|| model.forward(&test.full_batch().features));
         let accuracy = accuracy(&logits.argmax(-1), test.labels())?;
+        let then = |(epoch, weights)| (epoch, with_weights(&model, weights));
+        let moments = moments.into_iter().map(then).collect();
         Ok(Run { model, moments, losses, accuracy, seconds })
     }
 
@@ -366,6 +398,22 @@ impl Arguments {
             }
         }
     }
+}
+
+/// The values of all parameters.
+fn weights(model: &Mlp) -> Vec<Vec<f32>> {
+    model.named().iter().map(|(_, tensor)| tensor.to_vec()).collect()
+}
+
+/// The model with other parameters.
+fn with_weights(model: &Mlp, weights: Vec<Vec<f32>>) -> Mlp {
+    let (mut model, mut weights) = (model.clone(), weights.into_iter());
+    model.visit_mut(Path::ROOT, &mut |_, tensor| {
+        if let Some(weights) = weights.next() {
+            tensor.update(|values| values.copy_from_slice(&weights));
+        }
+    });
+    model
 }
 
 fn name(rule: Rule) -> String {

@@ -3,6 +3,9 @@
 //!
 //! The training loops are not here: each example writes its own out.
 
+#[path = "../digits/cnn.rs"]
+pub mod cnn;
+pub mod keep;
 pub mod observe;
 
 use std::error::Error;
@@ -14,6 +17,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
+use downhill::prelude::*;
 
 /// What a lesson returns: any error is printed as one line, and ends the program with status 1.
 pub type Outcome = Result<(), Box<dyn Error>>;
@@ -139,6 +143,19 @@ impl Display for Hidden {
         let sizes: Vec<String> = self.0.iter().map(usize::to_string).collect();
         f.write_str(if sizes.is_empty() { "0".into() } else { sizes.join(",") }.as_str())
     }
+}
+
+/// The function between layers that a command line or a saved model names.
+pub fn activation(name: &str) -> Option<Activation> {
+    Some(match name {
+        "relu" => Activation::Relu,
+        "leaky-relu" => Activation::LeakyRelu(0.01),
+        "tanh" => Activation::Tanh,
+        "sigmoid" => Activation::Sigmoid,
+        "gelu" => Activation::Gelu,
+        "silu" => Activation::Silu,
+        _ => return None,
+    })
 }
 
 /// The error for a loss that is NaN or infinite. `epoch` and `step` are counted from 0.

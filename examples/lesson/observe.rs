@@ -121,17 +121,22 @@ impl Record {
 
 /// Names the file, or all files of the directory, that the data came from.
 pub fn data_files(report: &mut Report, path: &Path) -> Outcome {
-    let mut files = vec![path.to_owned()];
-    if path.is_dir() {
-        let entries = path.read_dir()?.map(|entry| Ok(entry?.path()));
-        files = entries.collect::<Result<_, std::io::Error>>()?;
-        files.retain(|path| path.is_file());
-        files.sort();
-    }
-    for file in files {
+    for file in files(path)? {
         report.data_file(file)?;
     }
     Ok(())
+}
+
+/// The file, or all files of the directory.
+pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, std::io::Error> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = path.read_dir()?.map(|entry| Ok(entry?.path()));
+    let mut files: Vec<PathBuf> = entries.collect::<Result<_, std::io::Error>>()?;
+    files.retain(|path| path.is_file());
+    files.sort();
+    Ok(files)
 }
 
 /// Writes the report and says where it is.

@@ -22,6 +22,8 @@ use crate::target::Target;
 /// # Ok::<(), downhill_datasets::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "Unchecked"))]
 pub struct Standardizer {
     columns: Vec<Column>,
 }
@@ -29,6 +31,7 @@ pub struct Standardizer {
 /// What was measured of a feature x, in terms of u = x / `unit` − `origin`. A mean far from 0
 /// would lose the digits in which the values differ; u, its mean and its deviation keep them.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Column {
     /// The power of two next to the largest |x|, so that no square overflows or becomes 0.
     unit: f64,
@@ -36,6 +39,30 @@ struct Column {
     origin: f64,
     mean: f64,
     standard_deviation: f64,
+}
+
+/// A standardizer as it is read from somewhere.
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+struct Unchecked {
+    columns: Vec<Column>,
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Unchecked> for Standardizer {
+    type Error = String;
+
+    fn try_from(Unchecked { columns }: Unchecked) -> Result<Self, String> {
+        let is_sound = |column: &Column| {
+            let finite = [column.unit, column.origin, column.mean, column.standard_deviation];
+            let positive = column.unit > 0.0 && column.standard_deviation > 0.0;
+            positive && finite.iter().all(|number| number.is_finite())
+        };
+        match columns.iter().position(|column| !is_sound(column)) {
+            None => Ok(Self { columns }),
+            Some(column) => Err(format!("the scaling of feature {column} is none")),
+        }
+    }
 }
 
 impl Column {

@@ -101,6 +101,20 @@ impl<E: Element> Remembers<E> for Box<dyn Optimizer<E>> {
     }
 }
 
+impl<E: Element, M: Remembers<E> + ?Sized> Remembers<E> for &mut M {
+    fn remember(&self, model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)> {
+        (**self).remember(model)
+    }
+
+    fn recall(
+        &mut self,
+        model: &dyn Parameters<E>,
+        remembered: BTreeMap<String, Remembered<E>>,
+    ) -> Result<(), String> {
+        (**self).recall(model, remembered)
+    }
+}
+
 /// Each under its index.
 impl<E: Element, M: Remembers<E>> Remembers<E> for Vec<M> {
     fn remember(&self, model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)> {

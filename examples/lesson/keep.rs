@@ -1,0 +1,191 @@
+//! How a training example keeps what it learns: `--checkpoint`, `--resume` and `--save`.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory;
+use downhill::prelude::*;
+use downhill::train::{Checkpoint, Remembered, Remembers, State, fingerprint, save_with_notes};
+
+use super::observe::{Record, files};
+use super::{Outcome, interrupted};
+
+/// The options, to be flattened into those of an example.
+#[derive(clap::Args)]
+pub struct Keep {
+    /// Save the run to a directory, after each epoch and every few seconds, to --resume it
+    #[arg(long, value_name = "DIR")]
+    checkpoint: Option<PathBuf>,
+
+    /// Go on from where the run in the directory of --checkpoint was stopped, if there is one
+    #[arg(long, requires = "checkpoint")]
+    resume: bool,
+
+    /// Write the trained model to a file, which the example predict can use
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+}
+
+/// Options that may be others when a run goes on.
+const FREE: [&str; 7] = ["checkpoint", "resume", "save", "report", "tensorboard", "quiet", "help"];
+
+/// The checkpoints of a run, which cost nothing if they are not wanted.
+pub struct Checkpoints {
+    checkpoint: Option<Checkpoint>,
+    resume: bool,
+}
+
+impl Keep {
+    /// Opens the directory of checkpoints or, for one of several runs, one of its name in there.
+    /// They belong to a run with the options that this one was called with and with the same
+    /// `data`, a file or a directory of files.
+    pub fn checkpoints<Arguments: CommandFactory>(
+        &self,
+        run: Option<&str>,
+        data: Option<&Path>,
+    ) -> Result<Checkpoints, Box<dyn Error>> {
+        if let Some(path) = &self.save {
+            check_writable(path)?;
+        }
+        let Some(directory) = &self.checkpoint else {
+            return Ok(Checkpoints { checkpoint: None, resume: false });
+        };
+        let directory = run.map_or(directory.clone(), |run| directory.join(run));
+        let mut checkpoint = Checkpoint::open(&directory)?;
+        if !self.resume && !checkpoint.is_empty() {
+            return Err(format!(
+                "{} holds checkpoints of an earlier run; go on with it by --resume, or name \
+                 another directory",
+                directory.display()
+            )
+            .into());
+        }
+        let mut command = Arguments::command();
+        checkpoint = checkpoint.option("the program", command.get_name());
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        for argument in command.get_arguments() {
+            let name = argument.get_id().as_str();
+            if FREE.contains(&name) {
+                continue;
+            }
+            let values = matches.get_raw(name).into_iter().flatten();
+            let values: Vec<_> = values.map(|value| value.to_string_lossy()).collect();
+            let option = format!("--{}", argument.get_long().unwrap_or(name));
+            checkpoint = checkpoint.option(option, values.join(","));
+        }
+        for file in data.map_or(Ok(Vec::new()), files)? {
+            let option = format!("the content of {}", file.display());
+            checkpoint = checkpoint.option(option, fingerprint(file)?);
+        }
+        Ok(Checkpoints { checkpoint: Some(checkpoint), resume: self.resume })
+    }
+
+    /// Writes the trained model, if that is wanted, with notes for who uses it.
+    pub fn save<E: Element>(
+        &self,
+        model: &(impl Parameters<E> + ?Sized),
+        notes: &[(&str, String)],
+    ) -> Outcome {
+        if let Some(path) = &self.save {
+            save_with_notes(model, notes, path)?;
+        }
+        Ok(())
+    }
+}
+
+impl Checkpoints {
+    /// Takes back the newest checkpoint, if the run is to go on, and says so unless it is to be
+    /// `quiet`.
+    pub fn restore<E: Element>(&self, state: State<'_, E>, quiet: bool) -> Outcome {
+        let Some(checkpoint) = self.checkpoint.as_ref().filter(|_| self.resume) else {
+            return Ok(());
+        };
+        match checkpoint.restore(state)? {
+            Some(resumed) => {
+                for error in &resumed.passed_over {
+                    eprintln!("passed over: {error}");
+                }
+                if !quiet {
+                    println!("resumed from {}", resumed.path.display());
+                }
+            }
+            None if quiet => {}
+            None => println!("nothing to resume: the run begins"),
+        }
+        Ok(())
+    }
+
+    /// To be called after each step: saves if it is time, or if Ctrl-C is about to end the run.
+    pub fn step<E: Element>(&mut self, state: State<'_, E>) -> Outcome {
+        match &mut self.checkpoint {
+            Some(checkpoint) if interrupted() => Ok(checkpoint.save(state)?),
+            Some(checkpoint) => Ok(checkpoint.save_when_due(state)?),
+            None => Ok(()),
+        }
+    }
+
+    /// To be called after each epoch, with the loss by which the best is kept, if there is one. An
+    /// epoch that Ctrl-C has cut short is not saved: the run goes on in the middle of it.
+    pub fn epoch<E: Element>(&mut self, state: State<'_, E>, loss: Option<f64>) -> Outcome {
+        match (&mut self.checkpoint, loss) {
+            (Some(_), _) if interrupted() => Ok(()),
+            (Some(checkpoint), Some(loss)) => Ok(checkpoint.save_with_metric(state, loss)?),
+            (Some(checkpoint), None) => Ok(checkpoint.save(state)?),
+            (None, _) => Ok(()),
+        }
+    }
+
+    /// Waits until the last checkpoint is on the disk.
+    pub fn finish(&mut self) -> Outcome {
+        self.checkpoint.as_mut().map_or(Ok(()), |checkpoint| Ok(checkpoint.finish()?))
+    }
+}
+
+/// Fails if there is no place for the file, before hours are spent on what is to be in it.
+fn check_writable(path: &Path) -> Result<(), String> {
+    let refuse = |reason: &str| Err(format!("cannot write {}: {reason}", path.display()));
+    if path.is_dir() {
+        return refuse("it is a directory");
+    }
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    match folder.map(fs::metadata) {
+        Some(Err(error)) => refuse(&error.to_string()),
+        Some(Ok(folder)) if !folder.is_dir() => refuse("what should be its folder is a file"),
+        _ => Ok(()),
+    }
+}
+
+impl<E: Element> Remembers<E> for Record<E> {
+    fn remember(&self, model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)> {
+        self.history.remember(model)
+    }
+
+    fn recall(
+        &mut self,
+        model: &dyn Parameters<E>,
+        remembered: BTreeMap<String, Remembered<E>>,
+    ) -> Result<(), String> {
+        self.history.recall(model, remembered)
+    }
+}
+
+/// What `predict` has to know of a classifier: how its network is built, what its features and
+/// classes are called, and how the features were scaled.
+pub fn classifier_notes(
+    network: serde_json::Value,
+    data: &Dataset,
+    standardizer: Option<&Standardizer>,
+) -> Vec<(&'static str, String)> {
+    let json = |names: &[String]| serde_json::json!(names).to_string();
+    let mut notes = vec![
+        ("network", network.to_string()),
+        ("features", json(&data.feature_names())),
+        ("target", data.target_name().to_owned()),
+        ("classes", json(data.class_names())),
+    ];
+    let scaling = standardizer.map(|standardizer| serde_json::json!(standardizer).to_string());
+    notes.extend(scaling.map(|scaling| ("scaling", scaling)));
+    notes
+}
