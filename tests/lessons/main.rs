@@ -9,6 +9,7 @@ mod ending;
 mod first;
 mod gradients;
 mod imbalance;
+mod keep;
 mod landscape;
 mod names;
 mod report;
