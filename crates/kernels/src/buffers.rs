@@ -3,31 +3,31 @@
 //! A training step asks for the same large arrays as the step before. The operating system hands
 //! out fresh memory page by page, each a fault and a page of zeros to write, which for a large
 //! array costs more than the arithmetic done on it. So the buffers of dropped tensors are kept
-//! here, as many as were ever in use at once, and handed out again.
+//! here, as many as were in use at once in the last steps, and handed out again.
 
 use std::mem::MaybeUninit;
 use std::sync::{Mutex, PoisonError};
 
-/// Smaller buffers are left to the allocator, which keeps them itself.
+/// Buffers of fewer bytes are left to the allocator, which reuses them itself.
 const LARGE: usize = 1 << 10;
-/// The most that is kept, in bytes: what exceeds it is freed, smallest first.
+/// The number of bytes that are kept at most: what exceeds it is freed, smallest first.
 const KEPT: usize = 1 << 30;
-/// From so many bytes on, huge pages are preferred.
+/// The number of bytes from which on a buffer is to have huge pages.
 #[cfg(target_os = "linux")]
 const HUGE: usize = 4 << 20;
-/// No page is larger, unless it is huge.
+/// The length of the largest ordinary page, in bytes.
 #[cfg(target_os = "linux")]
 const PAGE: usize = 1 << 16;
 /// A round ends when this many times as many bytes have been given back as were ever lent in it:
 /// after some steps of training.
 const ROUND: usize = 4;
-/// Into so many classes the lengths from one power of two to the next are divided.
+/// The number of classes of lengths from one power of two to the next.
 const STEPS: usize = 4;
 const CLASSES: usize = STEPS * usize::BITS as usize;
 
-/// What large buffers hold that are used again: the elements, and `usize` for labels.
+/// What the values of a buffer may be: elements, and `usize` for labels.
 pub trait Pooled: Copy + Default + 'static {
-    /// Where they wait.
+    /// Where free buffers wait.
     #[doc(hidden)]
     fn pool() -> &'static Pool<Self>;
 }
@@ -79,7 +79,7 @@ impl<E: Copy> Pool<E> {
         Self(Mutex::new(Kept { classes, bytes, lent, least, most, returned }))
     }
 
-    /// A buffer for `len` values, which it need not hold yet. Those it holds are old ones.
+    /// A buffer with room for `len` values. It may be empty, or hold old ones.
     pub(crate) fn take(&self, len: usize) -> Vec<E> {
         if len * size_of::<E>() < LARGE {
             return Vec::with_capacity(len);
@@ -97,13 +97,12 @@ impl<E: Copy> Pool<E> {
         }
         drop(kept);
         let mut buffer = Vec::with_capacity(capacity);
-        // Not the room beyond: a huge page that lies half in it would all be in use.
+        // Not the room beyond `len`: a huge page half in it would be in memory as a whole.
         prefer_huge_pages(&mut buffer.spare_capacity_mut()[..len]);
         buffer
     }
 
-    /// Keeps a buffer for the next that asks, if no more come back than went out: what was made
-    /// elsewhere would pile up here.
+    /// Keeps a buffer, if no more come back than went out: those made elsewhere would pile up.
     pub(crate) fn give(&self, buffer: Vec<E>) {
         let bytes = buffer.capacity() * size_of::<E>();
         if bytes < LARGE {
@@ -146,15 +145,15 @@ impl<E> Kept<E> {
     }
 }
 
-/// Asks the operating system for pages of some megabytes where it has such: fewer faults when the
-/// memory is first written, and fewer addresses to translate whenever it is gone through.
+/// Asks the operating system for pages of some megabytes: fewer page faults when the memory is first
+/// written, and fewer misses of the address translation cache whenever it is read.
 fn prefer_huge_pages<T>(memory: &mut [T]) {
     #[cfg(target_os = "linux")]
     if size_of_val(memory) >= HUGE {
         let start = memory.as_mut_ptr().cast::<u8>();
         let skipped = start.align_offset(PAGE);
         let (start, len) = (start.wrapping_add(skipped), size_of_val(memory) - skipped);
-        // SAFETY: no more than a wish; what the memory holds and who may use it stay the same.
+        // SAFETY: `madvise` is a hint here; it changes neither contents nor ownership.
         unsafe { libc::madvise(start.cast(), len, libc::MADV_HUGEPAGE) };
     }
     #[cfg(not(target_os = "linux"))]
@@ -181,15 +180,15 @@ pub fn checked_len(shape: &[usize]) -> Option<usize> {
     (product <= isize::MAX as usize).then_some(len)
 }
 
-/// `len` values for a kernel to overwrite. What they are at first is unspecified: the buffer may
-/// be one that a dropped tensor gave back.
+/// `len` values for a kernel to overwrite. They are unspecified at first: the buffer may be one that
+/// a dropped tensor gave back.
 pub fn buffer<T: Pooled>(len: usize) -> Vec<T> {
     let mut values = T::pool().take(len);
     values.resize(len, T::default());
     values
 }
 
-/// Keeps the memory of values that are no longer needed for the next [`buffer`].
+/// Keeps the memory of values that are no longer needed, for the next [`buffer`].
 pub fn recycle<T: Pooled>(values: Vec<T>) {
     T::pool().give(values);
 }
@@ -207,7 +206,7 @@ pub(crate) unsafe fn uninitialized<T: Pooled>(
     values.clear();
     fill(&mut values.spare_capacity_mut()[..len]);
     // SAFETY: the capacity is at least `len`, and the caller promises that `fill` has
-    // initialised so many values.
+    // initialised `len` values.
     unsafe { values.set_len(len) };
     values
 }

@@ -1,6 +1,6 @@
-//! Loops over slices that fill the processor's vector registers, whatever the length: in lanes,
-//! block by block, where the compiler's own vectorisation would leave a row too short for its
-//! unrolled loop to single steps, and would not reorder a sum at all.
+//! Loops over slices that fill the vector registers at any length: block by block, a value for each
+//! lane. The compiler's own vectorisation leaves a row too short for its unrolled loop to single
+//! steps, and does not reorder a sum at all.
 //!
 //! They are inlined into kernels that are [vectorized](crate::vectorize).
 //!
@@ -14,7 +14,7 @@
 
 use crate::element::Element;
 
-/// The number of lanes: that of the `f32` in the longest vector registers there are.
+/// The number of lanes: of `f32` in the longest vector registers there are.
 pub const LANES: usize = 16;
 
 /// Writes f(x) for the values of several slices, all as long as `out`.
@@ -46,7 +46,7 @@ pub fn map<E: Element, const N: usize>(out: &mut [E], x: [&[E]; N], f: impl Fn([
 pub fn zip<E: Element>(x: &mut [E], y: &[E], f: impl Fn(E, E) -> E) {
     let ((xs, x_rest), (ys, y_rest)) = (x.as_chunks_mut::<LANES>(), y.as_chunks::<LANES>());
     for (x, y) in xs.iter_mut().zip(ys) {
-        // In a copy of its own, which nothing else can change, all lanes are computed at once.
+        // A copy, which no other reference can change, so that all lanes are computed at once.
         let (mut block, y) = (*x, *y);
         for (x, y) in block.iter_mut().zip(y) {
             *x = f(*x, y);
@@ -58,8 +58,7 @@ pub fn zip<E: Element>(x: &mut [E], y: &[E], f: impl Fn(E, E) -> E) {
     }
 }
 
-/// Folds each `N`th value from the first, from the second, and so on: the results of the lanes, each
-/// of which begins with `start`.
+/// Folds the values of every lane, from `start`: lane l has the values l, l + `N`, l + 2 · `N` …
 #[inline(always)]
 pub fn fold<T: Copy, R: Copy, const N: usize>(x: &[T], start: R, f: impl Fn(R, T) -> R) -> [R; N] {
     fold_pairs(

@@ -1,10 +1,77 @@
-//! The loops that do the arithmetic, on plain slices. The only place where `unsafe` stands.
+//! The loops that do Downhill's arithmetic, on plain slices: the only crate with `unsafe`.
 //!
-//! A kernel is an ordinary loop written once, for any element. [`vectorize`] compiles it for each
-//! instruction set and chooses among the copies at run time: AVX-512, AVX2 with fused
-//! multiply–add, NEON, or none. With the environment variable `DOWNHILL_PORTABLE=1` it is none
-//! whatever the processor has, but in products of large matrices, for which `gemm` chooses. What is
-//! compiled for NEON has not been run yet.
+//! Everything here exists for speed. What the loops compute is said by the crates that call them,
+//! in tensor operations; whoever reads Downhill to understand it may skip this crate.
+//!
+//! # How a kernel is written
+//!
+//! A kernel is an ordinary loop, written once for any [`Element`]. [`vectorize`] compiles it for
+//! each instruction set and chooses among the copies at run time: AVX-512, AVX2 with fused
+//! multiply–add, NEON, or none. [`lanes`] has loops that stay fast on rows too short for the
+//! compiler's own vectorisation, [`split_in_halves`] runs a loop on several threads, and [`buffer`]
+//! and [`recycle`] spare a step the page faults of fresh memory. The softplus of long slices, whole:
+//!
+//! ```
+//! use downhill_kernels::{
+//!     Arithmetic, Element, Elementary, Vectorized, buffer, split_in_halves, vectorize_arithmetic,
+//! };
+//!
+//! struct Softplus<'a, E>(&'a mut [E], &'a [E]);
+//!
+//! impl<E: Element> Vectorized for Softplus<'_, E> {
+//!     type Output = ();
+//!
+//!     #[inline(always)]
+//!     fn run<A: Arithmetic>(self) {
+//!         for (out, &x) in self.0.iter_mut().zip(self.1) {
+//!             *out = x.softplus::<A>();
+//!         }
+//!     }
+//! }
+//!
+//! fn softplus<E: Element>(x: &[E]) -> Vec<E> {
+//!     let mut out = buffer(x.len());
+//!     split_in_halves(x.len(), 1 << 15, (&mut out[..], x), |(out, x)| {
+//!         vectorize_arithmetic(Softplus(out, x));
+//!     });
+//!     out
+//! }
+//! assert_eq!(softplus(&[0.0_f64; 3]), [2.0_f64.ln(); 3]);
+//! ```
+//!
+//! # How a kernel is tested
+//!
+//! Against the plain loop, on every length at which something changes: 0, 1, one less and one more
+//! than a vector, a block, a panel, and what is worth threads; with small integers, which add up
+//! exactly in any order, so that the results must be equal. Functions are compared with the standard
+//! library's in units of the last place. All tests run a second time without vector instructions,
+//! and `benches/soundness` runs them under valgrind and AddressSanitizer. With the environment
+//! variable `DOWNHILL_PORTABLE=1` no kernel uses vector instructions, but in products of large
+//! matrices, for which `gemm` chooses. What is compiled for NEON has not been run yet.
+//!
+//! # The words
+//!
+//! | | |
+//! | --- | --- |
+//! | lane | one of the numbers that a vector instruction computes at once; [`lanes::LANES`] of them fill the longest registers |
+//! | block | as many neighbouring values as there are lanes, one for each |
+//! | tile | rows and vectors of columns of a product whose sums stay in registers |
+//! | panel | columns of a product's right operand, as wide as a tile, and rows that stay in the first-level cache |
+//! | chunk | neighbouring values that one call gets, of a slice that several threads share |
+//! | half | one of two pieces of work that are done at the same time |
+//! | fused | a product and a sum in one instruction, rounded once |
+//!
+//! # The files
+//!
+//! | | |
+//! | --- | --- |
+//! | `vectorize` | the choice of instructions; a leaf, like `buffers` and `threads` |
+//! | `functions` | exponential, logarithm, sigmoid, normal distribution … of one number |
+//! | `product` | matrix products: panels and tiles for matrices in cache, `gemm` for others |
+//! | `element` | what a number is: `f32` or `f64`, with the functions and products above |
+//! | `lanes`, `map`, `reduce`, `softmax` | loops over slices of elements |
+//! | `threads` | halving work, and handing one half to a helper |
+//! | `buffers` | memory that is used again |
 #![allow(unsafe_code)]
 
 mod buffers;
@@ -43,8 +110,3 @@ pub use threads::join::{free_threads, join};
 pub use vectorize::{
     Arithmetic, Fused, Separate, Vectorized, prefetch, vectorize, vectorize_arithmetic,
 };
-
-/// The snippets of the README are compiled and run as tests.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

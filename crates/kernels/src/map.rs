@@ -7,13 +7,13 @@ use crate::element::Element;
 use crate::threads::halves::split_in_halves;
 use crate::vectorize::{Arithmetic, Vectorized, vectorize, vectorize_arithmetic};
 
-/// From this many values on, a loop that does little more than read and write them is shared among
-/// threads.
+/// The number of values from which on a loop that does little more than read and write them is worth
+/// several threads.
 const WORTH_THREADS: usize = 1 << 17;
 
 /// A function of one number that may multiply and add as the processor does it best.
 pub trait Function<E>: Copy + Sync {
-    /// How many times what it takes to read and write a number it takes, as a power of 2.
+    /// The binary logarithm of the time it takes, as a multiple of reading and writing a number.
     const COST: u32;
 
     /// Its value at `x`. To be marked `#[inline(always)]`.
@@ -46,7 +46,7 @@ pub fn map<E: Element, F: Function<E>>(x: &[E], function: F) -> Vec<E> {
         vectorize_arithmetic(Map(out, x, function));
     };
     let worth = WORTH_THREADS >> F::COST;
-    // SAFETY: the two slices have the same length and are cut alike, so that every value is
+    // SAFETY: the two slices have the same length and the same halves, so that every value is
     // written.
     unsafe { uninitialized(x.len(), |out| split_in_halves(x.len(), worth, (out, x), write)) }
 }
@@ -80,7 +80,7 @@ pub fn zip<E: Element>(x: &[E], y: &[E], f: impl Fn(E, E) -> E + Sync) -> Vec<E>
             },
         );
     };
-    // SAFETY: all slices have the same length and are cut alike, so that every value is written.
+    // SAFETY: all slices have the same length and the same halves, so that every value is written.
     unsafe {
         uninitialized(x.len(), |out| {
             split_in_halves(x.len(), WORTH_THREADS, (out, (x, y)), write);
@@ -122,7 +122,7 @@ pub fn times_slope<E: Element, F: Function<E>>(gradient: &[E], x: &[E], slope: F
     }
     let write = |slices: Slopes<'_, E>| vectorize_arithmetic(Times(slices, slope));
     let worth = WORTH_THREADS >> F::COST;
-    // SAFETY: all slices have the same length and are cut alike, so that every value is written.
+    // SAFETY: all slices have the same length and the same halves, so that every value is written.
     unsafe {
         uninitialized(x.len(), |out| split_in_halves(x.len(), worth, (out, (gradient, x)), write))
     }

@@ -6,14 +6,14 @@ use crate::map::zip_in_place;
 use crate::threads::halves::reduce_in_halves;
 use crate::vectorize::vectorize;
 
-/// Up to this many terms are added up one after the other in each lane.
-const BLOCK: usize = 64 * LANES;
+/// The number of terms up to which a sum is added up in lanes alone.
+const IN_LANES: usize = 64 * LANES;
 
-/// The sum of all values: blocks are added up in lanes, and their sums pairwise (Higham, "The
-/// accuracy of floating point summation", 1993).
+/// The sum of all values: in lanes, and beyond some length pairwise (Higham, "The accuracy of
+/// floating point summation", 1993).
 pub fn sum<E: Element>(x: &[E]) -> E {
-    if x.len() > BLOCK {
-        let middle = (x.len() / 2).next_multiple_of(BLOCK);
+    if x.len() > IN_LANES {
+        let middle = (x.len() / 2).next_multiple_of(IN_LANES);
         return sum(&x[..middle]) + sum(&x[middle..]);
     }
     vectorize(|| lanes::sum(x, x, |x, _| x))
@@ -54,16 +54,16 @@ fn add_columns<E: Element>(x: &[E], sums: &mut [E]) {
     );
 }
 
-/// The sums of [`LANES`] columns of rows that begin `columns` values apart. What lies beyond the
-/// last column is that of the next row, and of no account.
+/// The sums of a block of columns, in rows that begin `columns` values apart. Past the last column
+/// they are padding, to be ignored.
 #[inline(always)]
 fn sum_block<E: Element>(x: &[E], columns: usize, rows: usize) -> [E; LANES] {
-    // Odd rows apart from even ones: a sum need not wait for the one before.
+    // Even and odd rows are summed apart: two chains of additions that do not wait for one another.
     let (mut even, mut odd) = ([E::zero(); LANES], [E::zero(); LANES]);
     let block = |row: usize| x[row * columns..].first_chunk::<LANES>();
     let mut row = 0;
-    // Of the last rows fewer values may be left than are read at once. Before these, in a loop of
-    // their own, the sums stay in registers.
+    // The last rows may have less than a block left. They have a loop of their own, so that the sums
+    // stay in registers in this one.
     while row + 1 < rows
         && let (Some(first), Some(second)) = (block(row), block(row + 1))
     {
@@ -88,8 +88,8 @@ fn sum_block<E: Element>(x: &[E], columns: usize, rows: usize) -> [E; LANES] {
     even
 }
 
-/// From this many values on, [`dot`] and [`all_within`] share their work among threads: to hand half
-/// of it to one that is awake takes a microsecond or two, to get through that many takes several.
+/// The number of values from which on [`dot`] and [`all_within`] are worth several threads: handing
+/// half of them to one that is awake takes a microsecond or two, reading them several.
 const WORTH_THREADS: usize = 1 << 15;
 
 /// Whether no value is NaN or an infinity.
@@ -97,7 +97,7 @@ pub fn all_finite<E: Element>(values: &[E]) -> bool {
     all_within(values, E::infinity())
 }
 
-/// Whether the size of every value is below `bound`, as that of NaN never is.
+/// Whether every value is less than `bound` from 0, which NaN is not.
 pub fn all_within<E: Element>(values: &[E], bound: E) -> bool {
     // Without a branch in it the loop vectorises: reading on costs less than stopping early.
     let all_within = |values: &[E]| {

@@ -4,14 +4,14 @@ use crate::element::Element;
 use crate::lanes::{LANES, maximum};
 use crate::vectorize::{Arithmetic, Vectorized, vectorize_arithmetic};
 
-/// Writes e^(x − max) of a row, none of which is above `max`, to `out`. Their sum.
+/// Writes e^(x − max) of a row, whose largest value is `max`, to `out`, and returns their sum.
 #[inline(always)]
 fn exponentials<A: Arithmetic, E: Element>(row: &[E], max: E, out: &mut [E]) -> E {
     let mut lanes = [E::zero(); LANES];
-    let (chunks, mut last) = padded(row);
+    let (blocks, mut last) = padded(row);
     let (outs, out_rest) = out.as_chunks_mut::<LANES>();
-    for (chunk, out) in chunks.iter().zip(outs) {
-        for ((lane, &x), out) in lanes.iter_mut().zip(chunk).zip(out) {
+    for (block, out) in blocks.iter().zip(outs) {
+        for ((lane, &x), out) in lanes.iter_mut().zip(block).zip(out) {
             *out = (x - max).decay::<A>();
             *lane += *out;
         }
@@ -24,14 +24,14 @@ fn exponentials<A: Arithmetic, E: Element>(row: &[E], max: E, out: &mut [E]) -> 
     lanes.into_iter().sum()
 }
 
-/// ln Σ e^(x − max) over a row, whose largest value is `max`. That term, which is 1, is kept apart:
-/// the logarithm keeps its digits where the others are small.
+/// ln Σ e^(x − max) over a row, whose largest value is `max`. Its term, which is 1, is kept apart, so
+/// that the logarithm keeps its digits where the others are small.
 #[inline(always)]
 fn log_sum<A: Arithmetic, E: Element>(row: &[E], max: E) -> E {
     let (mut largest, mut others) = ([E::zero(); LANES], [E::zero(); LANES]);
-    let (chunks, last) = padded(row);
-    for chunk in chunks.iter().chain([&last]) {
-        for ((largest, other), &x) in largest.iter_mut().zip(&mut others).zip(chunk) {
+    let (blocks, last) = padded(row);
+    for block in blocks.iter().chain([&last]) {
+        for ((largest, other), &x) in largest.iter_mut().zip(&mut others).zip(block) {
             let exponential = (x - max).decay::<A>();
             *largest += if x == max { E::one() } else { E::zero() };
             *other += if x == max { E::zero() } else { exponential };
@@ -41,14 +41,14 @@ fn log_sum<A: Arithmetic, E: Element>(row: &[E], max: E) -> E {
     (more + others.into_iter().sum()).logarithm_1p::<A>()
 }
 
-/// A row in chunks, of which the last is filled up with what adds nothing, so that a short row
-/// takes one pass, too.
+/// A row in blocks, the last of them padded with −∞, which adds nothing, so that a short row takes one
+/// pass, too.
 #[inline(always)]
 fn padded<E: Element>(row: &[E]) -> (&[[E; LANES]], [E; LANES]) {
-    let (chunks, rest) = row.as_chunks();
+    let (blocks, rest) = row.as_chunks();
     let mut last = [E::neg_infinity(); LANES];
     last[..rest.len()].copy_from_slice(rest);
-    (chunks, last)
+    (blocks, last)
 }
 
 /// ln Σ eˣ over a row, shifted by its maximum: −∞ where every value is −∞ or there is none, +∞

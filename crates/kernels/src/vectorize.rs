@@ -5,16 +5,16 @@ use std::sync::LazyLock;
 use num_traits::Float;
 use pulp::{Arch, NullaryFnOnce, Scalar, Simd, WithSimd};
 
-/// In bytes.
+/// The length of a cache line in bytes.
 pub(crate) const CACHE_LINE: usize = 64;
 
-/// How x · y + z is computed: what the processor is good at.
+/// How x · y + z is computed: whichever way the processor is faster in.
 pub trait Arithmetic: Copy + 'static {
     /// x · y + z
     fn multiply_add<E: Float>(x: E, y: E, z: E) -> E;
 }
 
-/// In one instruction that rounds once.
+/// In one instruction, rounded once.
 #[derive(Debug, Clone, Copy)]
 pub struct Fused;
 
@@ -107,8 +107,7 @@ pub(crate) fn dispatch<O: WithSimd>(operation: O) -> O::Output {
     }
 }
 
-/// Has the processor begin to load the value at an address, which may be any, into its cache. No
-/// more than a hint.
+/// Prefetches a value into the first-level cache. It is a hint, for which the address may be any.
 #[inline(always)]
 pub fn prefetch<T>(address: *const T) {
     for offset in (0..size_of::<T>()).step_by(CACHE_LINE) {
@@ -116,14 +115,14 @@ pub fn prefetch<T>(address: *const T) {
     }
 }
 
-/// How near to the processor.
+/// The level of a cache.
 #[derive(Clone, Copy)]
 pub(crate) enum Cache {
     First,
     Second,
 }
 
-/// [`prefetch`] of the cache line that has the address.
+/// Prefetches the cache line of an address.
 #[inline(always)]
 pub(crate) fn prefetch_line<T>(address: *const T, cache: Cache) {
     #[cfg(target_arch = "x86_64")]
@@ -142,7 +141,7 @@ pub(crate) fn prefetch_line<T>(address: *const T, cache: Cache) {
     let _ = (address, cache);
 }
 
-/// A kernel whose arithmetic is chosen.
+/// A kernel and the arithmetic that was chosen for it.
 struct Run<K, A>(K, A);
 
 impl<K: Vectorized, A: Arithmetic> NullaryFnOnce for Run<K, A> {

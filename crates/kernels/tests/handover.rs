@@ -1,5 +1,6 @@
-//! Every order of events in which halves of work are handed over, tried out by loom, for as many
-//! switches between threads as `LOOM_MAX_PREEMPTIONS` says (3 unless it is set).
+//! Every order of events in the hand-over of work between threads, tried out by loom. A thread is
+//! interrupted up to three times, or as often as `LOOM_MAX_PREEMPTIONS` says: with three, a store to
+//! `done` that is relaxed is found.
 #![allow(unsafe_code, reason = "the module under test has some")]
 
 #[path = "../src/threads/handover.rs"]

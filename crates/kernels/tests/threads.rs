@@ -13,7 +13,7 @@ const ROUNDS: usize = 100;
 /// The leaves of each piece of work: one for each thread.
 const LEAVES: usize = THREADS;
 
-/// As on a machine with so many cores, whatever this one has.
+/// Lets work be shared as on a machine with four cores, whatever this one has.
 fn with_threads() {
     static POOL: Once = Once::new();
     POOL.call_once(|| {

@@ -42,7 +42,7 @@ pub trait Elementary: Float {
         self.sigmoids::<A>().0
     }
 
-    /// σ(x) and 1 − σ(x) = σ(−x), neither of which is made of the other.
+    /// σ(x) and 1 − σ(x) = σ(−x), both with all their digits.
     fn sigmoids<A: Arithmetic>(self) -> (Self, Self);
 
     /// ln(1 + eˣ).

@@ -1,16 +1,15 @@
 //! eˣ in a form that vectorises.
 //!
 //! With n the integer nearest to x / ln 2 and r = x − n · ln 2, so that |r| ≤ ln 2 / 2,
-//! eˣ = 2ⁿ · eʳ. ln 2 is subtracted in two parts, of which n times the first is exact. eʳ is
-//! 1 + r + r² · q(r), where q is the polynomial with the least relative error in eʳ (Remez's
-//! algorithm; the error is below 2⁻³⁴ in `f32` and 2⁻⁶⁴ in `f64`). 2ⁿ is applied as two factors,
-//! each a normal number, so that a subnormal result is rounded once.
+//! eˣ = 2ⁿ · eʳ. ln 2 is the sum of two numbers, the first with so few digits that n times it is
+//! exact. eʳ is 1 + r + r² · q(r), where q is the polynomial with the least relative error in eʳ
+//! (Remez's algorithm; the error is below 2⁻³⁴ in `f32` and 2⁻⁶⁴ in `f64`). 2ⁿ is applied as two
+//! factors, each a normal number, so that a subnormal result is rounded once.
 //!
-//! There is no fused multiply–add in `exponential`: every processor yields the same bits;
-//! `exponential_with` is the same with it where there is one. So is `decay`, in which cross-entropy
-//! and softmax spend their time; its results are not subnormal, so that one factor is enough, which
-//! multiplies and adds in one step; and its polynomial for `f32` is a degree shorter (the error is
-//! below 2⁻²⁸).
+//! `exponential` has no fused multiply–add, so that every processor yields the same bits;
+//! `exponential_with` has where there is one, and so has `decay`, in which cross-entropy and softmax
+//! spend their time. The results of `decay` are not subnormal: one factor is enough, multiplied and
+//! added in one step. Its polynomial for `f32` is a degree shorter (the error is below 2⁻²⁸).
 //!
 //! eˣ − 1 is (2ⁿ − 1) + 2ⁿ · r + 2ⁿ · (eʳ − 1 − r), in which nothing cancels but the first two
 //! terms, and what their sum and r lose by rounding is added to the third.
@@ -64,7 +63,7 @@ macro_rules! exponential {
             let square = r * r;
             let q = polynomial::<A, _, _>($coefficients, r, square);
             let power = A::multiply_add(q, square, r) + 1.0;
-            // n + 2 · bias is positive; each half, less nothing, is a valid biased exponent.
+            // n + 2 · bias is positive, and each half of it a valid biased exponent.
             let exponent = shifted.to_bits().wrapping_sub(MAGIC.to_bits()).wrapping_add(2 * $bias);
             let half = exponent >> 1;
             let first = <$float>::from_bits(half << $mantissa);
@@ -94,9 +93,9 @@ macro_rules! exponential {
             // The largest power of 2 is half of the one that the largest results need.
             let twice = if bounded > $above - 1.0 { 1.0 } else { 0.0 };
             let power = <$float>::from_bits((shifted - twice).to_bits() << $mantissa);
-            let (whole, part) = (power - 1.0, power * r);
-            let sum = whole + part;
-            let lost = part - (sum - whole);
+            let (high, low) = (power - 1.0, power * r);
+            let sum = high + low;
+            let lost = low - (sum - high);
             let result = sum + A::multiply_add(power, rest, lost);
             // The sign is that of −0, too.
             (result * (1.0 + twice)).copysign(x)

@@ -1,10 +1,10 @@
-//! Gates: x · σ(a · x + b · x³), of which SiLU and the approximation of GELU are made.
+//! Gates: x · σ(a · x + b · x³), as SiLU and the approximation of GELU are.
 
 use crate::element::Element;
 use crate::map::Function;
 use crate::vectorize::Arithmetic;
 
-/// x · σ(linear · x + cubic · x³), a gate that opens with x.
+/// x · σ(linear · x + cubic · x³), a gate that opens as x grows.
 #[derive(Clone, Copy)]
 pub struct Gate<E> {
     /// The factor of x.
@@ -18,7 +18,7 @@ pub struct Gate<E> {
 pub struct GateSlope<E>(pub Gate<E>);
 
 impl<E: Element> Gate<E> {
-    /// x, cut to where the gate is not yet as shut or open as it can be, and σ and 1 − σ.
+    /// x, clamped to where the gate still changes, and σ and 1 − σ there.
     #[inline(always)]
     fn at_cut<A: Arithmetic>(self, x: E) -> (E, (E, E)) {
         let far = E::from_f64(1000.0);

@@ -4,7 +4,7 @@
 //! s = f / (2 + f), ln(1 + f) = 2 artanh s = 2s + s · r(s²). As 2s = f − s · f, this is
 //! f − f²/2 + s · (f²/2 + r(s²)), in which all but f is small. r(z) / z is the polynomial with the
 //! least relative error in ln(1 + f) (Remez's algorithm; the error is below 2⁻³⁰ in `f32` and 2⁻⁵⁹
-//! in `f64`). ln 2 comes in two parts, of which k times the first is exact.
+//! in `f64`). ln 2 is the sum of two numbers, the first with so few digits that k times it is exact.
 //!
 //! ln(1 + x) is the logarithm of the rounded sum and, to the first order, what rounding took from
 //! it.
@@ -18,8 +18,8 @@ macro_rules! logarithm {
      polynomial: [$leading:expr $(, $coefficient:expr)*]) => {
         #[inline(always)]
         pub(super) fn $name<A: Arithmetic>(x: $float) -> $float {
-            // Subnormal numbers are made normal by a power of 2. There is no branch in that: the
-            // compiler would compute all that follows twice, for either case.
+            // Subnormal numbers are made normal by a power of 2, without a branch: with one the
+            // compiler would compute all that follows twice.
             let power = <$bits>::from(x < $float::MIN_POSITIVE) * ($mantissa + 1);
             let normal = x * <$float>::from_bits(($bias + power) << $mantissa);
             $of_sum::<A>(x, normal, power, 0.0)
@@ -28,7 +28,7 @@ macro_rules! logarithm {
         #[inline(always)]
         pub(super) fn $name_1p<A: Arithmetic>(x: $float) -> $float {
             let sum = 1.0 + x;
-            // Exactly what rounding took: the lesser term less what the sum has of it.
+            // Exactly what rounding took: the lesser term minus what of it is in the sum.
             let lost = if x > 1.0 { 1.0 - (sum - x) } else { x - (sum - 1.0) };
             $of_sum::<A>(sum, sum, 0, lost / sum).copysign(x)
         }

@@ -6,9 +6,9 @@
 //! - beyond, 1 − Φ(z) = e^(−z²/2) · t · q(t) with t = 1 / (1 + z / 4), where the polynomial q has
 //!   the least relative error (below 2.2e-8) up to z = 16, by Lawson's algorithm.
 //!
-//! The square in the exponent is taken of z cut to 12 bits, which is exact, and what is missing
-//! is made up for by the first terms of the exponential series. The relative error stays below
-//! 5e-7, in the lower tail also.
+//! The square in the exponent is that of z cut to 12 bits, which is exact; the first terms of the
+//! exponential series correct for the bits cut off. The relative error stays below 5e-7, in the lower
+//! tail, too.
 
 use super::exponential::{decay_f32, decay_f64};
 use super::polynomial::polynomial;
@@ -45,7 +45,7 @@ pub(super) fn normal_f32<A: Arithmetic>(x: f32) -> (f32, f32) {
         -4.677_055_8e-2,
     ];
     const SERIES: [f32; 5] = [1.0, 1.0, 0.5, 1.0 / 6.0, 1.0 / 24.0];
-    // What is farther out is 0 or 1; NaN passes the comparison.
+    // Farther out Φ is 0 or 1. NaN passes the comparison.
     let z = if x.abs() > 16.0 { 16.0 } else { x.abs() };
     let square = z * z;
     let centre = polynomial::<A, _, _>(CENTRE, square, square * square);

@@ -6,8 +6,8 @@ use crate::vectorize::Arithmetic;
 
 /// The sum of coefficientₖ · xᵏ, given x².
 ///
-/// Neighbouring terms are put together first, all pairs at the same time, and then summed up by
-/// Horner's rule in x²: about half as many operations wait for one another as by that rule in x.
+/// Neighbouring terms are paired first, independently of one another, and the pairs summed up by
+/// Horner's rule in x²: the chain of dependent operations is about half as long as by that rule in x.
 #[inline(always)]
 pub(super) fn polynomial<A: Arithmetic, E: Float, const N: usize>(
     coefficients: [E; N],

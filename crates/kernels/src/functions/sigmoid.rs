@@ -1,6 +1,6 @@
 //! tanh x, σ(x) = 1 / (1 + e⁻ˣ) and ln(1 + eˣ) in a form that vectorises.
 //!
-//! All come from an exponential that is not above 1, so that nothing overflows. The
+//! All are computed from an exponential that is not above 1, so that nothing overflows. The
 //! hyperbolic tangent of z = |x|, which gets the sign of x, is
 //!
 //! - up to z = 0.6, z + z³ · p(z²), where p is the polynomial with the least relative error in

@@ -35,7 +35,7 @@ pub fn affine<E: Element>(left: ArrayView2<'_, E>, right: ArrayView2<'_, E>, bia
     product_from(left, right, Start::Row(bias.as_ptr()))
 }
 
-/// The product in a buffer of its own, which `start` is not.
+/// The product in a buffer of its own, which `start` does not point into.
 fn product_from<E: Element>(
     left: ArrayView2<'_, E>,
     right: ArrayView2<'_, E>,
@@ -74,8 +74,8 @@ pub fn matmul_onto<E: Element>(
 /// columns of a larger matrix, or adds it to what is there.
 ///
 /// It is meant for matrices that are in the second-level cache. `ahead`, which may be empty, is
-/// called there while the product is computed: so the operands of the next product do not have to
-/// be waited for.
+/// prefetched into it while the product is computed, so that the next product finds its operands
+/// there.
 ///
 /// # Panics
 ///
@@ -112,7 +112,7 @@ fn part<E: Element>(
     let (shape, strides) = (destination.dim(), destination.strides());
     assert_eq!(shape, (left.nrows(), right.ncols()), "the product needs its own shape");
     if destination.is_empty() {
-        // Without strides that mean anything.
+        // Its strides mean nothing.
         return assert_eq!(left.ncols(), right.nrows(), "the inner dimensions must agree");
     }
     assert!(
@@ -121,15 +121,16 @@ fn part<E: Element>(
     );
     // That of a single row may be anything.
     let stride = if shape.0 < 2 { shape.1 as isize } else { strides[0] };
-    // SAFETY: the destination was just found to hold M · N values in such rows, all of them
-    // initialised.
+    // SAFETY: the destination was just found to hold M · N initialised values in rows that far
+    // apart.
     unsafe { product(left, right, destination.as_mut_ptr(), stride, start, ahead) }
 }
 
 /// # Safety
 ///
 /// `destination` must be valid for writing M rows of N values, `destination_stride` values from
-/// one to the next, and for reading what to `start` from.
+/// one to the next, and for reading them if they are what the sums `start` from; so must another row
+/// to start from.
 unsafe fn product<E: Element>(
     left: ArrayView2<'_, E>,
     right: ArrayView2<'_, E>,

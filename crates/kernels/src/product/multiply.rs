@@ -1,6 +1,6 @@
-//! Which of the two kernels computes a product: for matrices in cache it is one of ours, for others
-//! the real-valued parts of the `gemm` crate, whose complex ones would take longer to compile than
-//! everything else here.
+//! Which kernel computes a product, and on how many threads: for matrices in cache it is ours, for
+//! others that of the `gemm` crate. Of `gemm` only the kernels for real numbers are used: those for
+//! complex ones would take longer to compile than everything else here.
 
 use gemm_common::Parallelism;
 use num_traits::Float;
@@ -11,7 +11,7 @@ use crate::buffers::Pooled;
 use crate::threads::join::{free_threads, join};
 use crate::vectorize::dispatch;
 
-/// A number whose matrices are multiplied.
+/// A number that matrices to be multiplied may hold.
 pub trait Multiply: Float + Pooled + Send + Sync {
     /// A product of matrices in cache.
     fn tiled(product: Tiled<Self>);
@@ -38,12 +38,12 @@ impl<E> Tiled<E> {
     }
 }
 
-/// Up to so many multiplications a product is computed in tiles.
+/// Products with up to this many multiplications use our own kernel; larger ones use `gemm`.
 pub(super) const SMALL: usize = 1 << 23;
-/// And whatever their number if its destination has no more rows and columns than this: `gemm`
-/// would add up in another order than in a larger product, of which this might be a part.
+/// Products with no more rows and no more columns than this use our own kernel, too: `gemm` would add
+/// up in another order than in a larger product that they may be halves of.
 const FEW: usize = 64;
-/// A part with fewer multiplications than this is not worth another thread.
+/// The number of multiplications that is worth another thread.
 pub(super) const WORTH_THREADS: usize = 1 << 18;
 
 impl<E: Multiply> Product<E> {
@@ -55,19 +55,22 @@ impl<E: Multiply> Product<E> {
             || self.multiplications() <= SMALL
             || self.rows.max(self.columns) <= FEW
         {
-            // SAFETY: the caller vouches for the pointers and strides, and a part is inside.
-            let run = |part| E::tiled(unsafe { Tiled::new(part) });
-            self.in_parts(&run, |_, _| true);
+            // SAFETY: the caller vouches for the pointers and strides, and a half is inside.
+            let run = |half| E::tiled(unsafe { Tiled::new(half) });
+            self.in_threads(&run, |_, _| true);
         } else {
             // SAFETY: likewise.
-            let run = |part: Self| unsafe { part.run_alone() };
-            self.in_parts(&run, |whole, part| whole.way() == part.way());
+            let run = |half: Self| unsafe { half.run_by_gemm() };
+            let is_same =
+                |whole: &Self, half: &Self| whole.order_of_summation() == half.order_of_summation();
+            self.in_threads(&run, is_same);
         }
     }
 
-    /// Runs the product in as many parts as there are free threads. A part is some of the rows or
-    /// columns, in which each number `is_same` as in the whole, to the last bit.
-    fn in_parts(self, run: &(impl Fn(Self) + Sync), is_same: fn(&Self, &Self) -> bool) {
+    /// Halves the product, by rows or by columns, as long as there are free threads, and runs what is
+    /// left. A half must be of the kind that `is_same` allows: its numbers are then those of the
+    /// whole, to the last bit.
+    fn in_threads(self, run: &(impl Fn(Self) + Sync), is_same: fn(&Self, &Self) -> bool) {
         if self.multiplications() < 2 * WORTH_THREADS || free_threads() < 2 {
             return run(self);
         }
@@ -75,11 +78,11 @@ impl<E: Multiply> Product<E> {
         let cuts = [self.halves(by_longer), self.halves(!by_longer)];
         let cut = cuts.into_iter().find(|(a, b)| is_same(&self, a) && is_same(&self, b));
         let Some((first, second)) = cut else { return run(self) };
-        join(move || first.in_parts(run, is_same), move || second.in_parts(run, is_same));
+        join(move || first.in_threads(run, is_same), move || second.in_threads(run, is_same));
     }
 
-    /// In which order `gemm` adds up depends, the layout apart, on these.
-    fn way(&self) -> [bool; 4] {
+    /// The properties, besides the layout, by which `gemm` chooses the order in which it adds up.
+    fn order_of_summation(&self) -> [bool; 4] {
         let (rows, columns) = (self.rows, self.columns);
         [rows * columns <= 256, rows.max(columns) <= FEW, rows <= 1, columns <= 1]
     }
@@ -87,7 +90,7 @@ impl<E: Multiply> Product<E> {
     /// # Safety
     ///
     /// The strides must stay inside the arrays the pointers point into.
-    unsafe fn run_alone(self) {
+    unsafe fn run_by_gemm(self) {
         if let Start::Row(start) = self.start {
             for row in 0..self.rows {
                 // SAFETY: the caller vouches for each row of the destination, and for a row to

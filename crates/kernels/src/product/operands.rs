@@ -1,4 +1,4 @@
-//! The operands of a product, and how a product is halved.
+//! The operands of a product, and how they are halved.
 
 /// The operands of destination = start + left · right.
 #[derive(Clone, Copy)]
@@ -14,21 +14,21 @@ pub struct Product<E> {
     pub(super) left_strides: [isize; 2],
     pub(super) right: *const E,
     pub(super) right_strides: [isize; 2],
-    /// If the product is to be computed in tiles whatever its size.
+    /// What is prefetched meanwhile. With it a product is computed in tiles whatever its size.
     pub(super) ahead: Option<Bytes>,
 }
 
-/// What the products are added to.
+/// What the sums start from.
 #[derive(Clone, Copy)]
 pub(super) enum Start<E> {
     Zero,
-    /// What the destination holds.
+    /// The values of the destination.
     Destination,
     /// The same numbers in every row.
     Row(*const E),
 }
 
-/// Memory that will be needed next, to be called into the cache.
+/// Memory that will be needed next.
 #[derive(Clone, Copy)]
 pub(super) struct Bytes {
     pub(super) start: *const u8,
@@ -43,7 +43,7 @@ impl Bytes {
     }
 }
 
-// SAFETY: the pointers are those of slices of numbers, of which the destination is borrowed
+// SAFETY: the pointers are those of slices of numbers; that of the destination is borrowed
 // exclusively for as long as the product is computed.
 unsafe impl<E: Send + Sync> Send for Product<E> {}
 
@@ -53,7 +53,7 @@ impl<E: Copy> Product<E> {
         self.rows.saturating_mul(self.columns).saturating_mul(self.inner)
     }
 
-    /// Two parts along an axis of the destination.
+    /// Two halves along an axis of the destination.
     pub(super) fn halves(self, by_rows: bool) -> (Self, Self) {
         // In whole tiles, and whole registers, of most instruction sets.
         let middle = |length: usize, of: usize| (length / 2).next_multiple_of(of).min(length);

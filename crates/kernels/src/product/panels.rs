@@ -1,5 +1,5 @@
-//! Panels of the right operand of a product in tiles: some vectors of its columns, and so many rows
-//! that they stay in the first-level cache while all rows of the left operand go by.
+//! Panels of a product's right operand: as many columns as a tile has, and as many rows as stay in
+//! the first-level cache while all rows of the left operand are multiplied by them.
 
 use num_traits::Float;
 
@@ -9,9 +9,10 @@ use super::transpose::copy_to_rows;
 use super::vectors::Vectors;
 use crate::vectorize::CACHE_LINE;
 
-/// What spans no more bytes stays in the first-level cache, however it lies.
+/// The number of bytes that stay in the first-level cache, wherever they lie.
 const CACHE: usize = 32 << 10;
-/// From so many rows of the left operand on, a panel is copied to where its rows lie side by side.
+/// The number of rows of the left operand from which on copying a panel, so that its rows are
+/// contiguous, costs less than it saves.
 const COPIED: usize = 48;
 
 impl<E: Float> Product<E> {
@@ -20,10 +21,11 @@ impl<E: Float> Product<E> {
     /// The strides must stay inside the arrays the pointers point into.
     #[inline(always)]
     pub(super) unsafe fn run_in_panels<S: Vectors<E>>(self, simd: S) {
-        // Besides the sums, registers hold columns of the right operand and a number of the left.
-        // A panel of the most rows has 32 KiB in vectors of 64 bytes, and 16 KiB in those of 32.
+        // The registers for a tile's sums, which leave some for columns of the right operand and a
+        // number of the left; and the rows of a panel: 32 KiB in vectors of 64 bytes, 16 KiB in
+        // those of 32.
         let many = S::REGISTER_COUNT >= 32;
-        let (sums, most) = if many { (24, 128) } else { (12, 256) };
+        let (sums, most_rows) = if many { (24, 128) } else { (12, 256) };
         let mut ahead = Ahead { next: std::ptr::null(), stride: 0 };
         if let Some(bytes) = self.ahead {
             let steps = (self.multiplications() / (sums * S::LANES)).max(1);
@@ -31,12 +33,12 @@ impl<E: Float> Product<E> {
             ahead = Ahead { next: bytes.start, stride };
         }
         let mut depth = self.inner.max(1);
-        if depth > most {
-            depth = depth.div_ceil(depth.div_ceil(most));
+        if depth > most_rows {
+            depth = depth.div_ceil(depth.div_ceil(most_rows));
         }
         let mut copy = Vec::new();
         for first in (0..self.inner.max(1)).step_by(depth) {
-            let part = Self {
+            let panels = Self {
                 inner: depth.min(self.inner - first),
                 left: self.left.wrapping_offset(first as isize * self.left_strides[1]),
                 right: self.right.wrapping_offset(first as isize * self.right_strides[0]),
@@ -47,22 +49,22 @@ impl<E: Float> Product<E> {
             while column < self.columns {
                 let rest = (self.columns - column).div_ceil(S::LANES);
                 let (copy, ahead) = (&mut copy, &mut ahead);
-                // SAFETY: there are so many columns from `column` on.
+                // SAFETY: `rest` vectors hold the columns from `column` on.
                 column += unsafe {
                     match (many, rest) {
-                        (true, 4..) => part.columns::<S, 6, 4>(simd, column, copy, ahead),
-                        (true, 2 | 3) => part.columns::<S, 12, 2>(simd, column, copy, ahead),
-                        (true, _) => part.columns::<S, 12, 1>(simd, column, copy, ahead),
-                        (false, 2..) => part.columns::<S, 6, 2>(simd, column, copy, ahead),
-                        (false, _) => part.columns::<S, 6, 1>(simd, column, copy, ahead),
+                        (true, 4..) => panels.columns::<S, 6, 4>(simd, column, copy, ahead),
+                        (true, 2 | 3) => panels.columns::<S, 12, 2>(simd, column, copy, ahead),
+                        (true, _) => panels.columns::<S, 12, 1>(simd, column, copy, ahead),
+                        (false, 2..) => panels.columns::<S, 6, 2>(simd, column, copy, ahead),
+                        (false, _) => panels.columns::<S, 6, 1>(simd, column, copy, ahead),
                     }
                 };
             }
         }
     }
 
-    /// Computes all rows of as many columns as `C` vectors hold, from `column` on, and returns how
-    /// many those are.
+    /// Computes all rows of the columns that `C` vectors hold, from `column` on, and returns their
+    /// number.
     ///
     /// # Safety
     ///
@@ -84,7 +86,7 @@ impl<E: Float> Product<E> {
         };
         copy.reserve((self.inner - in_place) * C);
         let copied = copy.as_mut_ptr();
-        // SAFETY: so many rows can be read in place, and for the others there is room in the copy.
+        // SAFETY: the first rows can be read in place, and the copy has room for the others.
         unsafe {
             self.copy_rows::<S, C>(simd, copied, in_place, [column, width]);
             let first = self.right.wrapping_add(column);
@@ -95,8 +97,8 @@ impl<E: Float> Product<E> {
         width
     }
 
-    /// How many rows of the right operand have `filled` values from `column` on, where those that
-    /// are not the row's are the next one's.
+    /// The number of rows of the right operand that have `filled` values from `column` on, if need be
+    /// with those of the next row for padding.
     fn rows_in_place(&self, column: usize, filled: usize) -> usize {
         let beyond = (column + filled).saturating_sub(self.columns);
         match self.right_strides {
@@ -143,7 +145,7 @@ impl<E: Float> Product<E> {
         }
         for row in 0..rows {
             let right = right.wrapping_offset(row as isize * row_stride);
-            // SAFETY: the row and the columns are inside the matrix, and the vectors in the copy.
+            // SAFETY: the row and the columns are inside the matrix, and the vectors inside the copy.
             unsafe {
                 let copy = copy.add(row * C);
                 for c in 0..whole {

@@ -1,8 +1,6 @@
-//! Products of matrices that are in cache, or on their way to it.
-//!
-//! The destination is computed in tiles of some rows and some vectors of columns, whose sums stay in
-//! registers while the inner dimension is gone through, or a part of it as [`panels`](super::panels)
-//! cut it. Each sum is added up in the order of that dimension, whatever the tile.
+//! Tiles of a product: some rows and some vectors of columns of the destination, whose sums stay in
+//! registers over the inner dimension, or over the rows of a [panel](super::panels). Each sum is added
+//! up in the order of that dimension, whatever the tile.
 
 use num_traits::Float;
 
@@ -10,29 +8,28 @@ use super::operands::{Product, Start};
 use super::vectors::Vectors;
 use crate::vectorize::{Cache, prefetch_line};
 
-/// Columns of the right operand, in rows that fill vectors. What a row holds beyond the columns is
-/// of no account.
+/// Columns of the right operand, in rows that fill vectors. Values past `width` are padding and
+/// ignored.
 #[derive(Clone, Copy)]
 pub(super) struct Panel<E> {
-    /// The first column, and how many there are.
+    /// The first column, and their number.
     pub(super) column: usize,
     pub(super) width: usize,
-    /// Where the first rows are, how many those are, and how far one is from the next.
+    /// The first rows: where they are, their number, and the distance from one to the next.
     pub(super) rows: (*const E, usize, usize),
-    /// The others, copied.
+    /// The other rows, copied: where they are, and the distance from one to the next.
     pub(super) copied: (*const E, usize),
 }
 
-/// What is called into the cache while a product is computed.
+/// The memory that is prefetched while a product is computed.
 pub(super) struct Ahead {
     pub(super) next: *const u8,
-    /// So many bytes further with each step of the inner dimension.
+    /// The number of bytes from one step of the inner dimension to the next; 0 for nothing.
     pub(super) stride: usize,
 }
 
 impl<E: Float> Product<E> {
-    /// Computes `R` rows of a panel's columns, and calls on with what comes `ahead` if it is
-    /// `AHEAD`.
+    /// Computes a tile: `R` rows of a panel's columns. With `AHEAD` it prefetches.
     ///
     /// # Safety
     ///
@@ -46,7 +43,7 @@ impl<E: Float> Product<E> {
         panel: Panel<E>,
         ahead: &mut Ahead,
     ) {
-        // SAFETY: the rows and columns are those that the caller vouches for.
+        // SAFETY: the caller vouches for the rows and columns.
         unsafe {
             let out = self.destination.wrapping_offset(row as isize * self.destination_stride);
             let out = out.wrapping_add(panel.column);
@@ -93,8 +90,8 @@ impl<E: Float> Product<E> {
         }
     }
 
-    /// The sums of a tile. Made here, and not where they are written to the destination, they stay
-    /// in registers.
+    /// The sums of a tile, in a function of their own: where they are also written to the destination,
+    /// the compiler would keep them in memory.
     ///
     /// # Safety
     ///
@@ -109,7 +106,8 @@ impl<E: Float> Product<E> {
     ) -> [[S::Vector; C]; R] {
         let mut sums = [[simd.splat(E::zero()); C]; R];
         let [row_stride, inner_stride] = self.left_strides;
-        // The address of a row is that of every third plus a multiple that costs nothing.
+        // Every third row has a pointer of its own; the addressing modes of an instruction reach the
+        // other two from it, by once or twice the stride.
         let mut thirds = [self.left; 4];
         for (index, third) in thirds.iter_mut().enumerate() {
             *third = third.wrapping_offset((row + 3 * index) as isize * row_stride);

@@ -1,12 +1,12 @@
-//! Columns of a matrix copied to where they are rows.
+//! A matrix copied so that its columns become rows.
 
 use std::ops::Range;
 
-/// The copy is made in blocks of so many rows and columns.
-const BLOCK: usize = 4;
+/// The number of rows and of columns of a square that is copied in registers.
+const SQUARE: usize = 4;
 
-/// Copies a matrix of any strides, best with contiguous columns, to rows that begin `width` numbers
-/// apart.
+/// Copies a matrix of any strides to rows that begin `width` numbers apart. It is fastest where the
+/// columns are contiguous.
 ///
 /// # Safety
 ///
@@ -19,22 +19,22 @@ pub(super) unsafe fn copy_to_rows<E: Copy>(
     width: usize,
     [rows, columns]: [usize; 2],
 ) {
-    // So many rows and columns are copied in blocks.
+    // The rows and columns that are copied in squares.
     let whole = match size_of::<E>() == size_of::<f32>() && strides[0] == 1 {
-        true => [rows, columns].map(|length| length / BLOCK * BLOCK),
+        true => [rows, columns].map(|length| length / SQUARE * SQUARE),
         false => [0; 2],
     };
-    for row in (0..whole[0]).step_by(BLOCK) {
-        for column in (0..whole[1]).step_by(BLOCK) {
+    for row in (0..whole[0]).step_by(SQUARE) {
+        for column in (0..whole[1]).step_by(SQUARE) {
             let from = from.wrapping_offset(row as isize + column as isize * strides[1]);
-            // SAFETY: the block is inside the matrix.
+            // SAFETY: the square is inside the matrix.
             unsafe {
                 let to = to.add(row * width + column);
-                copy_block(from.cast(), strides[1], to.cast(), width);
+                copy_square(from.cast(), strides[1], to.cast(), width);
             }
         }
     }
-    let copy_each = |rows: Range<usize>, columns: Range<usize>| {
+    let copy_singly = |rows: Range<usize>, columns: Range<usize>| {
         if columns.is_empty() {
             return;
         }
@@ -48,19 +48,19 @@ pub(super) unsafe fn copy_to_rows<E: Copy>(
             }
         }
     };
-    copy_each(0..whole[0], whole[1]..columns);
-    copy_each(whole[0]..rows, 0..columns);
+    copy_singly(0..whole[0], whole[1]..columns);
+    copy_singly(whole[0]..rows, 0..columns);
 }
 
-/// Copies a block in registers, which compilers do not find out for themselves: they load and store
-/// each number.
+/// Copies a square in registers. Compilers do not find this for themselves: they load and store every
+/// number singly.
 ///
 /// # Safety
 ///
 /// There must be contiguous columns, `stride` numbers apart, and room for the rows.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-unsafe fn copy_block(from: *const f32, stride: isize, to: *mut f32, width: usize) {
+unsafe fn copy_square(from: *const f32, stride: isize, to: *mut f32, width: usize) {
     use std::arch::x86_64::{
         _mm_loadu_ps, _mm_movehl_ps, _mm_movelh_ps, _mm_storeu_ps, _mm_unpackhi_ps, _mm_unpacklo_ps,
     };
@@ -81,9 +81,9 @@ unsafe fn copy_block(from: *const f32, stride: isize, to: *mut f32, width: usize
 /// There must be contiguous columns, `stride` numbers apart, and room for the rows.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-unsafe fn copy_block(from: *const f32, stride: isize, to: *mut f32, width: usize) {
-    for row in 0..BLOCK {
-        for column in 0..BLOCK {
+unsafe fn copy_square(from: *const f32, stride: isize, to: *mut f32, width: usize) {
+    for row in 0..SQUARE {
+        for column in 0..SQUARE {
             // SAFETY: the caller vouches for the columns and the rows.
             unsafe {
                 *to.add(row * width + column) = *from.offset(column as isize * stride).add(row);

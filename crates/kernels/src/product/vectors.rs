@@ -1,8 +1,8 @@
-//! Vectors of one element type, under any instruction set.
+//! Vectors of either element type, under any instruction set.
 
 use pulp::{MemMask, Simd};
 
-/// What a product needs of vectors of one element type under one instruction set.
+/// The vectors of an element type, under one instruction set.
 pub(super) trait Vectors<E>: Simd {
     type Vector: Copy;
     /// The first lanes of a vector.

@@ -1,9 +1,8 @@
-//! Chunks of slices, one after the other in each thread.
+//! Chunks of slices, one after the other in every thread.
 
 use super::halves::{Halves, split_in_halves};
 
-/// A slice in chunks of `len` values, of which the last may have fewer. Of chunks of length 0 there
-/// are as many as are asked for.
+/// A slice in chunks of `len` values; the last may have fewer. Chunks of length 0 never end.
 struct Chunks<'a, T> {
     values: &'a mut [T],
     len: usize,
@@ -30,8 +29,16 @@ impl<T: Send> Halves for Chunks<'_, T> {
     }
 }
 
-/// Calls `f(workspace, index, chunk)` with each `len` values of `out`: on all threads, if
-/// `worth_threads`, each of which makes a workspace of its own, for all of its chunks.
+/// Calls `f(workspace, index, chunk)` with every chunk of `len` values of `out`: on all threads, if
+/// they are `worth_threads`. Every thread makes one workspace, for all of its chunks.
+///
+/// ```
+/// use downhill_kernels::each_chunk;
+///
+/// let mut rows = [3.0, 1.0, 2.0, 6.0, 5.0, 4.0];
+/// each_chunk(&mut rows, 3, false, || (), |(), _row, row| row.sort_by(f64::total_cmp));
+/// assert_eq!(rows, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+/// ```
 pub fn each_chunk<T: Send, W>(
     out: &mut [T],
     len: usize,
@@ -45,9 +52,9 @@ pub fn each_chunk<T: Send, W>(
     each_pair_of_chunks((out, len), (&mut [], 0), worth_threads, workspace, f);
 }
 
-/// Calls `f(workspace, index, left chunk, right chunk)` with chunks of two slices, each given with
-/// the length of its chunks: on all threads, if `worth_threads`, each of which makes a workspace of
-/// its own. Of chunks of length 0 there are as many as of the others.
+/// [`each_chunk`] of two slices, both given with the length of their chunks:
+/// `f(workspace, index, left chunk, right chunk)`. If one length is 0, its chunks are as many as the
+/// other's.
 pub fn each_pair_of_chunks<T: Send, U: Send, W>(
     (left, left_len): (&mut [T], usize),
     (right, right_len): (&mut [U], usize),

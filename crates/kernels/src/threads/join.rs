@@ -61,7 +61,7 @@ fn start_helper() -> bool {
     helper.spawn(|| HANDOVER.help()).is_ok()
 }
 
-/// Runs `work`, which is what is left after so many halvings.
+/// Runs `work`, which has been halved `depth` times.
 fn at_depth<R>(depth: u32, work: impl FnOnce() -> R) -> R {
     /// Also after a panic.
     struct Restore(u32);
@@ -89,10 +89,10 @@ mod tests {
     }
 
     #[test]
-    fn work_is_cut_into_as_many_parts_as_there_are_threads() {
-        for (threads, parts) in [(1, 1), (2, 2), (3, 2), (4, 4), (8, 8)] {
+    fn work_is_cut_into_as_many_pieces_as_there_are_threads() {
+        for (threads, pieces) in [(1, 1), (2, 2), (3, 2), (4, 4), (8, 8)] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            assert_eq!(pool.install(leaves), parts);
+            assert_eq!(pool.install(leaves), pieces);
         }
     }
 
