@@ -3,10 +3,10 @@
 use downhill_tensor::{Element, Tensor, operation};
 
 use crate::checks;
-use crate::cross_entropy::array;
 use crate::elementwise::{Elementwise, ElementwiseRule};
 use crate::error::Error;
 use crate::of_labels::{LabelRule, OfLabels, weigh};
+use crate::reduction::array;
 use crate::targets::IntoLabels;
 use crate::wrapper::plain_function;
 

@@ -53,7 +53,7 @@
 //! | a row of logits that is all −∞ | [`Error::AllMasked`] |
 //! | a label that is no class, a distribution that is none, a shape, number of weights or option out of range | [`Error`], with the place and the value |
 //!
-//! `cargo test -p downhill-losses --test edges` checks each. PyTorch 2.15 returns NaN for a masked
+//! `cargo test -p downhill-losses edges` checks each. PyTorch 2.15 returns NaN for a masked
 //! class in a distribution, the binary edges, where nothing counts, an empty batch and a row of −∞,
 //! and +∞ for a masked class with label smoothing (`python tests/reference/edges_elsewhere.py`).
 

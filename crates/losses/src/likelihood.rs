@@ -4,11 +4,11 @@ use downhill_tensor::{Element, Tensor, operation};
 use ndarray::{ArrayD, Zip};
 
 use crate::checks;
-use crate::cross_entropy::array;
 use crate::elementwise::{Elementwise, ElementwiseRule};
 use crate::error::Error;
 use crate::of_labels::{LabelRule, OfLabels};
 use crate::reduction::Reduction;
+use crate::reduction::array;
 use crate::targets::IntoLabels;
 use crate::wrapper::plain_function;
 

@@ -1,9 +1,10 @@
-//! The fused operation behind binary cross-entropy and binary focal loss.
+//! The operation behind binary cross-entropy and binary focal loss.
 
 use downhill_kernels::{self as kernels, Separate, vectorize};
 use downhill_tensor::{Element, Operation, Tensor, operation};
+use ndarray::Zip;
 
-use crate::cross_entropy::array;
+use crate::reduction::array;
 
 /// Logits x, and the weights a and b of either class.
 struct Logistic<E: Element> {
@@ -26,8 +27,8 @@ pub(crate) fn logistic<E: Element>(
         #[inline(always)]
         || {
             for ((loss, &x), (&a, &b)) in losses.iter_mut().zip(&*values).zip(weights) {
-                let parts = Parts::new(x, gamma);
-                *loss = times(a, parts.positive) + times(b, parts.negative);
+                let classes = Classes::new(x, gamma);
+                *loss = times(a, classes.positive) + times(b, classes.negative);
             }
         },
     );
@@ -38,14 +39,14 @@ pub(crate) fn logistic<E: Element>(
 }
 
 /// The loss of either class, and its derivative.
-struct Parts<E> {
+struct Classes<E> {
     positive: E,
     negative: E,
     positive_slope: E,
     negative_slope: E,
 }
 
-impl<E: Element> Parts<E> {
+impl<E: Element> Classes<E> {
     #[inline(always)]
     fn new(x: E, gamma: E) -> Self {
         let (zero, one) = (E::zero(), E::one());
@@ -64,8 +65,8 @@ impl<E: Element> Parts<E> {
         let q_power = (-gamma * minus_log_q).exponential();
         let p_power = (-gamma * minus_log_p).exponential();
         Self {
-            positive: q_power * minus_log_p,
-            negative: p_power * minus_log_q,
+            positive: times(q_power, minus_log_p),
+            negative: times(p_power, minus_log_q),
             positive_slope: -q_power * (q + gamma * times(p, minus_log_p)),
             negative_slope: p_power * (p + gamma * times(q, minus_log_q)),
         }
@@ -87,46 +88,53 @@ impl<E: Element> Operation<E> for Logistic<E> {
         &self.inputs
     }
 
-    fn vjp(&self, index: usize, upstream: Tensor<E>, _output: &Tensor<E>) -> Tensor<E> {
+    /// No product of these factors is 0 · ∞, up to infinite logits and for every derivative.
+    fn vjp(&self, index: usize, gradient: Tensor<E>, _output: &Tensor<E>) -> Tensor<E> {
         let [x, a, b] = &self.inputs;
-        // Where σ(x) or σ(−x) would be 0 the slopes no longer change.
-        let limit = -(E::min_positive_value().ln() * E::from_f64(0.9));
-        let near = x.clamp(-limit, limit);
-        let (p, q) = (near.sigmoid(), (-&near).sigmoid());
-        let (minus_log_p, minus_log_q) = ((-&near).softplus(), near.softplus());
-        let q_power = (&minus_log_q * -self.gamma).exp();
-        let p_power = (&minus_log_p * -self.gamma).exp();
+        // σ(−x)^γ; the exponent would be 0 · ∞ at +∞ without a focus.
+        let focus = |x: &Tensor<E>| match self.gamma.is_zero() {
+            true => Tensor::scalar(E::one()),
+            false => (x.softplus() * -self.gamma).exp(),
+        };
+        // −1 times the derivative of the positive class's loss. The negative class's is this at −x.
+        let slope = |x: &Tensor<E>| focus(x) * ((-x).sigmoid() + surprise(x) * self.gamma);
         match index {
-            0 => {
-                let positive = q_power * (&q + &p * minus_log_p * self.gamma);
-                let negative = p_power * (p + q * minus_log_q * self.gamma);
-                upstream * (b * negative - a * positive)
-            }
-            1 => upstream * q_power * (-x).softplus(),
-            _ => upstream * p_power * x.softplus(),
+            0 => gradient * (b * slope(&-x) - a * slope(x)),
+            1 => gradient * focus(x) * (-x).softplus(),
+            _ => gradient * focus(&-x) * x.softplus(),
         }
     }
 
-    fn vjp_fused(&self, index: usize, upstream: Tensor<E>, output: &Tensor<E>) -> Tensor<E> {
+    fn vjp_fused(&self, index: usize, gradient: Tensor<E>, output: &Tensor<E>) -> Tensor<E> {
         if index > 0 {
-            return self.vjp(index, upstream, output);
+            return self.vjp(index, gradient, output);
         }
         let [x, a, b] = &self.inputs;
-        let mut gradient = kernels::buffer(x.len());
+        let mut of_logits = kernels::buffer(x.len());
         let (values, positive, negative) = (x.values(), a.values(), b.values());
-        let upstream = upstream.values();
-        let weights = positive.iter().zip(negative.iter()).zip(&*upstream);
+        let gradients = gradient.values();
+        let factors = positive.iter().zip(negative.iter()).zip(&*gradients);
         vectorize(
             #[inline(always)]
             || {
-                for ((gradient, &x), ((&a, &b), &upstream)) in
-                    gradient.iter_mut().zip(&*values).zip(weights)
+                for ((of_logit, &x), ((&a, &b), &gradient)) in
+                    of_logits.iter_mut().zip(&*values).zip(factors)
                 {
-                    let parts = Parts::new(x, self.gamma);
-                    *gradient = upstream * (a * parts.positive_slope + b * parts.negative_slope);
+                    let classes = Classes::new(x, self.gamma);
+                    *of_logit =
+                        gradient * (a * classes.positive_slope + b * classes.negative_slope);
                 }
             },
         );
-        array(x.shape(), gradient).into()
+        array(x.shape(), of_logits).into()
     }
+}
+
+/// −σ(x) · ln σ(x), elementwise: 0 at ±∞.
+fn surprise<E: Element>(x: &Tensor<E>) -> Tensor<E> {
+    let (p, minus_log_p) = (x.sigmoid(), (-x).softplus());
+    let value = Zip::from(p.array()).and(minus_log_p.array()).map_collect(|&p, &log| times(p, log));
+    operation::unary("surprise", x, value, |gradient, _, x| {
+        gradient * (-x).sigmoid() * (surprise(x) - x.sigmoid())
+    })
 }

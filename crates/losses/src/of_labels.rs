@@ -3,9 +3,9 @@
 use downhill_tensor::{Element, Tensor};
 
 use crate::checks;
-use crate::cross_entropy::array;
 use crate::error::Error;
 use crate::reduction::Reduction;
+use crate::reduction::array;
 use crate::targets::IntoLabels;
 use crate::wrapper::wrapper;
 

@@ -1,6 +1,8 @@
 //! From one loss for each row or value to the loss of a batch.
 
+use downhill_kernels::lanes::fold;
 use downhill_tensor::{Element, Tensor};
+use ndarray::ArrayD;
 
 /// What becomes of the losses of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -24,4 +26,19 @@ impl Reduction {
             Self::Mean | Self::Sum => losses.sum(),
         }
     }
+}
+
+/// The sum of all losses, in an order that depends on their number alone.
+pub(crate) fn sum<E: Element>(losses: &[E]) -> f64 {
+    if losses.len() > 1024 {
+        let (left, right) = losses.split_at(losses.len() / 2);
+        return sum(left) + sum(right);
+    }
+    let lanes: [f64; 8] = fold(losses, 0.0, |sum, loss| sum + loss.as_f64());
+    lanes.iter().sum()
+}
+
+/// The array of `shape` with `values` in row-major order.
+pub(crate) fn array<E>(shape: &[usize], values: Vec<E>) -> ArrayD<E> {
+    ArrayD::from_shape_vec(shape, values).expect("as many values as the shape holds")
 }

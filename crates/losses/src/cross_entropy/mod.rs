@@ -1,15 +1,9 @@
 //! Cross-entropy from logits.
 
-mod chunks;
-mod columns;
-mod dense;
-mod derivatives;
-mod lanes;
+mod definition;
+mod fused;
+mod kernel;
 mod linear;
-mod long;
-mod parts;
-pub(crate) mod rows;
-mod short;
 #[cfg(test)]
 mod tests;
 
@@ -19,11 +13,11 @@ use downhill_kernels as kernels;
 use downhill_tensor::{Element, Tensor, operation};
 use ndarray::ArrayD;
 
-use self::derivatives::Recorded;
-use self::rows::{RowTargets, Rows};
+use self::fused::Computed;
+use self::kernel::{RowTargets, Rows};
 use crate::checks;
 use crate::error::Error;
-use crate::reduction::Reduction;
+use crate::reduction::{Reduction, array, sum};
 use crate::targets::{IntoTargets, Targets};
 use crate::wrapper::plain_function;
 
@@ -97,15 +91,15 @@ impl CrossEntropy {
         self
     }
 
-    /// The share of each target, from 0 to 1, that is spread evenly over all classes that are not
+    /// ε, the part of each target, from 0 to 1, that is spread evenly over all classes that are not
     /// masked.
     pub fn label_smoothing(mut self, label_smoothing: f64) -> Self {
         self.label_smoothing = label_smoothing;
         self
     }
 
-    /// The label of rows to leave out: their loss and gradient are 0, and their logits are not
-    /// looked at. It need not be a class. Of no effect on distributions.
+    /// The label of rows to leave out: their loss and gradient are 0, whatever their logits are. It
+    /// need not be a class. Distributions have none to leave out.
     pub fn ignore_index(mut self, ignore_index: usize) -> Self {
         self.ignore_index = Some(ignore_index);
         self
@@ -117,7 +111,7 @@ impl CrossEntropy {
         self
     }
 
-    /// The factor, not negative, of the squared log-normaliser that is added to the loss.
+    /// z, the factor, not negative, of the squared log-normaliser that is added to the loss.
     pub fn z_loss(mut self, z_loss: f64) -> Self {
         self.z_loss = z_loss;
         self
@@ -163,35 +157,32 @@ impl CrossEntropy {
             (None, Some(values)) => RowTargets::Probabilities(values),
             (None, None) => unreachable!("one of the two was just made"),
         };
-        let upstream = self.upstream(targets, count);
+        let normalization = self.normalization(targets, count);
         let mut losses = kernels::buffer::<E>(count);
-        // That of unreduced losses is left to the backward pass, which knows their upstream
-        // gradients.
-        let is_reduced = self.reduction != Reduction::None;
-        let mut gradient = (is_reduced && operation::is_recorded(&[logits]))
+        // The gradient of unreduced losses is left to the backward pass, which knows that of each.
+        let mut gradient = (self.is_reduced() && operation::is_recorded(&[logits]))
             .then(|| kernels::buffer::<E>(logits.len()));
-        if upstream > 0.0 {
+        if normalization > 0.0 {
             let logits = logits.values();
-            let rows = self.rows(&logits, classes, targets, weights.as_deref(), upstream);
+            let rows = self.rows(&logits, classes, targets, weights.as_deref(), normalization);
             rows.run(&mut losses, gradient.as_deref_mut())?;
         } else {
             losses.fill(E::zero());
             gradient.iter_mut().for_each(|gradient| gradient.fill(E::zero()));
         }
-        let value = match is_reduced {
+        let value = match self.is_reduced() {
             true => {
                 let sum = sum(&losses);
                 kernels::recycle(losses);
-                ArrayD::from_elem(vec![], E::from_f64(sum * upstream))
+                ArrayD::from_elem(vec![], E::from_f64(sum * normalization))
             }
             false => array(&logits.shape()[..logits.ndim() - 1], losses),
         };
         let inputs: Vec<&Tensor<E>> = std::iter::once(logits).chain(distributions).collect();
-        Ok(operation::record(&inputs, value, || Recorded {
-            inputs: inputs.iter().copied().cloned().collect(),
+        Ok(operation::fused(&inputs, value, || Computed {
             options: self.clone(),
             labels: labels.map(owned),
-            upstream,
+            normalization,
             gradient: gradient.map(|values| array(logits.shape(), values).into()),
         }))
     }
@@ -209,9 +200,13 @@ impl CrossEntropy {
         Ok(Some(weights.iter().map(|&weight| E::from_f64(weight)).collect()))
     }
 
-    /// What the losses of the rows are multiplied with: 0 where there is nothing that counts, of
-    /// which the mean is 0 whatever the logits are.
-    fn upstream<E: Element>(&self, targets: RowTargets<'_, E>, count: usize) -> f64 {
+    fn is_reduced(&self) -> bool {
+        self.reduction != Reduction::None
+    }
+
+    /// The factor of the losses of the rows. It is 0 where no row counts: the mean is then 0,
+    /// whatever the logits are.
+    fn normalization<E: Element>(&self, targets: RowTargets<'_, E>, count: usize) -> f64 {
         let kept = |labels: &[usize]| -> f64 {
             let kept = labels.iter().filter(|&&label| Some(label) != self.ignore_index);
             match &self.class_weights {
@@ -228,13 +223,14 @@ impl CrossEntropy {
         if divisor > 0.0 { divisor.recip() } else { 0.0 }
     }
 
+    /// The problem for the kernel.
     fn rows<'a, E: Element>(
         &self,
         logits: &'a [E],
         classes: usize,
         targets: RowTargets<'a, E>,
         weights: Option<&'a [E]>,
-        upstream: f64,
+        normalization: f64,
     ) -> Rows<'a, E> {
         Rows {
             logits,
@@ -245,30 +241,10 @@ impl CrossEntropy {
             label_smoothing: E::from_f64(self.label_smoothing),
             scale: E::from_f64(self.temperature.recip()),
             z_loss: E::from_f64(self.z_loss),
-            upstream: E::from_f64(upstream),
-            row_upstream: None,
+            normalization: E::from_f64(normalization),
+            row_gradients: None,
         }
     }
-}
-
-/// The sum of all losses: of blocks in lanes, and of their sums in pairs, in an order that depends
-/// on their number alone.
-pub(crate) fn sum<E: Element>(losses: &[E]) -> f64 {
-    if losses.len() > 1024 {
-        let (left, right) = losses.split_at(losses.len() / 2);
-        return sum(left) + sum(right);
-    }
-    let mut lanes = [0.0; 8];
-    let (chunks, rest) = losses.as_chunks::<8>();
-    for chunk in chunks {
-        for (lane, loss) in lanes.iter_mut().zip(chunk) {
-            *lane += loss.as_f64();
-        }
-    }
-    for (lane, loss) in lanes.iter_mut().zip(rest) {
-        *lane += loss.as_f64();
-    }
-    lanes.iter().sum()
 }
 
 /// Labels that a graph can keep.
@@ -281,9 +257,4 @@ fn owned(labels: Cow<'_, [usize]>) -> Vec<usize> {
             owned
         }
     }
-}
-
-/// The array of `shape` with `values` in row-major order.
-pub(crate) fn array<E>(shape: &[usize], values: Vec<E>) -> ArrayD<E> {
-    ArrayD::from_shape_vec(shape, values).expect("as many values as the shape holds")
 }

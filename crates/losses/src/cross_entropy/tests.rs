@@ -1,4 +1,5 @@
 use approx::assert_relative_eq;
+use downhill_tensor::operation::Fused;
 use downhill_tensor::{grad, hessian, keep, without_recording};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -14,8 +15,25 @@ fn random(shape: &[usize], scale: f64, rng: &mut Xoshiro256PlusPlus) -> Tensor<f
     Tensor::from_shape_vec(shape, values.collect()).unwrap()
 }
 
-/// What the loss is said to be, in plain tensor operations, for logits without −∞.
-fn composed(
+/// The loss by its definition.
+fn definition(
+    loss: &CrossEntropy,
+    logits: &Tensor<f64>,
+    labels: &[usize],
+    distributions: Option<&Tensor<f64>>,
+) -> Tensor<f64> {
+    let (labels, targets) = match distributions {
+        Some(distributions) => (None, RowTargets::Probabilities(&distributions.to_vec())),
+        None => (Some(labels.to_vec()), RowTargets::Labels(labels)),
+    };
+    let normalization = loss.normalization(targets, logits.shape()[0]);
+    let computed = Computed { options: loss.clone(), labels, normalization, gradient: None };
+    let inputs: Vec<_> = std::iter::once(logits).chain(distributions).cloned().collect();
+    computed.definition(&inputs)
+}
+
+/// The loss as its documentation has it, in tensor operations, for logits without −∞.
+fn formula(
     loss: &CrossEntropy,
     logits: &Tensor<f64>,
     labels: &[usize],
@@ -56,7 +74,7 @@ fn with_every_option(classes: usize, rng: &mut Xoshiro256PlusPlus) -> CrossEntro
 }
 
 #[test]
-fn fused_loss_and_gradient_are_those_of_the_composition() {
+fn loss_and_gradient_of_the_kernel_are_those_of_the_definition() {
     let rng = &mut Xoshiro256PlusPlus::seed_from_u64(1);
     for classes in CLASSES {
         let rows = if classes < 100 { 37 } else { 3 };
@@ -82,17 +100,20 @@ fn fused_loss_and_gradient_are_those_of_the_composition() {
                         None => loss.forward(&logits, &labels).unwrap(),
                         Some(targets) => loss.forward(&logits, targets).unwrap(),
                     };
-                    let composed = composed(&loss, &logits, &labels, targets);
-                    assert_eq!(fused.shape(), composed.shape());
+                    let definition = definition(&loss, &logits, &labels, targets);
+                    let formula = formula(&loss, &logits, &labels, targets);
+                    assert_eq!(fused.shape(), definition.shape());
                     let seed = random(fused.shape(), 2.0, rng);
-                    let gradients = [&fused, &composed].map(|output| output.backward_with(&seed));
-                    let [fused_gradient, expected] =
-                        gradients.map(|gradients| gradients.get(&logits).unwrap().to_vec());
                     let context = format!("{loss:?}, {classes} classes");
-                    let pairs = fused.to_vec().into_iter().zip(composed.to_vec());
-                    for (found, expected) in pairs.chain(fused_gradient.into_iter().zip(expected)) {
-                        let close = (found - expected).abs() < 1e-13 * expected.abs().max(1.0);
-                        assert!(close, "{found:e}, not {expected:e}: {context}");
+                    for other in [&definition, &formula] {
+                        let gradients = [&fused, other].map(|output| output.backward_with(&seed));
+                        let [gradient, expected] =
+                            gradients.map(|gradients| gradients.get(&logits).unwrap().to_vec());
+                        let pairs = fused.to_vec().into_iter().zip(other.to_vec());
+                        for (found, expected) in pairs.chain(gradient.into_iter().zip(expected)) {
+                            let close = (found - expected).abs() < 1e-13 * expected.abs().max(1.0);
+                            assert!(close, "{found:e}, not {expected:e}: {context}");
+                        }
                     }
                 }
             }
@@ -152,7 +173,7 @@ fn gradients_flow_into_distributions() {
     let loss = CrossEntropy::new().class_weights([1.0, 2.0, 0.5]).label_smoothing(0.1).z_loss(0.1);
     let targets = teacher.softmax(-1);
     let fused = loss.forward(&logits, &targets).unwrap();
-    let composed = composed(&loss, &logits, &[0, 0], Some(&targets));
+    let composed = formula(&loss, &logits, &[0, 0], Some(&targets));
     let [fused, composed] = [fused, composed].map(|output| {
         let [first] = &grad(&output, &[&teacher])[..] else { unreachable!() };
         (first.to_vec(), grad(&first.square().sum(), &[&logits])[0].to_vec())
@@ -177,6 +198,46 @@ fn digits_are_kept_where_one_class_has_nearly_all_the_probability() {
         assert_relative_eq!(f64::from(gradient[0]), -rest / (1.0 + rest), max_relative = 3e-7);
         assert_relative_eq!(f64::from(gradient[1]), (-20.0_f64).exp(), max_relative = 3e-7);
     }
+}
+
+#[test]
+fn losses_of_nearly_certain_rows_are_exact_down_to_the_least_normal_number() {
+    // Exponentials of which none is a normal number, though their sum is.
+    for (classes, margin) in [(20, 88.0), (32, 89.0), (100, 90.0), (100_001, 88.0), (128_256, 95.0)]
+    {
+        for temperature in [1.0, 4.0] {
+            let mut logits = vec![0.0_f32; classes];
+            logits[classes / 2] = margin * temperature as f32;
+            let logits = Tensor::from_shape_vec(&[1, classes], logits).unwrap();
+            let logits = Tensor::parameter(logits);
+            let rest = (classes - 1) as f64 * f64::from(-margin).exp();
+            let loss = CrossEntropy::new().temperature(temperature);
+            let value = loss.forward(&logits, &[classes / 2]).unwrap();
+            assert_relative_eq!(f64::from(value.item()), rest, max_relative = 1e-5);
+            let gradient = value.backward().get(&logits).unwrap().to_vec();
+            let at_label = f64::from(gradient[classes / 2]);
+            assert_relative_eq!(at_label, -rest / temperature, max_relative = 1e-5);
+
+            let hidden = Tensor::parameter([[1.0_f32]]);
+            let weight = logits.reshape(&[classes, 1]);
+            let linear = loss.forward_linear(&hidden, &weight, None, &[classes / 2]).unwrap();
+            assert_eq!(linear.item(), value.item());
+        }
+    }
+}
+
+#[test]
+fn subnormal_exponentials_count_in_f64_too() {
+    let mut logits = vec![0.0_f64; 1000];
+    logits[3] = 709.0;
+    let logits = Tensor::parameter(Tensor::from_shape_vec(&[1, 1000], logits).unwrap());
+    let loss = cross_entropy(&logits, &[3]).unwrap();
+    // e^−709 times 999, by way of e^−700 · e^−9.
+    assert_relative_eq!(
+        loss.item(),
+        (-700.0_f64).exp() * (-9.0_f64).exp() * 999.0,
+        max_relative = 1e-5
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use downhill_tensor::{Element, Tensor, operation};
 use ndarray::{ArrayD, Zip};
 
 use crate::checks::tolerance;
-use crate::cross_entropy::array;
+use crate::reduction::array;
 
 /// p · d − p + q where d = ln p − ln q, which is not below 0.
 #[inline(always)]

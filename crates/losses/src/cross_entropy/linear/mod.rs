@@ -1,15 +1,22 @@
 //! Cross-entropy of a linear layer's logits, which are never held all at once.
 
+mod class_ranges;
+mod logit_blocks;
+mod pass;
+mod row_chunks;
+
 use downhill_kernels::buffer;
-use downhill_tensor::{Element, Operation, Tensor, grad_with, operation};
+use downhill_tensor::operation::Fused;
+use downhill_tensor::{Element, Tensor, operation};
 use ndarray::ArrayD;
 
-use super::chunks::{Layer, LayerGradients};
-use super::rows::RowTargets;
-use super::{CrossEntropy, array, sum};
+use self::pass::LayerGradients;
+use self::row_chunks::Layer;
+use super::CrossEntropy;
+use super::kernel::RowTargets;
 use crate::checks;
 use crate::error::Error;
-use crate::reduction::Reduction;
+use crate::reduction::{array, sum};
 use crate::targets::IntoLabels;
 
 impl CrossEntropy {
@@ -30,7 +37,7 @@ impl CrossEntropy {
     ///
     /// # Panics
     ///
-    /// If the inner dimensions of hidden and weight differ, or there are no such.
+    /// If the inner dimensions of hidden and weight differ, or either lacks one.
     ///
     /// ```
     /// use downhill_losses::CrossEntropy;
@@ -65,112 +72,114 @@ impl CrossEntropy {
         }
         let labels = labels.into_labels().check(&logits, self.ignore_index)?.into_owned();
         let inputs: Vec<Tensor<E>> = [hidden, weight].into_iter().chain(bias).cloned().collect();
-        let mut linear =
-            Linear { inputs, options: self.clone(), labels, upstream: 1.0, gradients: vec![] };
-        let targets: RowTargets<'_, E> = RowTargets::Labels(&linear.labels);
-        linear.upstream = self.upstream(targets, linear.labels.len());
+        let targets: RowTargets<'_, E> = RowTargets::Labels(&labels);
+        let normalization = self.normalization(targets, labels.len());
+        let mut linear = Linear { options: self.clone(), labels, normalization, gradients: vec![] };
 
-        let is_reduced = self.reduction != Reduction::None;
-        let wanted = |input: &Tensor<E>| is_reduced && operation::is_recorded(&[input]);
-        let wanted: Vec<bool> = linear.inputs.iter().map(wanted).collect();
-        let (losses, gradients) = linear.pass(&wanted, None)?;
+        let wanted = |input: &Tensor<E>| self.is_reduced() && operation::is_recorded(&[input]);
+        let wanted: Vec<bool> = inputs.iter().map(wanted).collect();
+        let (losses, gradients) = linear.pass(&inputs, &wanted, None)?;
         linear.gradients = gradients;
-        let value = match is_reduced {
-            true => ArrayD::from_elem(vec![], E::from_f64(sum(&losses) * linear.upstream)),
+        let value = match self.is_reduced() {
+            true => ArrayD::from_elem(vec![], E::from_f64(sum(&losses) * normalization)),
             false => array(&logits[..logits.len() - 1], losses),
         };
-        let inputs = linear.inputs.clone();
         let inputs: Vec<&Tensor<E>> = inputs.iter().collect();
-        Ok(operation::record(&inputs, value, || linear))
+        Ok(operation::fused(&inputs, value, || linear))
     }
 }
 
-/// A linear cross-entropy, computed or about to be.
+/// A linear cross-entropy, computed or about to be. Its inputs are hidden, weight, and bias if there
+/// is one.
 struct Linear<E: Element> {
-    /// Hidden, weight, and bias if there is one.
-    inputs: Vec<Tensor<E>>,
     options: CrossEntropy,
     labels: Vec<usize>,
-    /// What the losses of the rows are multiplied with before they are summed.
-    upstream: f64,
-    /// With respect to the inputs that want it, for an upstream gradient of 1, if the losses are
-    /// reduced.
+    /// The factor of the losses of the rows before they are summed.
+    normalization: f64,
+    /// The gradients with respect to the inputs that want one, if the losses are reduced.
     gradients: Vec<Option<Tensor<E>>>,
 }
 
 impl<E: Element> Linear<E> {
-    /// The losses of the rows, and the gradients of their sum with respect to the `wanted` inputs,
-    /// for an upstream gradient for each row.
+    /// Whether rows with this label count.
+    fn is_kept(&self, label: usize) -> bool {
+        self.normalization > 0.0 && Some(label) != self.options.ignore_index
+    }
+
+    /// The losses of the rows, and the gradients with respect to the `wanted` inputs, given the
+    /// gradient of each row's loss.
     #[expect(clippy::type_complexity, reason = "two results of one pass")]
     fn pass(
         &self,
+        inputs: &[Tensor<E>],
         wanted: &[bool],
-        upstream: Option<&[E]>,
+        row_gradients: Option<&[E]>,
     ) -> Result<(Vec<E>, Vec<Option<Tensor<E>>>), Error> {
-        let (hidden, bias) = (self.inputs[0].values(), self.inputs.get(2).map(Tensor::values));
-        let weight = self.inputs[1].array().into_dimensionality().expect("the shapes were checked");
+        let (hidden, bias) = (inputs[0].values(), inputs.get(2).map(Tensor::values));
+        let weight = inputs[1].array().into_dimensionality().expect("the shapes were checked");
         let layer = Layer { hidden: &hidden, weight, bias: bias.as_deref() };
         let classes = weight.nrows();
         let class_weights = self.options.checked_weights(classes)?;
 
         let mut losses = vec![E::zero(); self.labels.len()];
         let gradient = |(input, &wanted): (&Tensor<E>, &bool)| wanted.then(|| buffer(input.len()));
-        let mut gradients: Vec<Option<Vec<E>>> =
-            self.inputs.iter().zip(wanted).map(gradient).collect();
-        for gradient in gradients.iter_mut().step_by(2).flatten() {
-            gradient.fill(E::zero());
+        let mut gradients: Vec<Option<Vec<E>>> = inputs.iter().zip(wanted).map(gradient).collect();
+        // The gradient of the weight, input 1, is overwritten; the others are added to.
+        for (_, gradient) in gradients.iter_mut().enumerate().filter(|&(input, _)| input != 1) {
+            gradient.iter_mut().for_each(|gradient| gradient.fill(E::zero()));
         }
-        let is_kept = |&row: &usize| {
-            self.upstream > 0.0 && Some(self.labels[row]) != self.options.ignore_index
-        };
-        let kept: Vec<usize> = (0..self.labels.len()).filter(is_kept).collect();
+        let rows = 0..self.labels.len();
+        let kept: Vec<usize> = rows.filter(|&row| self.is_kept(self.labels[row])).collect();
         let labels: Vec<usize> = kept.iter().map(|&row| self.labels[row]).collect();
-        let upstream: Option<Vec<E>> =
-            upstream.map(|upstream| kept.iter().map(|&row| upstream[row]).collect());
+        let row_gradients: Option<Vec<E>> =
+            row_gradients.map(|gradients| kept.iter().map(|&row| gradients[row]).collect());
         let targets = RowTargets::Labels(&labels);
         let weights = class_weights.as_deref();
-        let mut rows = self.options.rows(&[], classes, targets, weights, self.upstream);
-        rows.row_upstream = upstream.as_deref();
+        let mut rows = self.options.rows(&[], classes, targets, weights, self.normalization);
+        rows.row_gradients = row_gradients.as_deref();
         let mut wanted = gradients.iter_mut().map(Option::as_deref_mut);
         let [hidden, weight, bias] = std::array::from_fn(|_| wanted.next().flatten());
         layer.pass(&rows, &kept, &mut losses, LayerGradients { hidden, weight, bias })?;
         let tensor = |(values, input): (Option<Vec<E>>, &Tensor<E>)| {
             values.map(|values| array(input.shape(), values).into())
         };
-        Ok((losses, gradients.into_iter().zip(&self.inputs).map(tensor).collect()))
+        Ok((losses, gradients.into_iter().zip(inputs).map(tensor).collect()))
     }
 }
 
-impl<E: Element> Operation<E> for Linear<E> {
+impl<E: Element> Fused<E> for Linear<E> {
     fn name(&self) -> &str {
         "linear_cross_entropy"
     }
 
-    fn inputs(&self) -> &[Tensor<E>] {
-        &self.inputs
-    }
-
-    fn vjp(&self, index: usize, upstream: Tensor<E>, _output: &Tensor<E>) -> Tensor<E> {
-        let mut logits = self.inputs[0].matmul(&self.inputs[1].transpose());
-        if let Some(bias) = self.inputs.get(2) {
+    fn definition(&self, inputs: &[Tensor<E>]) -> Tensor<E> {
+        // Rows that do not count may be anything.
+        let leading = &inputs[0].shape()[..inputs[0].ndim() - 1];
+        let kept = self.labels.iter().map(|&label| self.is_kept(label)).collect();
+        let kept = array(&[leading, &[1]].concat(), kept);
+        let hidden = Tensor::select(&kept, &inputs[0], &Tensor::scalar(E::zero()));
+        let mut logits = hidden.matmul(&inputs[1].transpose());
+        if let Some(bias) = inputs.get(2) {
             logits = logits + bias;
         }
-        let loss = self
-            .options
-            .forward(&logits, &self.labels)
-            .expect("the forward pass found every row in order");
-        grad_with(&[&loss], &[&upstream], &[&self.inputs[index]]).remove(0)
+        self.options.forward(&logits, &self.labels).expect("the forward pass found every row valid")
     }
 
-    fn vjp_fused(&self, index: usize, upstream: Tensor<E>, _output: &Tensor<E>) -> Tensor<E> {
+    fn vjp(
+        &self,
+        index: usize,
+        gradient: Tensor<E>,
+        _output: &Tensor<E>,
+        inputs: &[Tensor<E>],
+    ) -> Tensor<E> {
         match self.gradients.get(index) {
-            Some(Some(gradient)) if upstream.item() == E::one() => gradient.clone(),
-            Some(Some(gradient)) => gradient * upstream,
+            Some(Some(saved)) if gradient.item() == E::one() => saved.clone(),
+            Some(Some(saved)) => saved * gradient,
             _ => {
-                let wanted: Vec<bool> = (0..self.inputs.len()).map(|i| i == index).collect();
+                let wanted: Vec<bool> = (0..inputs.len()).map(|input| input == index).collect();
                 let (_, mut gradients) = self
-                    .pass(&wanted, Some(&upstream.values()))
-                    .expect("the forward pass found every row in order");
+                    .pass(inputs, &wanted, Some(&gradient.values()))
+                    .expect("the forward pass found every row valid");
                 gradients[index].take().expect("it was wanted")
             }
         }

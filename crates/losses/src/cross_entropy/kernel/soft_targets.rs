@@ -1,72 +1,73 @@
-//! The loops of cross-entropy over targets that reach every class.
+//! Loss and gradient for soft targets: distributions and label smoothing, where every class has a
+//! target.
 
 use downhill_tensor::Element;
 
-use super::lanes::{LANES, Tile, each, settled, total};
+use super::exponentials::{LANES, Tile, each, through_memory, total};
 
-/// Targets by probabilities, label smoothing or both. The target of a class is
-/// weight · (`certainty` · probability + smoothing), the smoothing being 0 where the logit is −∞.
+/// The target of each class, weight · (`certainty` · probability + smoothing). The smoothing is 0
+/// where the logit is −∞.
 #[derive(Clone, Copy)]
-pub(super) struct Dense<'a, E> {
-    /// None where the targets are labels: the probabilities are then 0, and the label is seen to
-    /// apart.
-    pub(super) probabilities: Option<&'a [Tile<E>]>,
+pub(crate) struct SoftTargets<'a, E> {
+    /// None where the targets are labels: the label's own term is added separately, and the
+    /// probabilities count as 0.
+    pub(crate) probabilities: Option<&'a [Tile<E>]>,
     /// None where all are 1.
-    pub(super) weights: Option<&'a [Tile<E>]>,
+    pub(crate) weights: Option<&'a [Tile<E>]>,
     /// 1 − label smoothing.
-    pub(super) certainty: E,
+    pub(crate) certainty: E,
 }
 
-/// What must be known of dense targets before their loss can be, in each lane.
+/// Sums over the classes, in each lane, that the loss of soft targets depends on.
 #[derive(Clone, Copy)]
-pub(super) struct Counts<E> {
+pub(crate) struct TargetSums<E> {
     /// The number of classes whose logit is not −∞.
-    pub(super) unmasked: Tile<E>,
+    pub(crate) unmasked: Tile<E>,
     /// The sum of their weights.
-    pub(super) weight: Tile<E>,
+    pub(crate) weight: Tile<E>,
     /// The sum of the probabilities.
-    pub(super) probability: Tile<E>,
+    pub(crate) probability: Tile<E>,
     /// The sum of the probabilities times their weights.
-    pub(super) weighted: Tile<E>,
+    pub(crate) weighted: Tile<E>,
     /// The least of the probabilities and 0.
-    pub(super) least: Tile<E>,
+    pub(crate) least: Tile<E>,
 }
 
-/// What is known of the row in each lane once its exponentials are summed up.
+/// Loss and gradient factors of the row in each lane, which follow from its sums.
 #[derive(Clone, Copy)]
-pub(super) struct Outcome<E> {
-    /// The loss, without that of dense targets.
-    pub(super) loss: Tile<E>,
-    pub(super) max: Tile<E>,
+pub(crate) struct Outcome<E> {
+    /// The loss, without that of soft targets.
+    pub(crate) loss: Tile<E>,
+    pub(crate) max: Tile<E>,
     /// ln Σ e^((x − max) · scale).
-    pub(super) log_sum: Tile<E>,
-    /// What the exponentials, relative to the maximum, are multiplied with to give the gradient.
-    pub(super) factor: Tile<E>,
-    /// What the targets are multiplied with.
-    pub(super) upstream: Tile<E>,
+    pub(crate) log_sum: Tile<E>,
+    /// The gradient is this times the exponentials, which are relative to the maximum, …
+    pub(crate) factor: Tile<E>,
+    /// … less this times the targets.
+    pub(crate) gradient_scale: Tile<E>,
     /// The smoothing mass of each class that is not masked.
-    pub(super) smoothing: Tile<E>,
+    pub(crate) smoothing: Tile<E>,
     /// The gradient at the label.
-    pub(super) at_label: Tile<E>,
+    pub(crate) at_label: Tile<E>,
 }
 
 impl<E: Element> Outcome<E> {
-    /// That of the row in one lane, in every lane.
+    /// The outcome of the row in one lane, in every lane.
     #[inline(always)]
-    pub(super) fn in_every_lane(&self, lane: usize) -> Self {
+    pub(crate) fn in_every_lane(&self, lane: usize) -> Self {
         Self {
             loss: [self.loss[lane]; LANES],
             max: [self.max[lane]; LANES],
             log_sum: [self.log_sum[lane]; LANES],
             factor: [self.factor[lane]; LANES],
-            upstream: [self.upstream[lane]; LANES],
+            gradient_scale: [self.gradient_scale[lane]; LANES],
             smoothing: [self.smoothing[lane]; LANES],
             at_label: [self.at_label[lane]; LANES],
         }
     }
 }
 
-/// A number for each class: a slice, or one number for all, for which loops are compiled apart.
+/// A number for each class: a slice, or one number for all. Loops are compiled separately for each.
 trait PerClass<E>: Copy {
     fn at(self, tile: usize) -> Tile<E>;
 }
@@ -88,24 +89,24 @@ impl<E: Element> PerClass<E> for All<E> {
     }
 }
 
-/// The arguments that [`Dense::finish`] hands on.
+/// The arguments that [`SoftTargets::finish`] passes on.
 type Finish<'a, E> = (&'a mut Tile<E>, &'a [Tile<E>], &'a mut [Tile<E>], &'a Outcome<E>, E, E);
 
-impl<E: Element> Dense<'_, E> {
-    /// Multiplies the exponentials by the row's factor times `ratio` and subtracts upstream times
-    /// the targets, which gives the gradient. Adds to `loss` that of the targets:
-    /// Σ target · (log_sum − shifted), where shifted is (x − max) · scale.
+impl<E: Element> SoftTargets<'_, E> {
+    /// Turns the exponentials in `out` into the gradient, and adds the loss of the targets to
+    /// `loss`: Σ target · (log_sum − shifted), where shifted is (x − max) · scale. The exponentials
+    /// are `ratio` times those relative to the row's maximum.
     #[inline(always)]
-    pub(super) fn finish(
+    pub(crate) fn finish(
         &self,
         loss: &mut Tile<E>,
         x: &[Tile<E>],
         out: &mut [Tile<E>],
-        rows: &Outcome<E>,
+        outcome: &Outcome<E>,
         ratio: E,
         scale: E,
     ) {
-        let rest = (loss, x, out, rows, ratio, scale);
+        let rest = (loss, x, out, outcome, ratio, scale);
         match (self.probabilities, self.weights) {
             (None, None) => self.finish_with(All(E::zero()), All(E::one()), rest),
             (None, Some(weights)) => self.finish_with(All(E::zero()), weights, rest),
@@ -119,25 +120,26 @@ impl<E: Element> Dense<'_, E> {
         &self,
         probabilities: impl PerClass<E>,
         weights: impl PerClass<E>,
-        (loss, x, out, rows, ratio, scale): Finish<'_, E>,
+        (loss, x, out, outcome, ratio, scale): Finish<'_, E>,
     ) {
-        let factor = each(|lane| rows.factor[lane] * ratio);
+        let factor = each(|lane| outcome.factor[lane] * ratio);
         let mut lanes = *loss;
-        // Each line is a loop of its own over the lanes: all in one would not always vectorise.
+        // Each line is a loop of its own over the lanes: one loop for all would not vectorise.
         for (tile, (x, out)) in x.iter().zip(out).enumerate() {
             let (p, weight) = (probabilities.at(tile), weights.at(tile));
-            let smoothing = unmasked(x, &rows.smoothing);
+            let smoothing = unmasked(x, &outcome.smoothing);
             let target = each(|lane| weight[lane] * (self.certainty * p[lane] + smoothing[lane]));
-            let shifted = each(|lane| (x[lane] - rows.max[lane]) * scale);
-            let log_ratio = each(|lane| rows.log_sum[lane] - shifted[lane]);
-            // 0 · ∞ is 0 here: what is impossible and not wanted costs nothing.
+            let shifted = each(|lane| (x[lane] - outcome.max[lane]) * scale);
+            let log_ratio = each(|lane| outcome.log_sum[lane] - shifted[lane]);
+            // 0 · ∞ is 0 here: a masked class without a target costs nothing.
             let zero = E::zero();
-            let part = each(|lane| target[lane] * log_ratio[lane]);
-            let part = each(|lane| if target[lane] == zero { zero } else { part[lane] });
-            lanes = each(|lane| lanes[lane] + part[lane]);
-            *out = each(|lane| out[lane] * factor[lane] - rows.upstream[lane] * target[lane]);
+            let term = each(|lane| target[lane] * log_ratio[lane]);
+            let term = each(|lane| if target[lane] == zero { zero } else { term[lane] });
+            lanes = each(|lane| lanes[lane] + term[lane]);
+            *out =
+                each(|lane| out[lane] * factor[lane] - outcome.gradient_scale[lane] * target[lane]);
         }
-        let lanes = settled(lanes);
+        let lanes = through_memory(lanes);
         *loss = lanes;
     }
 }
@@ -148,23 +150,23 @@ fn unmasked<E: Element>(x: &Tile<E>, values: &Tile<E>) -> Tile<E> {
     each(|lane| if x[lane] == E::neg_infinity() { E::zero() } else { values[lane] })
 }
 
-impl<E: Element> Counts<E> {
-    /// The counts of no classes.
+impl<E: Element> TargetSums<E> {
+    /// The sums over no classes.
     #[inline(always)]
-    pub(super) fn zero() -> Self {
+    pub(crate) fn zero() -> Self {
         let zero = [E::zero(); LANES];
         Self { unmasked: zero, weight: zero, probability: zero, weighted: zero, least: zero }
     }
 
-    /// Adds those of some classes, which are first summed up on their own: many small numbers added
-    /// to a large one would each lose digits.
+    /// Adds the sums over some classes. They are summed up on their own first: many small numbers
+    /// added to a large one would each lose digits.
     #[inline(always)]
-    pub(super) fn add(&mut self, x: &[Tile<E>], dense: &Dense<'_, E>) {
-        match dense.weights {
+    pub(crate) fn add(&mut self, x: &[Tile<E>], soft_targets: &SoftTargets<'_, E>) {
+        match soft_targets.weights {
             None => self.add_unmasked(x, All(E::one())),
             Some(weights) => self.add_unmasked(x, weights),
         }
-        match (dense.probabilities, dense.weights) {
+        match (soft_targets.probabilities, soft_targets.weights) {
             (None, _) => {}
             (Some(values), None) => self.add_probabilities(values, All(E::one())),
             (Some(values), Some(weights)) => self.add_probabilities(values, weights),
@@ -179,7 +181,7 @@ impl<E: Element> Counts<E> {
             count = each(|lane| count[lane] + ones[lane]);
             weight = each(|lane| weight[lane] + weights[lane]);
         }
-        let [count, weight] = settled([count, weight]);
+        let [count, weight] = through_memory([count, weight]);
         self.unmasked = each(|lane| self.unmasked[lane] + count[lane]);
         self.weight = each(|lane| self.weight[lane] + weight[lane]);
     }
@@ -194,15 +196,15 @@ impl<E: Element> Counts<E> {
             weighted = each(|lane| weighted[lane] + p[lane] * weight[lane]);
             least = each(|lane| if p[lane] < least[lane] { p[lane] } else { least[lane] });
         }
-        let [sum, weighted, least] = settled([sum, weighted, least]);
+        let [sum, weighted, least] = through_memory([sum, weighted, least]);
         self.probability = each(|lane| self.probability[lane] + sum[lane]);
         self.weighted = each(|lane| self.weighted[lane] + weighted[lane]);
         self.least = least;
     }
 
-    /// Those of two parts of the classes.
+    /// The sums over both sets of classes.
     #[inline(always)]
-    pub(super) fn plus(&self, other: &Self) -> Self {
+    pub(crate) fn plus(&self, other: &Self) -> Self {
         Self {
             unmasked: each(|lane| self.unmasked[lane] + other.unmasked[lane]),
             weight: each(|lane| self.weight[lane] + other.weight[lane]),
@@ -212,9 +214,9 @@ impl<E: Element> Counts<E> {
         }
     }
 
-    /// Adds up the lanes, which are parts of one row, in every lane.
+    /// The sums over all lanes, which share one row, in every lane.
     #[inline(always)]
-    pub(super) fn over_lanes(self) -> Self {
+    pub(crate) fn over_lanes(self) -> Self {
         Self {
             unmasked: total(self.unmasked),
             weight: total(self.weight),
@@ -224,9 +226,9 @@ impl<E: Element> Counts<E> {
         }
     }
 
-    /// Makes those of a row, which are the same in every lane, those of one lane.
+    /// Replaces the sums in one lane by those of a row, which are the same in every lane.
     #[inline(always)]
-    pub(super) fn put(&mut self, lane: usize, row: &Self) {
+    pub(crate) fn put(&mut self, lane: usize, row: &Self) {
         self.unmasked[lane] = row.unmasked[lane];
         self.weight[lane] = row.weight[lane];
         self.probability[lane] = row.probability[lane];

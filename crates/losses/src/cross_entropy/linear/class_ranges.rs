@@ -1,4 +1,4 @@
-//! Parts of the classes, each of which is one thread's work.
+//! Ranges of classes, each of which is one thread's work.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -7,28 +7,27 @@ use downhill_kernels::{free_threads, join, matmul_part};
 use downhill_tensor::Element;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Slice};
 
-use super::chunks::{Chunk, Layer, PANEL};
-use super::columns::{Columns, Panel, Totals};
-use super::lanes::{LANES, Tile, total};
-use super::rows::RowTargets;
+use super::logit_blocks::{Buffers, LogitBlocks, Totals};
+use super::row_chunks::{Chunk, Layer, PANEL};
+use crate::cross_entropy::kernel::{LANES, RowTargets, Tile, total};
 
-/// A part has a fifth of the classes that are left, but no less than about a 14th of all. The
-/// gradient of the hidden numbers is summed up in each.
-const SHARES: [usize; 2] = [5, 14];
-/// So many bytes of logits, weights and their gradient stay in the second-level cache.
+/// Guided scheduling: each range takes a fifth of the classes that are left, but at least about a
+/// 14th of all, since each needs a buffer for the gradient of the input.
+const FRACTIONS: [usize; 2] = [5, 14];
+/// Bytes of logits, weights and their gradient that stay in the second-level cache.
 const CACHE: usize = 700 << 10;
-/// Products are quick for multiples of so many classes.
-const GRAIN: usize = 48;
+/// Products are fastest for multiples of this number of classes.
+const MULTIPLE: usize = 48;
 
-/// The classes of each part. The last ones are small, so that a slow thread is not waited for long.
+/// The ranges. The last ones are small, so that no thread waits long for another.
 pub(super) fn ranges(classes: usize) -> Vec<Range<usize>> {
-    let [of_rest, of_all] = SHARES;
+    let [of_rest, of_all] = FRACTIONS;
     let least = classes.div_ceil(of_all);
     let mut ranges = Vec::new();
     let mut start = 0;
     while start < classes {
         let rest = classes - start;
-        let size = rest.div_ceil(rest.div_ceil(least).min(of_rest)).next_multiple_of(GRAIN);
+        let size = rest.div_ceil(rest.div_ceil(least).min(of_rest)).next_multiple_of(MULTIPLE);
         let end = classes.min(start + size);
         ranges.push(start..end);
         start = end;
@@ -36,22 +35,22 @@ pub(super) fn ranges(classes: usize) -> Vec<Range<usize>> {
     ranges
 }
 
-/// Does the work on all parts, of which every thread takes the next when it has done one.
-pub(super) fn each<'a, E: Element>(
-    parts: &mut [Part<'a, E>],
-    work: &(impl Fn(&mut Part<'a, E>) + Sync),
+/// Does the work on all ranges: every thread takes the next one when it has finished its own.
+pub(super) fn for_each_in_threads<'a, E: Element>(
+    ranges: &mut [ClassRange<'a, E>],
+    work: &(impl Fn(&mut ClassRange<'a, E>) + Sync),
 ) {
-    let count = parts.len();
-    let parts = Mutex::new(parts.iter_mut());
-    let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let count = ranges.len();
+    let ranges = Mutex::new(ranges.iter_mut());
+    let next = || ranges.lock().unwrap_or_else(PoisonError::into_inner).next();
     in_threads(count, &|| {
-        while let Some(part) = next() {
-            work(part);
+        while let Some(range) = next() {
+            work(range);
         }
     });
 }
 
-/// Does the same in every thread that is free, at most so many.
+/// Does the same work in every free thread, at most in `most`.
 fn in_threads(most: usize, work: &(impl Fn() + Sync)) {
     if most < 2 || free_threads() < 2 {
         return work();
@@ -59,25 +58,25 @@ fn in_threads(most: usize, work: &(impl Fn() + Sync)) {
     join(|| in_threads(most - most / 2, work), || in_threads(most / 2, work));
 }
 
-/// A range of classes, all of which are one thread's work.
-pub(super) struct Part<'a, E> {
+/// A range of classes, with the logits of a chunk of rows.
+pub(super) struct ClassRange<'a, E> {
     classes: Range<usize>,
-    /// Those of each class, in `stride` blocks.
+    /// The logits of each class, in `stride` blocks of rows.
     logits: &'a mut [Tile<E>],
     stride: usize,
-    /// So many classes at a time stay in cache.
+    /// The number of classes that are computed together, in cache.
     step: usize,
     pub(super) totals: Vec<Totals<E>>,
-    /// Those of dense targets.
+    /// The losses of soft targets.
     pub(super) losses: Vec<Tile<E>>,
-    /// The gradient of a chunk's hidden numbers, if it is wanted, as far as it is from here.
+    /// What these classes add to the gradient of a chunk's input, if that is wanted.
     pub(super) hidden: Vec<E>,
     weight: Option<&'a mut [E]>,
     bias: Option<&'a mut [E]>,
-    panel: Panel<E>,
+    buffers: Buffers<E>,
 }
 
-impl<'a, E: Element> Part<'a, E> {
+impl<'a, E: Element> ClassRange<'a, E> {
     pub(super) fn all(
         layer: &Layer<'_, E>,
         ranges: Vec<Range<usize>>,
@@ -88,10 +87,10 @@ impl<'a, E: Element> Part<'a, E> {
     ) -> Vec<Self> {
         let width = layer.weight.ncols();
         let numbers = CACHE / size_of::<E>() / (2 * width + stride * LANES);
-        let step = (numbers / GRAIN).max(1) * GRAIN;
+        let step = (numbers / MULTIPLE).max(1) * MULTIPLE;
         let (tiles, _) = logits.as_chunks_mut();
         let mut rest = (tiles, weight_gradient, bias_gradient);
-        let part = |classes: Range<usize>| {
+        let class_range = |classes: Range<usize>| {
             let (logits, weight, bias) = std::mem::take(&mut rest);
             let (logits, more_logits) = logits.split_at_mut(classes.len() * stride);
             let (weight, more_weight) =
@@ -108,25 +107,25 @@ impl<'a, E: Element> Part<'a, E> {
                 hidden: Vec::new(),
                 weight,
                 bias,
-                panel: Panel::new(),
+                buffers: Buffers::new(),
             }
         };
-        ranges.into_iter().map(part).collect()
+        ranges.into_iter().map(class_range).collect()
     }
 
     pub(super) fn has_gradient(&self) -> bool {
         !self.hidden.is_empty() || self.weight.is_some() || self.bias.is_some()
     }
 
-    /// The logit of a class, which lies in one of the parts.
-    pub(super) fn logit(parts: &mut [Self], class: usize, row: usize) -> &mut E {
-        let index = parts.partition_point(|part| part.classes.end <= class);
-        let part = &mut parts[index];
-        let tile = (class - part.classes.start) * part.stride + row / LANES;
-        &mut part.logits[tile][row % LANES]
+    /// The logit of a class, which lies in one of the ranges.
+    pub(super) fn logit(ranges: &mut [Self], class: usize, row: usize) -> &mut E {
+        let index = ranges.partition_point(|range| range.classes.end <= class);
+        let range = &mut ranges[index];
+        let tile = (class - range.classes.start) * range.stride + row / LANES;
+        &mut range.logits[tile][row % LANES]
     }
 
-    /// Finishes a chunk whose logits are here, and begins the next.
+    /// Finishes the previous chunk, whose logits are here, and begins the next one in their place.
     pub(super) fn advance(
         &mut self,
         layer: &Layer<'_, E>,
@@ -146,7 +145,7 @@ impl<'a, E: Element> Part<'a, E> {
         }
     }
 
-    /// Computes the logits of some classes of this part, and what they add to the sums.
+    /// Computes the logits of some of the classes, and adds their exponentials to the totals.
     fn begin(&mut self, layer: &Layer<'_, E>, chunk: &Chunk<'_, E>, range: Range<usize>) {
         let classes = self.classes.start + range.start..self.classes.start + range.end;
         let (logits, next) =
@@ -163,19 +162,20 @@ impl<'a, E: Element> Part<'a, E> {
         let weight = layer.weight.slice_axis(Axis(0), Slice::from(classes.clone()));
         multiply(view, weight, &chunk.transposed, layer.bias.is_some(), next.as_flattened());
         let (rows, first) = (&chunk.rows, classes.start);
-        let columns = Columns { rows, first, logits, stride: self.stride, panel: &mut self.panel };
-        columns.add_to(&mut self.totals[..blocks]);
+        let (stride, buffers) = (self.stride, &mut self.buffers);
+        let logits = LogitBlocks { rows, first, logits, stride, buffers };
+        logits.add_to(&mut self.totals[..blocks]);
     }
 
-    /// Writes the gradient in place of the logits of some classes of this part, and adds its
-    /// products.
+    /// Overwrites the logits of some of the classes by their gradient, and adds that, multiplied, to
+    /// the gradients of the layer.
     fn finish(&mut self, layer: &Layer<'_, E>, chunk: &Chunk<'_, E>, range: Range<usize>) {
         let classes = self.classes.start + range.start..self.classes.start + range.end;
         let logits = &mut self.logits[range.start * self.stride..range.end * self.stride];
         let (stride, count, width) = (self.stride, chunk.range.len(), layer.weight.ncols());
-        let (rows, first, panel) = (&chunk.rows, classes.start, &mut self.panel);
-        let columns = Columns { rows, first, logits: &mut *logits, stride, panel };
-        columns.finish(&chunk.outcomes, &chunk.is_given, &mut self.losses);
+        let (rows, first, buffers) = (&chunk.rows, classes.start, &mut self.buffers);
+        let blocks = LogitBlocks { rows, first, logits: &mut *logits, stride, buffers };
+        blocks.finish(&chunk.outcomes, &chunk.is_given, &mut self.losses);
         let RowTargets::Labels(labels) = chunk.rows.targets else {
             unreachable!("linear cross-entropy has labels")
         };
@@ -222,8 +222,7 @@ fn matrix<E>(shape: [usize; 2], values: &mut [E]) -> ArrayViewMut2<'_, E> {
     ArrayViewMut2::from_shape(shape, values).expect("as many numbers as the shape has")
 }
 
-/// Writes the product with a matrix in panels, or adds it to what is there, while `ahead` is called
-/// into the cache.
+/// Writes the product with a matrix in panels, or adds it, and prefetches `ahead` meanwhile.
 fn multiply<E: Element>(
     mut out: ArrayViewMut2<'_, E>,
     left: ArrayView2<'_, E>,

@@ -1,0 +1,198 @@
+//! The gradient of a recorded loss is that of one that is not, whatever the numbers: kernels and
+//! definitions agree up to infinities and NaN.
+
+use downhill_losses::*;
+use downhill_tensor::{Element, Tensor, grad_with};
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseResult;
+
+const CLASSES: usize = 4;
+const ROWS: usize = 3;
+
+/// Numbers at the ends of the types, and ordinary ones.
+fn hostile() -> impl Strategy<Value = f64> {
+    let ends = [
+        0.0,
+        -0.0,
+        1e-40,
+        -1e-310,
+        1e-38,
+        1e-20,
+        -1e-20,
+        88.0,
+        -104.0,
+        750.0,
+        -800.0,
+        1e20,
+        -1e20,
+        1e38,
+        -1e38,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::NAN,
+    ];
+    prop_oneof![2 => -5.0..5.0, 3 => prop::sample::select(ends.to_vec())]
+}
+
+fn numbers() -> impl Strategy<Value = Vec<f64>> {
+    prop::collection::vec(hostile(), ROWS * CLASSES)
+}
+
+/// Numbers from 0 to 1, the ends among them.
+fn fractions() -> impl Strategy<Value = Vec<f64>> {
+    let ends = prop::sample::select(vec![0.0, 1.0, 1e-40, 1e-20, 0.5]);
+    prop::collection::vec(prop_oneof![0.0..=1.0, ends], ROWS * CLASSES)
+}
+
+fn tensor<E: Element>(values: &[f64]) -> Tensor<E> {
+    let values = values.iter().map(|&x| E::from_f64(x)).collect();
+    Tensor::from_shape_vec(&[ROWS, CLASSES], values).unwrap()
+}
+
+/// Whether the numbers are as near as the same gradient by two ways of rounding.
+fn agree<E: Element>(a: E, b: E) -> bool {
+    let (x, y) = (a.as_f64(), b.as_f64());
+    let tolerance = 64.0 * E::epsilon().as_f64() * x.abs().max(y.abs()).max(1.0);
+    x == y || (x - y).abs() <= tolerance || x.is_nan() && y.is_nan()
+}
+
+fn check<E: Element>(
+    name: &str,
+    inputs: &[&Tensor<E>],
+    loss: impl Fn(&[Tensor<E>], Reduction) -> Result<Tensor<E>, Error>,
+) -> TestCaseResult {
+    let inputs: Vec<Tensor<E>> = inputs.iter().map(|&x| Tensor::parameter(x)).collect();
+    for reduction in [Reduction::None, Reduction::Sum] {
+        let Ok(output) = loss(&inputs, reduction) else { return Ok(()) };
+        let seed = Tensor::full(output.shape(), E::from_f64(0.75));
+        let gradients = output.backward_with(&seed);
+        let references: Vec<&Tensor<E>> = inputs.iter().collect();
+        let recorded = grad_with(&[&output], &[&seed], &references);
+        for (number, (input, recorded)) in inputs.iter().zip(&recorded).enumerate() {
+            let Some(gradient) = gradients.get(input) else { continue };
+            for (&a, &b) in gradient.values().iter().zip(&*recorded.values()) {
+                prop_assert!(
+                    agree(a, b),
+                    "{name}, {reduction:?}, input {number}: backward {:?}, grad {:?} at {:?}",
+                    gradient.to_vec(),
+                    recorded.to_vec(),
+                    inputs
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The softmax of ordinary numbers, some of which are 0.
+fn distributions<E: Element>(fractions: &[f64]) -> Tensor<E> {
+    let mut values = fractions.to_vec();
+    for row in values.chunks_mut(CLASSES) {
+        row[0] = 0.5;
+        let sum: f64 = row.iter().sum();
+        row.iter_mut().for_each(|x| *x /= sum);
+    }
+    tensor(&values)
+}
+
+fn with_labels<E: Element>(x: &Tensor<E>, labels: &[usize]) -> TestCaseResult {
+    let options = [
+        CrossEntropy::new(),
+        CrossEntropy::new().label_smoothing(0.1).temperature(1.7),
+        CrossEntropy::new().z_loss(0.1).ignore_index(1),
+        CrossEntropy::new().class_weights([0.0, 1.0, 0.5, 2.0]).z_loss(0.01).label_smoothing(0.2),
+    ];
+    for options in options {
+        check(&format!("{options:?}"), &[x], |x, reduction| {
+            options.clone().reduction(reduction).forward(&x[0], labels)
+        })?;
+        let weight =
+            &Tensor::from([[0.5, -1.0, 2.0, 0.0], [1.0; 4], [-2.0, 0.0, 1.5, 3.0], [0.0; 4]]);
+        let weight = &Tensor::from(weight.array().mapv(E::from_f64));
+        check(&format!("linear, {options:?}"), &[x, weight], |x, reduction| {
+            options.clone().reduction(reduction).forward_linear(&x[0], &x[1], None, labels)
+        })?;
+    }
+    macro_rules! all {
+        ($($loss:expr),* $(,)?) => {$(
+            check(stringify!($loss), &[x], |x, reduction| {
+                $loss.reduction(reduction).forward(&x[0], labels)
+            })?;
+        )*};
+    }
+    all!(
+        Focal::new().alpha([0.0, 1.0, 0.5, 2.0]),
+        Focal::new().gamma(0.5),
+        Poly1::new(),
+        GeneralisedCrossEntropy::new(),
+        SymmetricCrossEntropy::new(),
+        MulticlassHinge::new().class_weights([0.0, 1.0, 0.5, 2.0]),
+        MulticlassHinge::new().crammer_singer(),
+        NegativeLogLikelihood::new().ignore_index(1),
+    );
+    Ok(())
+}
+
+fn with_tensors<E: Element>(x: &Tensor<E>, y: &Tensor<E>, fractions: &[f64]) -> TestCaseResult {
+    let (t, p) = (&tensor::<E>(fractions), &distributions::<E>(fractions));
+    macro_rules! all {
+        ($x:expr, $y:expr; $($loss:expr),* $(,)?) => {$(
+            check(stringify!($loss), &[$x, $y], |x, reduction| {
+                $loss.reduction(reduction).forward(&x[0], &x[1])
+            })?;
+        )*};
+    }
+    all!(x, t;
+        BinaryCrossEntropyWithLogits::new().label_smoothing(0.1).pos_weight([3.0]),
+        BinaryCrossEntropyWithLogits::new(),
+        BinaryFocal::new().alpha(0.25),
+        BinaryFocal::new().gamma(0.5),
+        BinaryHinge::new(),
+        PoissonNegativeLogLikelihood::new().full(true),
+        PoissonNegativeLogLikelihood::new().log_input(false),
+    );
+    all!(t, t; BinaryCrossEntropy::new());
+    all!(x, y;
+        MeanSquaredError::new(), MeanAbsoluteError::new(), LogCosh::new(), Huber::new(),
+        SmoothL1::new(), SmoothL1::new().beta(0.0), Quantile::new().tau(0.8),
+        KnowledgeDistillation::new(3.0),
+        KlDivergence::new().target(Form::Logits), JensenShannonDivergence::new().target(Form::Logits),
+    );
+    all!(x, p;
+        CrossEntropy::new(), CrossEntropy::new().z_loss(0.1).label_smoothing(0.1),
+        KlDivergence::new(), JensenShannonDivergence::new(),
+        KlDivergence::new().input(Form::LogProbabilities),
+    );
+    all!(p, p;
+        KlDivergence::new().input(Form::Probabilities),
+        JensenShannonDivergence::new().input(Form::Probabilities),
+    );
+    check("gaussian", &[x, y, t], |x, reduction| {
+        GaussianNegativeLogLikelihood::new().reduction(reduction).forward(&x[0], &x[1], &x[2])
+    })?;
+    check("entropy", &[x], |x, reduction| Entropy::new().reduction(reduction).forward(&x[0]))?;
+    check("entropy of probabilities", &[p], |x, reduction| {
+        Entropy::new().input(Form::Probabilities).reduction(reduction).forward(&x[0])
+    })
+}
+
+proptest! {
+    #[test]
+    fn grad_and_backward_agree_on_losses_of_labels(
+        x in numbers(),
+        labels in prop::collection::vec(0..CLASSES, ROWS),
+    ) {
+        with_labels(&tensor::<f32>(&x), &labels)?;
+        with_labels(&tensor::<f64>(&x), &labels)?;
+    }
+
+    #[test]
+    fn grad_and_backward_agree_on_losses_of_tensors(
+        x in numbers(),
+        y in numbers(),
+        t in fractions(),
+    ) {
+        with_tensors(&tensor::<f32>(&x), &tensor(&y), &t)?;
+        with_tensors(&tensor::<f64>(&x), &tensor(&y), &t)?;
+    }
+}
