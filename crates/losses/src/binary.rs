@@ -7,7 +7,7 @@ use crate::checks;
 use crate::elementwise::{Elementwise, ElementwiseRule};
 use crate::error::Error;
 use crate::logistic::logistic;
-use crate::wrapper::plain_function;
+use crate::wrapper::{options, plain_function};
 
 /// Binary cross-entropy of logits x, elementwise: −weight · (π · t · ln σ(x) + (1 − t) · ln σ(−x))
 /// in nats, where σ is the logistic function and the target t any number from 0 to 1.
@@ -27,33 +27,19 @@ use crate::wrapper::plain_function;
 /// ```
 pub type BinaryCrossEntropyWithLogits = Elementwise<BinaryCrossEntropyWithLogitsRule>;
 
-/// The rule of [`BinaryCrossEntropyWithLogits`].
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct BinaryCrossEntropyWithLogitsRule {
-    pos_weight: Option<Vec<f64>>,
-    weights: Option<ArrayD<f64>>,
-    label_smoothing: f64,
-}
-
-impl BinaryCrossEntropyWithLogits {
-    /// π, the weight of the positive part of each target: one number for all, or one for each
-    /// position on the last axis. Finite and not negative.
-    pub fn pos_weight(mut self, pos_weight: impl Into<Vec<f64>>) -> Self {
-        self.rule.pos_weight = Some(pos_weight.into());
-        self
-    }
-
-    /// The weight of each logit, finite and not negative, of the logits' shape or one that
-    /// broadcasts to it.
-    pub fn weights<D: Dimension>(mut self, weights: Array<f64, D>) -> Self {
-        self.rule.weights = Some(weights.into_dyn());
-        self
-    }
-
-    /// The share of each target, from 0 to 1, that goes to ½.
-    pub fn label_smoothing(mut self, label_smoothing: f64) -> Self {
-        self.rule.label_smoothing = label_smoothing;
-        self
+options! {
+    /// The rule of [`BinaryCrossEntropyWithLogits`].
+    BinaryCrossEntropyWithLogitsRule in rule of BinaryCrossEntropyWithLogits {
+        /// π, the weight of the positive part of each target: one number for all, or one for each
+        /// position on the last axis. Finite and not negative; 1 unless set.
+        pos_weight(pos_weight: impl Into<Vec<f64>>): Option<Vec<f64>> =
+            None => Some(pos_weight.into());
+        /// The weight of each logit, finite and not negative, of the logits' shape or one that
+        /// broadcasts to it; 1 unless set.
+        weights(weights: Array<f64, impl Dimension>): Option<ArrayD<f64>> =
+            None => Some(weights.into_dyn());
+        /// ε, the part of each target, from 0 to 1, that goes to ½; 0 unless set.
+        label_smoothing(label_smoothing: f64): f64 = 0.0 => label_smoothing;
     }
 }
 
@@ -111,18 +97,13 @@ impl ElementwiseRule for BinaryCrossEntropyWithLogitsRule {
 /// ```
 pub type BinaryCrossEntropy = Elementwise<BinaryCrossEntropyRule>;
 
-/// The rule of [`BinaryCrossEntropy`].
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct BinaryCrossEntropyRule {
-    weights: Option<ArrayD<f64>>,
-}
-
-impl BinaryCrossEntropy {
-    /// The weight of each probability, finite and not negative, of the probabilities' shape or
-    /// one that broadcasts to it.
-    pub fn weights<D: Dimension>(mut self, weights: Array<f64, D>) -> Self {
-        self.rule.weights = Some(weights.into_dyn());
-        self
+options! {
+    /// The rule of [`BinaryCrossEntropy`].
+    BinaryCrossEntropyRule in rule of BinaryCrossEntropy {
+        /// The weight of each probability, finite and not negative, of the probabilities' shape or one
+        /// that broadcasts to it; 1 unless set.
+        weights(weights: Array<f64, impl Dimension>): Option<ArrayD<f64>> =
+            None => Some(weights.into_dyn());
     }
 }
 

@@ -1,4 +1,4 @@
-//! Weights for classes of which there are many samples or few.
+//! Weights for classes with many samples or few.
 
 use crate::checks;
 use crate::error::Error;

@@ -12,7 +12,7 @@ use crate::logistic::logistic;
 use crate::of_labels::{LabelRule, OfLabels, weigh};
 use crate::reduction::Reduction;
 use crate::targets::IntoLabels;
-use crate::wrapper::plain_function;
+use crate::wrapper::{options, plain_function};
 
 /// Focal loss of logits `[…, C]`: −α_y · (1 − p_y)^γ · ln p_y for each row, in nats, where p is the
 /// softmax and y the label (Lin et al., "Focal loss for dense object detection", 2017). Rows that
@@ -28,30 +28,13 @@ use crate::wrapper::plain_function;
 /// ```
 pub type Focal = OfLabels<FocalRule>;
 
-/// The rule of [`Focal`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct FocalRule {
-    alpha: Option<Vec<f64>>,
-    gamma: f64,
-}
-
-impl Default for FocalRule {
-    fn default() -> Self {
-        Self { alpha: None, gamma: 2.0 }
-    }
-}
-
-impl Focal {
-    /// α, the weight of each class, finite and not negative; 1 unless set.
-    pub fn alpha(mut self, alpha: impl Into<Vec<f64>>) -> Self {
-        self.rule.alpha = Some(alpha.into());
-        self
-    }
-
-    /// γ, the focusing parameter, 0 or more; 2 unless set.
-    pub fn gamma(mut self, gamma: f64) -> Self {
-        self.rule.gamma = gamma;
-        self
+options! {
+    /// The rule of [`Focal`].
+    FocalRule in rule of Focal {
+        /// α, the weight of each class, finite and not negative; 1 unless set.
+        alpha(alpha: impl Into<Vec<f64>>): Option<Vec<f64>> = None => Some(alpha.into());
+        /// γ, the focusing parameter, 0 or more; 2 unless set.
+        gamma(gamma: f64): f64 = 2.0 => gamma;
     }
 }
 
@@ -85,30 +68,13 @@ impl LabelRule for FocalRule {
 /// ```
 pub type BinaryFocal = Elementwise<BinaryFocalRule>;
 
-/// The rule of [`BinaryFocal`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct BinaryFocalRule {
-    alpha: Option<f64>,
-    gamma: f64,
-}
-
-impl Default for BinaryFocalRule {
-    fn default() -> Self {
-        Self { alpha: None, gamma: 2.0 }
-    }
-}
-
-impl BinaryFocal {
-    /// α, the weight of the positive class, from 0 to 1; that of the negative class is 1 − α.
-    pub fn alpha(mut self, alpha: f64) -> Self {
-        self.rule.alpha = Some(alpha);
-        self
-    }
-
-    /// γ, the focusing parameter, 0 or more; 2 unless set.
-    pub fn gamma(mut self, gamma: f64) -> Self {
-        self.rule.gamma = gamma;
-        self
+options! {
+    /// The rule of [`BinaryFocal`].
+    BinaryFocalRule in rule of BinaryFocal {
+        /// α, the weight of the positive class, from 0 to 1; that of the negative class is 1 − α.
+        alpha(alpha: f64): Option<f64> = None => Some(alpha);
+        /// γ, the focusing parameter, 0 or more; 2 unless set.
+        gamma(gamma: f64): f64 = 2.0 => gamma;
     }
 }
 
@@ -149,23 +115,11 @@ impl ElementwiseRule for BinaryFocalRule {
 /// ```
 pub type Poly1 = OfLabels<Poly1Rule>;
 
-/// The rule of [`Poly1`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct Poly1Rule {
-    epsilon: f64,
-}
-
-impl Default for Poly1Rule {
-    fn default() -> Self {
-        Self { epsilon: 1.0 }
-    }
-}
-
-impl Poly1 {
-    /// ε, what is added to the first coefficient, which is 1: −1 or more; 1 unless set.
-    pub fn epsilon(mut self, epsilon: f64) -> Self {
-        self.rule.epsilon = epsilon;
-        self
+options! {
+    /// The rule of [`Poly1`].
+    Poly1Rule in rule of Poly1 {
+        /// ε, what is added to the first coefficient, which is 1: −1 or more; 1 unless set.
+        epsilon(epsilon: f64): f64 = 1.0 => epsilon;
     }
 }
 
@@ -198,23 +152,11 @@ impl LabelRule for Poly1Rule {
 /// ```
 pub type GeneralisedCrossEntropy = OfLabels<GeneralisedCrossEntropyRule>;
 
-/// The rule of [`GeneralisedCrossEntropy`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct GeneralisedCrossEntropyRule {
-    q: f64,
-}
-
-impl Default for GeneralisedCrossEntropyRule {
-    fn default() -> Self {
-        Self { q: 0.7 }
-    }
-}
-
-impl GeneralisedCrossEntropy {
-    /// q, greater than 0 and at most 1; 0.7 unless set.
-    pub fn q(mut self, q: f64) -> Self {
-        self.rule.q = q;
-        self
+options! {
+    /// The rule of [`GeneralisedCrossEntropy`].
+    GeneralisedCrossEntropyRule in rule of GeneralisedCrossEntropy {
+        /// q, greater than 0 and at most 1; 0.7 unless set.
+        q(q: f64): f64 = 0.7 => q;
     }
 }
 
@@ -244,37 +186,15 @@ impl LabelRule for GeneralisedCrossEntropyRule {
 /// ```
 pub type SymmetricCrossEntropy = OfLabels<SymmetricCrossEntropyRule>;
 
-/// The rule of [`SymmetricCrossEntropy`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct SymmetricCrossEntropyRule {
-    alpha: f64,
-    beta: f64,
-    log_zero: f64,
-}
-
-impl Default for SymmetricCrossEntropyRule {
-    fn default() -> Self {
-        Self { alpha: 0.1, beta: 1.0, log_zero: -4.0 }
-    }
-}
-
-impl SymmetricCrossEntropy {
-    /// α, the weight of cross-entropy, 0 or more; 0.1 unless set.
-    pub fn alpha(mut self, alpha: f64) -> Self {
-        self.rule.alpha = alpha;
-        self
-    }
-
-    /// β, the weight of reverse cross-entropy, 0 or more; 1 unless set.
-    pub fn beta(mut self, beta: f64) -> Self {
-        self.rule.beta = beta;
-        self
-    }
-
-    /// A, which stands for ln 0: less than 0; −4 unless set.
-    pub fn log_zero(mut self, log_zero: f64) -> Self {
-        self.rule.log_zero = log_zero;
-        self
+options! {
+    /// The rule of [`SymmetricCrossEntropy`].
+    SymmetricCrossEntropyRule in rule of SymmetricCrossEntropy {
+        /// α, the weight of cross-entropy, 0 or more; 0.1 unless set.
+        alpha(alpha: f64): f64 = 0.1 => alpha;
+        /// β, the weight of reverse cross-entropy, 0 or more; 1 unless set.
+        beta(beta: f64): f64 = 1.0 => beta;
+        /// A, which stands for ln 0: less than 0; −4 unless set.
+        log_zero(log_zero: f64): f64 = -4.0 => log_zero;
     }
 }
 

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::of_labels::{LabelRule, OfLabels, weigh};
 use crate::reduction::array;
 use crate::targets::IntoLabels;
-use crate::wrapper::plain_function;
+use crate::wrapper::{options, plain_function};
 
 /// Multi-class hinge loss of scores x `[…, C]`, by label y: for each row
 /// Σ_{c ≠ y} max(0, margin − x_y + x_c) / C (Weston & Watkins, "Support vector machines for
@@ -30,38 +30,18 @@ use crate::wrapper::plain_function;
 /// ```
 pub type MulticlassHinge = OfLabels<MulticlassHingeRule>;
 
-/// The rule of [`MulticlassHinge`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct MulticlassHingeRule {
-    margin: f64,
-    is_crammer_singer: bool,
-    class_weights: Option<Vec<f64>>,
-}
-
-impl Default for MulticlassHingeRule {
-    fn default() -> Self {
-        Self { margin: 1.0, is_crammer_singer: false, class_weights: None }
-    }
-}
-
-impl MulticlassHinge {
-    /// The margin, 0 or more; 1 unless set.
-    pub fn margin(mut self, margin: f64) -> Self {
-        self.rule.margin = margin;
-        self
-    }
-
-    /// The loss of Crammer and Singer, which looks at the strongest rival only.
-    pub fn crammer_singer(mut self) -> Self {
-        self.rule.is_crammer_singer = true;
-        self
-    }
-
-    /// The weight of each class, finite and not negative, by which the losses of rows with its
-    /// label are multiplied; 1 unless set. The mean divides by the number of rows, as PyTorch does.
-    pub fn class_weights(mut self, class_weights: impl Into<Vec<f64>>) -> Self {
-        self.rule.class_weights = Some(class_weights.into());
-        self
+options! {
+    /// The rule of [`MulticlassHinge`].
+    MulticlassHingeRule in rule of MulticlassHinge {
+        /// The margin, 0 or more; 1 unless set.
+        margin(margin: f64): f64 = 1.0 => margin;
+        /// The loss of Crammer and Singer, which looks at the strongest rival only.
+        crammer_singer(): bool = false => true;
+        /// The weight of each class, finite and not negative, by which the losses of rows with its
+        /// label are multiplied; 1 unless set. The mean divides by the number of rows, as PyTorch
+        /// does.
+        class_weights(class_weights: impl Into<Vec<f64>>): Option<Vec<f64>> =
+            None => Some(class_weights.into());
     }
 }
 
@@ -83,7 +63,7 @@ impl LabelRule for MulticlassHingeRule {
         let rows = values.chunks_exact(classes).zip(slopes.chunks_exact_mut(classes));
         let losses = rows.zip(labels).map(|((x, slopes), &label)| {
             let shortfalls = Shortfalls { x, label, margin };
-            match self.is_crammer_singer {
+            match self.crammer_singer {
                 true => shortfalls.largest(slopes),
                 false => shortfalls.mean(slopes),
             }

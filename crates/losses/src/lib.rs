@@ -34,10 +34,17 @@
 //! | predictions and numbers, of one shape | [`MeanSquaredError`], [`MeanAbsoluteError`], [`Huber`], [`SmoothL1`], [`LogCosh`], [`Quantile`], [`GaussianNegativeLogLikelihood`], [`PoissonNegativeLogLikelihood`] |
 //! | probabilities, without gradients | the measures of [`information`] |
 //!
+//! # To be read
+//!
+//! `cross_entropy/definition.rs` says what cross-entropy is, in tensor operations, and
+//! `cross_entropy/mod.rs` what it is asked for; `regression.rs` shows losses written as rules, and
+//! `elementwise.rs` what a rule is given for that. What is in `cross_entropy/kernel/` and
+//! `cross_entropy/linear/` computes the same for speed, and can be skipped.
+//!
 //! # The edges
 //!
-//! Nothing takes the logarithm of a softmax or of a sigmoid; log Σ exp is computed as such, shifted
-//! by its maximum. What happens where that is not enough:
+//! Nothing takes the logarithm of a softmax or of a sigmoid; log Σ exp is a single function, shifted by
+//! its maximum. What happens where that is not enough:
 //!
 //! | case | result |
 //! | --- | --- |
@@ -46,6 +53,9 @@
 //! | the same with label smoothing | masked classes get no share of it: ε is spread over the others |
 //! | a logit of −∞ at the true class | loss +∞; the gradient is that of the limit, softmax − target |
 //! | a logit of +∞ | takes all the probability: loss 0 if it is the true class, else +∞ |
+//! | a row that is nearly certain | loss and gradient are right to a relative 1e-5 down to the least normal number |
+//! | a probability of 0 in a divergence or an entropy | 0 · ln 0 is 0, and so are its derivatives of both orders |
+//! | equal distributions | a divergence is 0, and never below |
 //! | binary, a logit of −∞ and target 0, or +∞ and 1 | 0 |
 //! | every label ignored, or of weight 0, with [`Reduction::Mean`] | loss 0, gradient 0 |
 //! | an empty batch | mean 0, sum 0, an empty gradient |

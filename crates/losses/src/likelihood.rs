@@ -10,7 +10,7 @@ use crate::of_labels::{LabelRule, OfLabels};
 use crate::reduction::Reduction;
 use crate::reduction::array;
 use crate::targets::IntoLabels;
-use crate::wrapper::plain_function;
+use crate::wrapper::{options, plain_function};
 
 /// Negative log-likelihood of log-probabilities `[…, C]`: −weight · log-probability of each label.
 /// After a log-softmax it is [`CrossEntropy`](crate::CrossEntropy), which is faster.
@@ -28,24 +28,14 @@ use crate::wrapper::plain_function;
 /// ```
 pub type NegativeLogLikelihood = OfLabels<NegativeLogLikelihoodRule>;
 
-/// The rule of [`NegativeLogLikelihood`].
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct NegativeLogLikelihoodRule {
-    class_weights: Option<Vec<f64>>,
-    ignore_index: Option<usize>,
-}
-
-impl NegativeLogLikelihood {
-    /// The weight of each class, finite and not negative.
-    pub fn class_weights(mut self, class_weights: impl Into<Vec<f64>>) -> Self {
-        self.rule.class_weights = Some(class_weights.into());
-        self
-    }
-
-    /// The label of rows to leave out: their loss and gradient are 0. It need not be a class.
-    pub fn ignore_index(mut self, ignore_index: usize) -> Self {
-        self.rule.ignore_index = Some(ignore_index);
-        self
+options! {
+    /// The rule of [`NegativeLogLikelihood`].
+    NegativeLogLikelihoodRule in rule of NegativeLogLikelihood {
+        /// The weight of each class, finite and not negative; 1 unless set.
+        class_weights(class_weights: impl Into<Vec<f64>>): Option<Vec<f64>> =
+            None => Some(class_weights.into());
+        /// The label of rows to leave out: their loss and gradient are 0. It need not be a class.
+        ignore_index(ignore_index: usize): Option<usize> = None => Some(ignore_index);
     }
 }
 
@@ -103,32 +93,30 @@ impl LabelRule for NegativeLogLikelihoodRule {
     }
 }
 
-/// Negative log-likelihood of a normal distribution, elementwise:
-/// ½ · (ln v + (input − target)² / v), where v = max(variance, ε), plus ½ ln 2π if
-/// [`full`](Self::full) (Nix & Weigend, "Estimating the mean and variance of the target
-/// probability distribution", 1994).
-///
-/// The gradient with respect to a variance below ε is that at ε, so that it can recover.
-///
-/// ```
-/// use downhill_losses::GaussianNegativeLogLikelihood;
-/// use downhill_tensor::Tensor;
-///
-/// let (mean, target) = (Tensor::from([1.0_f64]), Tensor::from([3.0]));
-/// let loss = GaussianNegativeLogLikelihood::new().forward(&mean, &target, &Tensor::from([4.0]))?;
-/// assert_eq!(loss.item(), 0.5 * (4.0_f64.ln() + 1.0));
-/// # Ok::<(), downhill_losses::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct GaussianNegativeLogLikelihood {
-    full: bool,
-    epsilon: f64,
-    reduction: Reduction,
-}
-
-impl Default for GaussianNegativeLogLikelihood {
-    fn default() -> Self {
-        Self { full: false, epsilon: 1e-6, reduction: Reduction::Mean }
+options! {
+    /// Negative log-likelihood of a normal distribution, elementwise:
+    /// ½ · (ln v + (input − target)² / v), where v = max(variance, ε), plus ½ ln 2π if
+    /// [`full`](Self::full) (Nix & Weigend, "Estimating the mean and variance of the target
+    /// probability distribution", 1994).
+    ///
+    /// The gradient with respect to a variance below ε is that at ε, so that it can recover.
+    ///
+    /// ```
+    /// use downhill_losses::GaussianNegativeLogLikelihood;
+    /// use downhill_tensor::Tensor;
+    ///
+    /// let (mean, target) = (Tensor::from([1.0_f64]), Tensor::from([3.0]));
+    /// let loss = GaussianNegativeLogLikelihood::new().forward(&mean, &target, &Tensor::from([4.0]))?;
+    /// assert_eq!(loss.item(), 0.5 * (4.0_f64.ln() + 1.0));
+    /// # Ok::<(), downhill_losses::Error>(())
+    /// ```
+    GaussianNegativeLogLikelihood {
+        /// Whether the constant ½ ln 2π is added.
+        full(full: bool): bool = false => full;
+        /// ε, the least variance, greater than 0; 1e-6 unless set.
+        epsilon(epsilon: f64): f64 = 1e-6 => epsilon;
+        /// What becomes of the losses of a batch.
+        reduction(reduction: Reduction): Reduction = Reduction::Mean => reduction;
     }
 }
 
@@ -147,29 +135,6 @@ pub fn gaussian_negative_log_likelihood<E: Element>(
 }
 
 impl GaussianNegativeLogLikelihood {
-    /// Without the constant, with ε = 1e-6, reduced to the mean.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Whether the constant ½ ln 2π is added.
-    pub fn full(mut self, full: bool) -> Self {
-        self.full = full;
-        self
-    }
-
-    /// ε, the least variance, greater than 0.
-    pub fn epsilon(mut self, epsilon: f64) -> Self {
-        self.epsilon = epsilon;
-        self
-    }
-
-    /// What becomes of the losses of a batch.
-    pub fn reduction(mut self, reduction: Reduction) -> Self {
-        self.reduction = reduction;
-        self
-    }
-
     /// The loss of means, targets and variances whose shapes broadcast to one. Gradients flow into
     /// all three.
     ///
@@ -238,37 +203,15 @@ fn broadcast<E: Element>(
 /// ```
 pub type PoissonNegativeLogLikelihood = Elementwise<PoissonNegativeLogLikelihoodRule>;
 
-/// The rule of [`PoissonNegativeLogLikelihood`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct PoissonNegativeLogLikelihoodRule {
-    log_input: bool,
-    full: bool,
-    epsilon: f64,
-}
-
-impl Default for PoissonNegativeLogLikelihoodRule {
-    fn default() -> Self {
-        Self { log_input: true, full: false, epsilon: 1e-8 }
-    }
-}
-
-impl PoissonNegativeLogLikelihood {
-    /// Whether the input is the logarithm of the rate, as it is unless set, or the rate itself.
-    pub fn log_input(mut self, log_input: bool) -> Self {
-        self.rule.log_input = log_input;
-        self
-    }
-
-    /// Whether the approximate logarithm of target! is added.
-    pub fn full(mut self, full: bool) -> Self {
-        self.rule.full = full;
-        self
-    }
-
-    /// ε, which keeps the logarithm of a rate of 0 finite, 0 or more; 1e-8 unless set.
-    pub fn epsilon(mut self, epsilon: f64) -> Self {
-        self.rule.epsilon = epsilon;
-        self
+options! {
+    /// The rule of [`PoissonNegativeLogLikelihood`].
+    PoissonNegativeLogLikelihoodRule in rule of PoissonNegativeLogLikelihood {
+        /// Whether the input is the logarithm of the rate, as it is unless set, or the rate itself.
+        log_input(log_input: bool): bool = true => log_input;
+        /// Whether the approximate logarithm of target! is added.
+        full(full: bool): bool = false => full;
+        /// ε, which keeps the logarithm of a rate of 0 finite, 0 or more; 1e-8 unless set.
+        epsilon(epsilon: f64): f64 = 1e-8 => epsilon;
     }
 }
 

@@ -4,6 +4,7 @@ use downhill_tensor::{Element, Tensor, operation};
 use ndarray::Zip;
 
 use crate::checks;
+use crate::cross_entropy::limit;
 use crate::error::Error;
 use crate::wrapper::wrapper;
 
@@ -31,7 +32,7 @@ impl<E: Element> Distributions<'_, E> {
     /// The probabilities.
     pub fn probabilities(&self) -> Tensor<E> {
         match self.form {
-            Form::Logits => self.tensor.softmax(-1),
+            Form::Logits => limit(self.tensor).softmax(-1),
             Form::LogProbabilities => self.tensor.exp(),
             Form::Probabilities => self.tensor.clone(),
         }
@@ -41,7 +42,7 @@ impl<E: Element> Distributions<'_, E> {
     /// is, and so in 0 · ln 0.
     pub fn log_probabilities(&self) -> Tensor<E> {
         match self.form {
-            Form::Logits => self.tensor.log_softmax(-1),
+            Form::Logits => limit(self.tensor).log_softmax(-1),
             Form::LogProbabilities => self.tensor.clone(),
             Form::Probabilities => operation::unary(
                 "ln",

@@ -5,7 +5,7 @@ use downhill_tensor::{Element, Tensor, operation};
 use crate::checks;
 use crate::elementwise::{Elementwise, ElementwiseRule};
 use crate::error::Error;
-use crate::wrapper::plain_function;
+use crate::wrapper::{options, plain_function};
 
 /// Squared error: (input − target)², elementwise.
 ///
@@ -93,23 +93,11 @@ impl ElementwiseRule for LogCoshRule {
 /// ```
 pub type Huber = Elementwise<HuberRule>;
 
-/// The rule of [`Huber`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct HuberRule {
-    delta: f64,
-}
-
-impl Default for HuberRule {
-    fn default() -> Self {
-        Self { delta: 1.0 }
-    }
-}
-
-impl Huber {
-    /// δ, the difference beyond which the loss is linear, greater than 0; 1 unless set.
-    pub fn delta(mut self, delta: f64) -> Self {
-        self.rule.delta = delta;
-        self
+options! {
+    /// The rule of [`Huber`].
+    HuberRule in rule of Huber {
+        /// δ, the difference beyond which the loss is linear, greater than 0; 1 unless set.
+        delta(delta: f64): f64 = 1.0 => delta;
     }
 }
 
@@ -142,23 +130,11 @@ impl ElementwiseRule for HuberRule {
 /// ```
 pub type SmoothL1 = Elementwise<SmoothL1Rule>;
 
-/// The rule of [`SmoothL1`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct SmoothL1Rule {
-    beta: f64,
-}
-
-impl Default for SmoothL1Rule {
-    fn default() -> Self {
-        Self { beta: 1.0 }
-    }
-}
-
-impl SmoothL1 {
-    /// β, the difference beyond which the loss is linear, 0 or more; 1 unless set.
-    pub fn beta(mut self, beta: f64) -> Self {
-        self.rule.beta = beta;
-        self
+options! {
+    /// The rule of [`SmoothL1`].
+    SmoothL1Rule in rule of SmoothL1 {
+        /// β, the difference beyond which the loss is linear, 0 or more; 1 unless set.
+        beta(beta: f64): f64 = 1.0 => beta;
     }
 }
 
@@ -196,23 +172,11 @@ impl ElementwiseRule for SmoothL1Rule {
 /// ```
 pub type Quantile = Elementwise<QuantileRule>;
 
-/// The rule of [`Quantile`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct QuantileRule {
-    tau: f64,
-}
-
-impl Default for QuantileRule {
-    fn default() -> Self {
-        Self { tau: 0.5 }
-    }
-}
-
-impl Quantile {
-    /// τ, the quantile, from 0 to 1; ½ unless set.
-    pub fn tau(mut self, tau: f64) -> Self {
-        self.rule.tau = tau;
-        self
+options! {
+    /// The rule of [`Quantile`].
+    QuantileRule in rule of Quantile {
+        /// τ, the quantile, from 0 to 1; ½ unless set.
+        tau(tau: f64): f64 = 0.5 => tau;
     }
 }
 
@@ -233,7 +197,9 @@ impl ElementwiseRule for QuantileRule {
             }
         };
         let slopes = move |d: &Tensor<E>| d.array().mapv(slope).into();
-        function("quantile", &(input - target), move |d| slope(d) * d, slopes)
+        // At τ = 0 and τ = 1 errors on one side cost nothing, however large.
+        let value = move |d: E| if slope(d).is_zero() { E::zero() } else { slope(d) * d };
+        function("quantile", &(input - target), value, slopes)
     }
 }
 

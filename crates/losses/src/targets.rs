@@ -29,6 +29,13 @@ pub enum Targets<'a, E: Element> {
 }
 
 /// What [`Labels`] can be made of: a reference to a `Vec`, a slice or an array of `usize`.
+///
+/// ```compile_fail,E0277
+/// use downhill_losses::focal;
+/// use downhill_tensor::Tensor;
+///
+/// let loss = focal(&Tensor::from([[0.0, 1.0]]), &[1_u8]); // "`&[u8; 1]` cannot be used as labels"
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be used as labels",
     label = "labels are numbers of classes from 0, as `usize`: `&[usize]`, `&Vec<usize>`, \

@@ -1,4 +1,5 @@
-//! What the three wrappers that turn a rule into a loss have in common.
+//! What losses have in common that a trait cannot give them: the wrappers of rules, options and the
+//! plain functions.
 
 /// Defines a wrapper: a rule, what becomes of the losses of a batch, and further options.
 macro_rules! wrapper {
@@ -74,3 +75,58 @@ macro_rules! plain_function {
     };
 }
 pub(crate) use plain_function;
+
+/// Defines a loss or a rule by its options, each with its setter's argument, its type, its default
+/// and what it is set to. `in rule` says that the loss is a wrapper around the rule.
+macro_rules! options {
+    ($(#[$doc:meta])* $Struct:ident in rule of $Loss:ident $options:tt) => {
+        options!(@struct [$(#[$doc])*] $Struct $options);
+        options!(@setters $Loss [rule] $options);
+    };
+    ($(#[$doc:meta])* $Struct:ident $options:tt) => {
+        options!(@struct [$(#[$doc])*] $Struct $options);
+        options!(@setters $Struct [] $options);
+
+        impl $Struct {
+            /// With the default options, reduced to the mean.
+            pub fn new() -> Self {
+                Self::default()
+            }
+        }
+    };
+    (@struct [$(#[$doc:meta])*] $Struct:ident {$(
+        $(#[$option_doc:meta])*
+        $option:ident($($argument:ident: $Argument:ty)?): $Option:ty = $default:expr => $value:expr;
+    )*}) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct $Struct {
+            $($option: $Option,)*
+        }
+
+        impl Default for $Struct {
+            fn default() -> Self {
+                Self { $($option: $default,)* }
+            }
+        }
+    };
+    (@setters $Loss:ident $place:tt {$(
+        $(#[$option_doc:meta])*
+        $option:ident($($argument:ident: $Argument:ty)?): $Option:ty = $default:expr => $value:expr;
+    )*}) => {
+        impl $Loss {$(
+            $(#[$option_doc])*
+            pub fn $option(mut self $(, $argument: $Argument)?) -> Self {
+                options!(@set self $place $option $value);
+                self
+            }
+        )*}
+    };
+    (@set $loss:ident [rule] $option:ident $value:expr) => {
+        $loss.rule.$option = $value;
+    };
+    (@set $loss:ident [] $option:ident $value:expr) => {
+        $loss.$option = $value;
+    };
+}
+pub(crate) use options;

@@ -15,15 +15,12 @@ impl CrossEntropy {
         targets: &Tensor<E>,
         kept: &ArrayD<bool>,
     ) -> Tensor<E> {
-        let (s, weights) = (self.scaled(logits, kept), self.weights(logits.shape()[1]));
-        let certainty = E::from_f64(1.0 - self.label_smoothing);
-        let targets = targets * &weights;
-        let smoothed = &targets * certainty + self.smoothing(&s) * weights;
-
+        let [s, weights, smoothed] = self.smoothed(logits, targets, kept);
         let mut losses = -(&smoothed * log_softmax(&s, &smoothed)).sum_axes(keep(-1));
         if self.z_loss > 0.0 {
-            let squared = log_sum_exp(&s, logits).square() * E::from_f64(self.z_loss);
-            losses += squared * targets.sum_axes(keep(-1));
+            let row_weights = (targets * weights).sum_axes(keep(-1));
+            let squared = log_sum_exp(&s, logits, &row_weights).square();
+            losses += squared * row_weights * E::from_f64(self.z_loss);
         }
         Tensor::select(kept, &losses, &Tensor::scalar(E::zero()))
     }
@@ -35,29 +32,33 @@ impl CrossEntropy {
         targets: &Tensor<E>,
         kept: &ArrayD<bool>,
     ) -> Tensor<E> {
-        let (s, weights) = (self.scaled(logits, kept), self.weights(logits.shape()[1]));
-        let certainty = E::from_f64(1.0 - self.label_smoothing);
-        let smoothed = (targets * certainty + self.smoothing(&s)) * &weights;
-        let mut gradient = -log_softmax(&s, &smoothed) * certainty;
+        let [s, weights, smoothed] = self.smoothed(logits, targets, kept);
+        let mut gradient = log_softmax(&s, &smoothed) * E::from_f64(self.label_smoothing - 1.0);
         if self.z_loss > 0.0 {
-            gradient += log_sum_exp(&s, logits).square() * E::from_f64(self.z_loss);
+            let row_weights = (targets * &weights).sum_axes(keep(-1));
+            let squared = log_sum_exp(&s, logits, &row_weights).square();
+            gradient += squared * E::from_f64(self.z_loss);
         }
         Tensor::select(kept, &(gradient * weights), &Tensor::scalar(E::zero()))
     }
 
-    /// s: the logits over the temperature. Those of rows that are not kept may be anything. Where
-    /// there is +∞ it is the limit, with a derivative of 1: infinite logits leave no probability to
-    /// finite ones, and share it equally.
+    /// s, the weights, and weight · ((1 − ε) · target + ε / K) of each class.
+    fn smoothed<E: Element>(
+        &self,
+        logits: &Tensor<E>,
+        targets: &Tensor<E>,
+        kept: &ArrayD<bool>,
+    ) -> [Tensor<E>; 3] {
+        let (s, weights) = (self.scaled(logits, kept), self.weights(logits.shape()[1]));
+        let certain = targets * E::from_f64(1.0 - self.label_smoothing);
+        let smoothed = (certain + self.smoothing(&s)) * &weights;
+        [s, weights, smoothed]
+    }
+
+    /// s: the logits over the temperature. Those of rows that are not kept may be anything.
     fn scaled<E: Element>(&self, logits: &Tensor<E>, kept: &ArrayD<bool>) -> Tensor<E> {
         let logits = Tensor::select(kept, logits, &Tensor::scalar(E::zero()));
-        let mut limit = logits.array().to_owned();
-        for mut row in limit.rows_mut() {
-            if has_infinity(row.iter()) {
-                row.mapv_inplace(|x| if x == E::infinity() { E::zero() } else { -E::infinity() });
-            }
-        }
-        let limit = operation::unary("limit", &logits, limit, |gradient, _, _| gradient);
-        limit * E::from_f64(self.temperature.recip())
+        limit(&logits) * E::from_f64(self.temperature.recip())
     }
 
     /// The weight of each class.
@@ -83,16 +84,36 @@ fn log_softmax<E: Element>(s: &Tensor<E>, targets: &Tensor<E>) -> Tensor<E> {
     Tensor::select(&is_free, &Tensor::scalar(E::zero()), &s.log_softmax(-1))
 }
 
-/// lse = ln Σ e^s of each row: +∞ where there is an infinite logit. Masked classes get no gradient.
-fn log_sum_exp<E: Element>(s: &Tensor<E>, logits: &Tensor<E>) -> Tensor<E> {
+/// lse = ln Σ e^s of each row: +∞ where there is an infinite logit, unless the row has no weight.
+/// Masked classes get no gradient.
+fn log_sum_exp<E: Element>(s: &Tensor<E>, logits: &Tensor<E>, weights: &Tensor<E>) -> Tensor<E> {
     let is_masked = s.mask(|s| s == -E::infinity());
     let s = Tensor::select(&is_masked, &Tensor::scalar(-E::infinity()), s);
-    let infinity = |row: ndarray::ArrayView1<'_, E>| match has_infinity(row.iter()) {
-        true => E::infinity(),
-        false => E::zero(),
-    };
-    let infinite = logits.array().map_axis(Axis(1), infinity).insert_axis(Axis(1));
-    s.log_sum_exp_axes(keep(-1)) + Tensor::from(infinite)
+    // Less the maximum, a constant, e^(s − lse) keeps its digits however large the logits are.
+    let larger = |&max: &E, &s: &E| if s > max { s } else { max };
+    let mut shift = s.array().fold_axis(Axis(1), E::min_value(), larger).insert_axis(Axis(1));
+    let shifted = (s - Tensor::from(shift.view())).log_sum_exp_axes(keep(-1));
+    for ((shift, row), weight) in shift.iter_mut().zip(logits.array().rows()).zip(weights.array()) {
+        if has_infinity(row.iter()) && !weight.is_zero() {
+            *shift = E::infinity();
+        }
+    }
+    shifted + Tensor::from(shift)
+}
+
+/// The logits `[…, C]`. In rows with +∞ their limit, with a derivative of 1: infinite logits leave no
+/// probability to finite ones, and share it equally.
+pub(crate) fn limit<E: Element>(logits: &Tensor<E>) -> Tensor<E> {
+    if !logits.values().contains(&E::infinity()) {
+        return logits.clone();
+    }
+    let mut limit = logits.array().to_owned();
+    for mut row in limit.rows_mut() {
+        if has_infinity(row.iter()) {
+            row.mapv_inplace(|x| if x == E::infinity() { E::zero() } else { -E::infinity() });
+        }
+    }
+    operation::unary("limit", logits, limit, |gradient, _, _| gradient)
 }
 
 /// Whether a row of logits has +∞, and no NaN.

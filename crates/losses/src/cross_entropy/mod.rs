@@ -13,116 +13,72 @@ use downhill_kernels as kernels;
 use downhill_tensor::{Element, Tensor, operation};
 use ndarray::ArrayD;
 
+pub(crate) use self::definition::limit;
 use self::fused::Computed;
 use self::kernel::{RowTargets, Rows};
 use crate::checks;
 use crate::error::Error;
 use crate::reduction::{Reduction, array, sum};
 use crate::targets::{IntoTargets, Targets};
-use crate::wrapper::plain_function;
+use crate::wrapper::{options, plain_function};
 
-/// Cross-entropy of logits `[…, C]` with the classes on the last axis: −Σ target · ln softmax of
-/// each row, in nats.
-///
-/// With s = logits / temperature, lse = ln Σ e^s over the C classes, and all options, the loss of
-/// a row is
-///
-/// ```text
-/// Σ_c weight_c · ((1 − ε) · target_c + ε / K) · (lse − s_c)  +  z · W · lse²
-/// ```
-///
-/// where target is 1 at the label and 0 elsewhere, or the given distribution; ε is the label
-/// smoothing (Szegedy et al., "Rethinking the Inception architecture for computer vision", 2016)
-/// and K the number of classes whose logit is not −∞, to which it is limited; z is the z-loss
-/// (Chowdhery et al., "PaLM: scaling language modeling with pathways", 2022) and
-/// W = Σ_c weight_c · target_c.
-///
-/// The mean over labels is weighted: the sum divided by that of the labels' weights. That over
-/// distributions is the sum divided by the number of rows. Both are as PyTorch has it.
-///
-/// The gradient, softmax − target in the plainest case, is written in the same pass that computes
-/// the loss, while a row is in cache. See the [crate documentation](crate) for infinite logits
-/// and other edges.
-///
-/// ```
-/// use downhill_losses::CrossEntropy;
-/// use downhill_tensor::Tensor;
-///
-/// let logits = Tensor::parameter([[2.0, 1.0, 0.1], [0.5, 2.5, -1.0]]);
-/// let loss = CrossEntropy::new().label_smoothing(0.1).forward(&logits, &[0, 1])?;
-/// let gradients = loss.backward();
-/// assert!(gradients.get(&logits).unwrap().to_vec()[0] < 0.0);
-/// # Ok::<(), downhill_losses::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct CrossEntropy {
-    class_weights: Option<Vec<f64>>,
-    label_smoothing: f64,
-    ignore_index: Option<usize>,
-    temperature: f64,
-    z_loss: f64,
-    reduction: Reduction,
-}
-
-impl Default for CrossEntropy {
-    fn default() -> Self {
-        Self {
-            class_weights: None,
-            label_smoothing: 0.0,
-            ignore_index: None,
-            temperature: 1.0,
-            z_loss: 0.0,
-            reduction: Reduction::Mean,
-        }
+options! {
+    /// Cross-entropy of logits `[…, C]` with the classes on the last axis: −Σ target · ln softmax of
+    /// each row, in nats.
+    ///
+    /// With s = logits / temperature, lse = ln Σ e^s over the C classes, and all options, the loss of
+    /// a row is
+    ///
+    /// ```text
+    /// Σ_c weight_c · ((1 − ε) · target_c + ε / K) · (lse − s_c)  +  z · W · lse²
+    /// ```
+    ///
+    /// where target is 1 at the label and 0 elsewhere, or the given distribution; ε is the label
+    /// smoothing (Szegedy et al., "Rethinking the Inception architecture for computer vision", 2016)
+    /// and K the number of classes whose logit is not −∞, to which it is limited; z is the z-loss
+    /// (Chowdhery et al., "PaLM: scaling language modeling with pathways", 2022) and
+    /// W = Σ_c weight_c · target_c.
+    ///
+    /// The mean over labels is weighted: the sum divided by that of the labels' weights. That over
+    /// distributions is the sum divided by the number of rows. Both are as PyTorch has it.
+    ///
+    /// The gradient, softmax − target in the plainest case, is written in the same pass that computes
+    /// the loss, while a row is in cache. See the [crate documentation](crate) for infinite logits
+    /// and other edges.
+    ///
+    /// ```
+    /// use downhill_losses::CrossEntropy;
+    /// use downhill_tensor::Tensor;
+    ///
+    /// let logits = Tensor::parameter([[2.0, 1.0, 0.1], [0.5, 2.5, -1.0]]);
+    /// let loss = CrossEntropy::new().label_smoothing(0.1).forward(&logits, &[0, 1])?;
+    /// let gradients = loss.backward();
+    /// assert!(gradients.get(&logits).unwrap().to_vec()[0] < 0.0);
+    /// # Ok::<(), downhill_losses::Error>(())
+    /// ```
+    CrossEntropy {
+        /// The weight of each class, finite and not negative; 1 unless set.
+        class_weights(class_weights: impl Into<Vec<f64>>): Option<Vec<f64>> =
+            None => Some(class_weights.into());
+        /// ε, the part of each target, from 0 to 1, that is spread evenly over all classes that are
+        /// not masked; 0 unless set.
+        label_smoothing(label_smoothing: f64): f64 = 0.0 => label_smoothing;
+        /// The label of rows to leave out: their loss and gradient are 0, whatever their logits are. It
+        /// need not be a class. Distributions have none to leave out.
+        ignore_index(ignore_index: usize): Option<usize> = None => Some(ignore_index);
+        /// What the logits are divided by, greater than 0; 1 unless set.
+        temperature(temperature: f64): f64 = 1.0 => temperature;
+        /// z, the factor, not negative, of the squared log-normaliser that is added to the loss; 0
+        /// unless set.
+        z_loss(z_loss: f64): f64 = 0.0 => z_loss;
+        /// What becomes of the losses of a batch.
+        reduction(reduction: Reduction): Reduction = Reduction::Mean => reduction;
     }
 }
 
 plain_function!(cross_entropy: CrossEntropy(logits, targets: impl IntoTargets<'a, E>));
 
 impl CrossEntropy {
-    /// Without weights, smoothing or z-loss, at temperature 1, reduced to the mean.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The weight of each class, finite and not negative.
-    pub fn class_weights(mut self, class_weights: impl Into<Vec<f64>>) -> Self {
-        self.class_weights = Some(class_weights.into());
-        self
-    }
-
-    /// ε, the part of each target, from 0 to 1, that is spread evenly over all classes that are not
-    /// masked.
-    pub fn label_smoothing(mut self, label_smoothing: f64) -> Self {
-        self.label_smoothing = label_smoothing;
-        self
-    }
-
-    /// The label of rows to leave out: their loss and gradient are 0, whatever their logits are. It
-    /// need not be a class. Distributions have none to leave out.
-    pub fn ignore_index(mut self, ignore_index: usize) -> Self {
-        self.ignore_index = Some(ignore_index);
-        self
-    }
-
-    /// What the logits are divided by, greater than 0.
-    pub fn temperature(mut self, temperature: f64) -> Self {
-        self.temperature = temperature;
-        self
-    }
-
-    /// z, the factor, not negative, of the squared log-normaliser that is added to the loss.
-    pub fn z_loss(mut self, z_loss: f64) -> Self {
-        self.z_loss = z_loss;
-        self
-    }
-
-    /// What becomes of the losses of the rows.
-    pub fn reduction(mut self, reduction: Reduction) -> Self {
-        self.reduction = reduction;
-        self
-    }
-
     /// The loss of logits `[…, C]` against labels (as many as there are rows) or distributions
     /// (of the logits' shape): a tensor of shape `[]`, or `[…]` with [`Reduction::None`].
     ///

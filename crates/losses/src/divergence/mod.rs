@@ -10,7 +10,7 @@ use crate::checks;
 use crate::error::Error;
 use crate::of_distributions::{DistributionRule, Distributions, Form, OfDistributions};
 use crate::reduction::Reduction;
-use crate::wrapper::plain_function;
+use crate::wrapper::{options, plain_function};
 
 /// Kullback–Leibler divergence of the target p from the input q, Σ_c p_c · (ln p_c − ln q_c) for
 /// each row, in nats (Kullback & Leibler, "On information and sufficiency", 1951). A class with
@@ -201,29 +201,26 @@ impl KnowledgeDistillation {
     }
 }
 
-/// Entropy of distributions `[…, C]`, −Σ_c p_c · ln p_c for each row, in nats (Shannon, "A
-/// mathematical theory of communication", 1948). A class with p_c = 0 adds nothing. Subtracted from
-/// a loss it rewards uncertainty.
-///
-/// ```
-/// use downhill_losses::entropy;
-/// use downhill_tensor::Tensor;
-///
-/// let logits = Tensor::parameter([[f64::NEG_INFINITY, 0.0, 0.0]]);
-/// let loss = entropy(&logits)?;
-/// assert_eq!(loss.item(), 2.0_f64.ln());
-/// assert_eq!(loss.backward().get(&logits).unwrap().to_vec(), [0.0; 3]);
-/// # Ok::<(), downhill_losses::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entropy {
-    form: Form,
-    reduction: Reduction,
-}
-
-impl Default for Entropy {
-    fn default() -> Self {
-        Self { form: Form::Logits, reduction: Reduction::Mean }
+options! {
+    /// Entropy of distributions `[…, C]`, −Σ_c p_c · ln p_c for each row, in nats (Shannon, "A
+    /// mathematical theory of communication", 1948). A class with p_c = 0 adds nothing. Subtracted from
+    /// a loss it rewards uncertainty.
+    ///
+    /// ```
+    /// use downhill_losses::entropy;
+    /// use downhill_tensor::Tensor;
+    ///
+    /// let logits = Tensor::parameter([[f64::NEG_INFINITY, 0.0, 0.0]]);
+    /// let loss = entropy(&logits)?;
+    /// assert_eq!(loss.item(), 2.0_f64.ln());
+    /// assert_eq!(loss.backward().get(&logits).unwrap().to_vec(), [0.0; 3]);
+    /// # Ok::<(), downhill_losses::Error>(())
+    /// ```
+    Entropy {
+        /// The form of the distributions: logits unless set.
+        input(form: Form): Form = Form::Logits => form;
+        /// What becomes of the losses of a batch.
+        reduction(reduction: Reduction): Reduction = Reduction::Mean => reduction;
     }
 }
 
@@ -237,23 +234,6 @@ pub fn entropy<E: Element>(logits: &Tensor<E>) -> Result<Tensor<E>, Error> {
 }
 
 impl Entropy {
-    /// Of logits, reduced to the mean over rows.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The form of the distributions: logits unless set.
-    pub fn input(mut self, form: Form) -> Self {
-        self.form = form;
-        self
-    }
-
-    /// What becomes of the entropies of the rows.
-    pub fn reduction(mut self, reduction: Reduction) -> Self {
-        self.reduction = reduction;
-        self
-    }
-
     /// The entropy of distributions `[…, C]`: of shape `[]`, or `[…]` with [`Reduction::None`].
     ///
     /// # Errors
@@ -262,7 +242,7 @@ impl Entropy {
     /// distribution.
     pub fn forward<E: Element>(&self, tensor: &Tensor<E>) -> Result<Tensor<E>, Error> {
         checks::rows_and_classes("distributions", tensor.shape())?;
-        let distributions = Distributions { tensor, form: self.form };
+        let distributions = Distributions { tensor, form: self.input };
         distributions.check("probabilities")?;
         let terms = information(&distributions.log_probabilities());
         Ok(self.reduction.apply(terms.sum_axes(-1)))

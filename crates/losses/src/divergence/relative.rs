@@ -10,6 +10,7 @@ use downhill_tensor::{Element, Tensor, operation};
 use ndarray::{ArrayD, Zip};
 
 use crate::checks::tolerance;
+use crate::cross_entropy::limit;
 use crate::reduction::array;
 
 /// p · d − p + q where d = ln p − ln q, which is not below 0.
@@ -56,8 +57,8 @@ pub(super) fn relative_entropy_terms<E: Element>(
     )
 }
 
-/// The losses of rows, of which those that rounding has brought below 0 are 0: a sum below 0 is no
-/// rounding error where the input q is no distribution.
+/// The losses of rows, or 0 where rounding has brought one below 0. Where the input q is not a
+/// distribution a loss below 0 is no rounding error, and stays.
 pub(super) fn clamp_rows<E: Element>(losses: Tensor<E>, log_q: &Tensor<E>) -> Tensor<E> {
     let q = log_q.array().mapv(|log_q| log_q.exponential().as_f64());
     let sums = q.sum_axis(ndarray::Axis(q.ndim() - 1));
@@ -81,7 +82,7 @@ pub(super) fn relative_entropy<E: Element>(p: &Tensor<E>, q: &Tensor<E>) -> Tens
         [p, q],
         array(&p.shape()[..p.ndim() - 1], losses),
         |gradient, loss, p, q| {
-            (log_ratio(p, q) - loss.unsqueeze(-1)) * p.softmax(-1) * gradient.unsqueeze(-1)
+            (log_ratio(p, q) - loss.unsqueeze(-1)) * limit(p).softmax(-1) * gradient.unsqueeze(-1)
         },
         |gradient, _, p, q| -(difference(p, q) * gradient.unsqueeze(-1)),
     )
@@ -93,8 +94,8 @@ fn difference<E: Element>(p: &Tensor<E>, q: &Tensor<E>) -> Tensor<E> {
         "softmax_difference",
         [p, q],
         each_class(p, q, Row::difference),
-        |gradient, _, p, _| through_softmax(&gradient, &p.softmax(-1)),
-        |gradient, _, _, q| -through_softmax(&gradient, &q.softmax(-1)),
+        |gradient, _, p, _| through_softmax(&gradient, &limit(p).softmax(-1)),
+        |gradient, _, _, q| -through_softmax(&gradient, &limit(q).softmax(-1)),
     )
 }
 
@@ -105,7 +106,7 @@ fn log_ratio<E: Element>(p: &Tensor<E>, q: &Tensor<E>) -> Tensor<E> {
         Tensor::select(&impossible, &Tensor::scalar(E::zero()), &gradient)
     };
     let through = |gradient: &Tensor<E>, x: &Tensor<E>| {
-        gradient - x.softmax(-1) * gradient.sum_axes(downhill_tensor::keep(-1))
+        gradient - limit(x).softmax(-1) * gradient.sum_axes(downhill_tensor::keep(-1))
     };
     operation::binary(
         "log_ratio",

@@ -205,3 +205,51 @@ fn jensen_shannon_has_its_second_derivative_where_both_are_equal() {
     let loss = |x: &[Tensor<f64>]| jensen_shannon_divergence(&x[0], &target).unwrap();
     gradcheck_second_order(loss, &[logits]).unwrap();
 }
+
+#[test]
+fn gaussian_likelihood_broadcasts_all_three() {
+    let mean = numbers(&[4, 1, 3], 0.0);
+    let (target, variance) = (numbers(&[2, 1], 1.0), fractions(&[3], 2.0));
+    let zeros = Tensor::zeros(&[4, 2, 3]);
+    let expanded = [&mean + &zeros, &target + &zeros, &variance + &zeros];
+    let none = GaussianNegativeLogLikelihood::new().reduction(Reduction::None);
+    let found = none.forward(&mean, &target, &variance).unwrap();
+    let expected = none.forward(&expanded[0], &expanded[1], &expanded[2]).unwrap();
+    assert_eq!((found.shape(), found.to_vec()), (&[4, 2, 3][..], expected.to_vec()));
+    check(&[mean, target, variance], |x, reduction| {
+        let loss = GaussianNegativeLogLikelihood::new().reduction(reduction);
+        loss.forward(&x[0], &x[1], &x[2])
+    });
+}
+
+#[test]
+fn a_weighted_margin_is_the_margin_times_the_weight_of_the_label() {
+    let (scores, labels) = (numbers(&[4, 3], 0.0), [2, 0, 1, 0]);
+    let none = MulticlassHinge::new().reduction(Reduction::None);
+    let plain = none.forward(&scores, &labels).unwrap().to_vec();
+    let weighted = none.class_weights([1.0, 0.5, 2.0]).forward(&scores, &labels).unwrap().to_vec();
+    assert_eq!(weighted, [plain[0] * 2.0, plain[1], plain[2] * 0.5, plain[3]]);
+    check(&[scores], |x, reduction| {
+        let loss = MulticlassHinge::new().class_weights([1.0, 0.5, 2.0]).reduction(reduction);
+        loss.forward(&x[0], &labels)
+    });
+}
+
+#[test]
+fn entropies() {
+    for form in [Form::Logits, Form::LogProbabilities, Form::Probabilities] {
+        check(&[numbers(&[2, 3], 0.0)], |x, reduction| {
+            let distributions = match form {
+                Form::Logits => x[0].clone(),
+                Form::LogProbabilities => x[0].log_softmax(-1),
+                Form::Probabilities => x[0].softmax(-1),
+            };
+            Entropy::new().input(form).reduction(reduction).forward(&distributions)
+        });
+    }
+    let near = [numbers(&[1, 3], 0.0)];
+    let logits = &near[0] * 1.001;
+    check(&near, |x, reduction| {
+        KlDivergence::new().target(Form::Logits).reduction(reduction).forward(&x[0], &logits)
+    });
+}

@@ -207,8 +207,8 @@ fn across<E: Element>(mut lanes: Tile<E>, f: impl Fn(E, E) -> E) -> Tile<E> {
     [lanes[0]; LANES]
 }
 
-/// Whether [`Sums::rest`], a sum of `classes` exponentials of which each below the least normal
-/// number was counted as 0, may be off by more than a relative 1e-5 for that.
+/// Whether [`Sums::rest`] may be off by more than a relative 1e-5, because each of `classes`
+/// exponentials is 0 where it should be less than the least normal number.
 #[inline(always)]
 pub(crate) fn is_too_small<E: Element>(rest: E, classes: usize) -> bool {
     rest < E::min_positive_value() * E::from_f64(1e5 * classes as f64)

@@ -4,6 +4,8 @@ mod class_ranges;
 mod logit_blocks;
 mod pass;
 mod row_chunks;
+#[cfg(test)]
+mod tests;
 
 use downhill_kernels::buffer;
 use downhill_tensor::operation::Fused;

@@ -66,7 +66,7 @@ impl<E: Element> Layer<'_, E> {
             let range = start.map(|start| start..kept.len().min(start + step));
             let mut next = range.map(|range| Chunk::new(self, rows, range, kept));
             for_each_in_threads(&mut class_ranges, &|classes| {
-                classes.advance(self, previous.as_ref(), next.as_ref())
+                classes.advance(self, previous.as_ref(), next.as_ref());
             });
             if let Some(chunk) = &mut previous {
                 chunk.finish(&class_ranges, kept, hidden_gradient.as_deref_mut());
