@@ -4,6 +4,7 @@
 mod layers;
 mod logistic_regression;
 mod losses;
+mod metrics;
 mod optimizers;
 mod schedules;
 mod tensors;

@@ -89,6 +89,17 @@ pub enum Error {
         count: usize,
     },
 
+    /// A ranking of one class alone.
+    #[error("the {metric} is undefined: all {count} labels are {label}")]
+    OneClass {
+        /// The metric.
+        metric: &'static str,
+        /// The number of labels.
+        count: usize,
+        /// The value of every label.
+        label: usize,
+    },
+
     /// An R² of targets that do not vary.
     #[error("R² is undefined: every target is {value}")]
     ConstantTargets {

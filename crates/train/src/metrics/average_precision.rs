@@ -2,7 +2,8 @@
 
 use downhill_tensor::{Element, Tensor};
 
-use super::classes::{ClassIndices, check_class, with_labels};
+use super::classes::ClassIndices;
+use super::ranking::ranking;
 use crate::error::Error;
 
 /// The average precision of `scores` for finding the samples labelled 1 among those labelled 0:
@@ -34,23 +35,12 @@ pub fn average_precision<'a, E: Element>(
     scores: &Tensor<E>,
     labels: impl ClassIndices<'a>,
 ) -> Result<f64, Error> {
-    let scores = scores.array();
-    let mut ranking = Vec::with_capacity(scores.len());
-    for (index, (score, label)) in
-        with_labels("average precision", "scores", &scores, labels)?.enumerate()
-    {
-        check_class("labels", index, label, 2)?;
-        if score.is_nan() {
-            return Err(Error::Score { index });
-        }
-        ranking.push((score.as_f64(), label));
-    }
+    let ranking = ranking("average precision", scores, labels)?;
     let positives: usize = ranking.iter().map(|&(_, label)| label).sum();
     if positives == 0 {
         return Err(Error::NoPositives { count: ranking.len() });
     }
 
-    ranking.sort_unstable_by(|(left, _), (right, _)| right.total_cmp(left));
     let (mut taken, mut found, mut sum) = (0, 0, 0.0);
     for tied in ranking.chunk_by(|(left, _), (right, _)| left == right) {
         let newly_found: usize = tied.iter().map(|&(_, label)| label).sum();

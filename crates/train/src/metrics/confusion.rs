@@ -38,11 +38,13 @@ use crate::error::Error;
 /// );
 /// # Ok::<(), downhill_train::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ConfusionMatrix {
     names: Vec<String>,
     /// The count of true class `t` and predicted class `p` at `t * names.len() + p`.
     counts: Vec<usize>,
+    /// What a measure is that divides by 0.
+    zero_division: Option<f64>,
 }
 
 impl ConfusionMatrix {
@@ -65,7 +67,7 @@ impl ConfusionMatrix {
             counts[label * class_count + prediction] += 1;
         }
         let names = (0..class_count).map(|class| class.to_string()).collect();
-        Ok(Self { names, counts })
+        Ok(Self { names, counts, zero_division: None })
     }
 
     /// Names the classes, which are shown by their indices otherwise.
@@ -83,6 +85,24 @@ impl ConfusionMatrix {
             self.class_count()
         );
         self.names = names.iter().map(ToString::to_string).collect();
+        self
+    }
+
+    /// With a value for the measures that would divide by 0, such as the precision of a class that is
+    /// never predicted. They are `None` otherwise, and macro averages leave them out: scikit-learn's
+    /// `zero_division=np.nan`; its default is 0.
+    ///
+    /// ```
+    /// use downhill_train::metrics::ConfusionMatrix;
+    ///
+    /// let confusion = ConfusionMatrix::new(&[0, 0, 0], &[0, 0, 1], 2)?;
+    /// assert_eq!(confusion.macro_precision(), Some(2.0 / 3.0));
+    /// assert_eq!(confusion.zero_division(0.0).macro_precision(), Some(1.0 / 3.0));
+    /// # Ok::<(), downhill_train::Error>(())
+    /// ```
+    #[must_use]
+    pub fn zero_division(mut self, value: f64) -> Self {
+        self.zero_division = Some(value);
         self
     }
 
@@ -132,20 +152,29 @@ impl ConfusionMatrix {
     /// Of the samples predicted to be of class `class`, the fraction that are.
     #[track_caller]
     pub fn precision(&self, class: usize) -> Option<f64> {
-        ratio(self.count(class, class), self.predicted_count(class))
+        self.ratio(self.count(class, class) as f64, self.predicted_count(class) as f64)
     }
 
     /// Of the samples of class `class`, the fraction that were predicted to be.
     #[track_caller]
     pub fn recall(&self, class: usize) -> Option<f64> {
-        ratio(self.count(class, class), self.true_count(class))
+        self.ratio(self.count(class, class) as f64, self.true_count(class) as f64)
     }
 
     /// The harmonic mean of precision and recall of class `class`.
     #[track_caller]
     pub fn f1(&self, class: usize) -> Option<f64> {
-        let found = self.count(class, class);
-        ratio(2 * found, self.true_count(class) + self.predicted_count(class))
+        self.f_beta(class, 1.0)
+    }
+
+    /// The harmonic mean of precision and recall of class `class` in which recall weighs β² times as
+    /// much: (1 + β²) TP / (TP + FP + β² (TP + FN)). (van Rijsbergen, "Information retrieval", 1979)
+    #[track_caller]
+    pub fn f_beta(&self, class: usize, beta: f64) -> Option<f64> {
+        let weight = beta * beta;
+        let found = (1.0 + weight) * self.count(class, class) as f64;
+        let all = weight * self.true_count(class) as f64 + self.predicted_count(class) as f64;
+        self.ratio(found, all)
     }
 
     /// The mean precision of the classes that were predicted at all.
@@ -160,7 +189,29 @@ impl ConfusionMatrix {
 
     /// The mean F1 of the classes that have samples or were predicted.
     pub fn macro_f1(&self) -> Option<f64> {
-        self.macro_average(Self::f1)
+        self.macro_f_beta(1.0)
+    }
+
+    /// The mean Fβ of the classes that have samples or were predicted.
+    pub fn macro_f_beta(&self, beta: f64) -> Option<f64> {
+        self.macro_average(|confusion, class| confusion.f_beta(class, beta))
+    }
+
+    /// Matthews' correlation coefficient of true and predicted classes: 1 if all are right, 0 for
+    /// chance, whatever the classes' sizes. (Matthews, 1975; for more than two classes Gorodkin,
+    /// "Comparing two K-category assignments by a K-category correlation coefficient", 2004.)
+    /// Divides by 0 where all samples are of one class or all were predicted to be.
+    pub fn matthews_correlation(&self) -> Option<f64> {
+        let classes = || 0..self.class_count();
+        let total: f64 = self.counts.iter().sum::<usize>() as f64;
+        let right: f64 = classes().map(|class| self.count(class, class)).sum::<usize>() as f64;
+        let sums = |of: fn(&Self, usize) -> usize, with: fn(&Self, usize) -> usize| -> f64 {
+            classes().map(|class| of(self, class) as f64 * with(self, class) as f64).sum()
+        };
+        let covariance = right * total - sums(Self::true_count, Self::predicted_count);
+        let true_variance = total * total - sums(Self::true_count, Self::true_count);
+        let predicted_variance = total * total - sums(Self::predicted_count, Self::predicted_count);
+        self.ratio(covariance, true_variance.sqrt() * predicted_variance.sqrt())
     }
 
     /// The fraction of samples on the diagonal.
@@ -169,15 +220,15 @@ impl ConfusionMatrix {
         correct as f64 / self.counts.iter().sum::<usize>() as f64
     }
 
-    fn macro_average(&self, measure: fn(&Self, usize) -> Option<f64>) -> Option<f64> {
+    fn macro_average(&self, measure: impl Fn(&Self, usize) -> Option<f64>) -> Option<f64> {
         let defined: Vec<f64> =
             (0..self.class_count()).filter_map(|class| measure(self, class)).collect();
         (!defined.is_empty()).then(|| defined.iter().sum::<f64>() / defined.len() as f64)
     }
-}
 
-fn ratio(part: usize, whole: usize) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
+    fn ratio(&self, part: f64, whole: f64) -> Option<f64> {
+        if whole > 0.0 { Some(part / whole) } else { self.zero_division }
+    }
 }
 
 impl fmt::Display for ConfusionMatrix {

@@ -13,15 +13,19 @@
 //! | quantities | [`r_squared`], [`root_mean_squared_error`], [`mean_absolute_error`] |
 
 mod average_precision;
+mod bootstrap;
 mod calibration;
 mod classes;
 mod confusion;
 mod probabilities;
+mod ranking;
 mod regression;
 
 pub use average_precision::average_precision;
+pub use bootstrap::bootstrap_interval;
 pub use calibration::{Calibration, CalibrationBin};
 pub use classes::{ClassIndices, accuracy};
 pub use confusion::ConfusionMatrix;
 pub use probabilities::{brier_score, negative_log_likelihood};
+pub use ranking::{RocCurve, roc_auc, top_k_accuracy};
 pub use regression::{mean_absolute_error, pairs, r_squared, root_mean_squared_error};
