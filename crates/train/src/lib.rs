@@ -3,7 +3,8 @@
 //! Nothing here runs the loop. It is written out where the training happens, and calls what it
 //! needs. `downhill-report` draws what is recorded here.
 //!
-//! To be read: `history/mod.rs` (what is recorded, and when), `metrics/` (a metric a file) and
+//! To be read: `history/mod.rs` (what is recorded, and when), `findings/mod.rs` (what is known to go
+//! wrong, and in the files beside it how it is seen), `metrics/` (a metric a file) and
 //! `graph/mod.rs`. `history/histogram.rs` and the end of `history/layers.rs` are written for speed.
 //!
 //! ```
@@ -31,6 +32,7 @@
 
 mod checkpoint;
 mod error;
+mod findings;
 mod format;
 mod graph;
 mod history;
@@ -43,6 +45,7 @@ mod tensorboard;
 
 pub use checkpoint::{Checkpoint, Position, Remembered, Remembers, Resumed, State, fingerprint};
 pub use error::Error;
+pub use findings::{Ailment, Finding};
 pub use format::{format_metric, format_short};
 pub use graph::{ComputationGraph, Graph, Node, NodeKind};
 pub use history::{Epoch, Histogram, History, LayerHistograms, LayerMeasurement};

@@ -6,10 +6,10 @@ use downhill_tensor::{Element, Tensor};
 use crate::error::Error;
 use crate::metrics::ClassIndices;
 
-/// The descent has arrived when a step changes ln T by less than this.
-const TOLERANCE: f64 = 1e-9;
+/// Newton's method has arrived when a step changes 1/T by less than this share of it.
+const TOLERANCE: f64 = 1e-12;
 
-/// Some 15 are usual.
+/// Some 8 are usual.
 const MAX_STEPS: usize = 1000;
 
 /// Temperature scaling (Guo, Pleiss, Sun & Weinberger, "On calibration of modern neural networks",
@@ -38,7 +38,8 @@ pub struct TemperatureScaling {
 
 impl TemperatureScaling {
     /// The temperature that fits held-out logits `[…, C]` and the label of each row best. It is
-    /// found by gradient descent on ln T. Logits of −∞ (masked classes) stay as they are.
+    /// found by Newton's method on 1/T, in which the loss is convex. Logits of −∞ (masked classes)
+    /// stay as they are.
     ///
     /// # Errors
     ///
@@ -50,50 +51,44 @@ impl TemperatureScaling {
     ) -> Result<Self, Error> {
         let labels: Vec<usize> = labels.into_iter().copied().collect();
         let logits = logits.array().mapv(|logit| logit.as_f64());
-        // Scaled apart from the rest, as the derivative of −∞ · scale would be NaN.
         let masked = |logit: f64| logit == f64::NEG_INFINITY;
-        let mask = Tensor::from(logits.mapv(|logit| if masked(logit) { logit } else { 0.0 }));
-        let unmasked = Tensor::from(logits.mapv(|logit| if masked(logit) { 0.0 } else { logit }));
-        let loss_at = |inverse_temperature: &Tensor<f64>| {
-            cross_entropy(&(&unmasked * inverse_temperature + &mask), &labels)
-        };
-
-        // The loss is convex in 1/T. It has a least value at a finite T unless it rises from
-        // 1/T = 0 on, or never rises.
-        let inverse_temperature = Tensor::parameter(0.0);
-        let loss = loss_at(&inverse_temperature)?;
-        if !loss.item().is_finite() {
-            return Err(Error::LossNotFinite { loss: loss.item() });
+        let even = logits.mapv(|logit| if masked(logit) { logit } else { 0.0 * logit });
+        let loss = cross_entropy(&Tensor::from(even), &labels)?.item();
+        if !loss.is_finite() {
+            return Err(Error::LossNotFinite { loss });
         }
-        let (mut largest_gap, mut all_right) = (0.0, true);
-        for (row, &label) in logits.rows().into_iter().zip(&labels) {
-            let largest = row.fold(f64::NEG_INFINITY, |largest, &logit| largest.max(logit));
-            all_right &= row[label] == largest;
-            for &logit in row.iter().filter(|&&logit| !masked(logit)) {
-                largest_gap = f64::max(largest_gap, largest - logit);
-            }
-        }
-        if all_right {
+        // The loss has a least value at a finite T unless it rises from 1/T = 0 on, or never rises.
+        let rows: Vec<(Vec<f64>, usize)> =
+            logits.rows().into_iter().map(|row| row.to_vec()).zip(labels).map(gaps).collect();
+        if rows.iter().all(|(gaps, label)| gaps[*label] == 0.0) {
             return Err(Error::AllRight);
         }
-        if slope(&loss, &inverse_temperature) >= 0.0 {
+        let at = |inverse: f64| slope_and_curvature(&rows, inverse);
+        if at(0.0).0 >= 0.0 {
             return Err(Error::Uninformative);
         }
 
-        let mut log_temperature = Tensor::parameter(largest_gap.ln());
-        let (mut learning_rate, mut previous) = (1.0, 0.0);
+        let widest = rows.iter().flat_map(|(gaps, _)| gaps).filter(|gap| gap.is_finite());
+        let mut inverse = -1.0 / widest.copied().fold(0.0, f64::min);
+        let (mut low, mut high) = (0.0, f64::INFINITY);
         for _ in 0..MAX_STEPS {
-            let gradient = slope(&loss_at(&(-&log_temperature).exp())?, &log_temperature);
-            // The gradient turns where a step went past the minimum.
-            learning_rate *= if gradient * previous < 0.0 { 0.5 } else { 1.2 };
-            let step = (learning_rate * gradient).clamp(-1.0, 1.0);
-            log_temperature.update(|value| value[0] -= step);
-            previous = gradient;
-            if step.abs() < TOLERANCE {
+            let (slope, curvature) = at(inverse);
+            *if slope < 0.0 { &mut low } else { &mut high } = inverse;
+            let newton = inverse - slope / curvature;
+            // Where the loss is nearly flat, a step of Newton's may go anywhere.
+            let next = match high.is_finite() {
+                true if newton > low && newton < high => newton,
+                true => (low + high) / 2.0,
+                false => newton.clamp(inverse, 4.0 * inverse),
+            };
+            let next = if next.is_finite() { next } else { 2.0 * inverse };
+            let arrived = (next - inverse).abs() <= TOLERANCE * inverse || slope == 0.0;
+            inverse = next;
+            if arrived {
                 break;
             }
         }
-        Ok(Self { temperature: log_temperature.item().exp() })
+        Ok(Self { temperature: 1.0 / inverse })
     }
 
     /// The temperature, T.
@@ -107,9 +102,30 @@ impl TemperatureScaling {
     }
 }
 
-/// The derivative of `loss` with respect to a parameter of one value.
-fn slope(loss: &Tensor<f64>, parameter: &Tensor<f64>) -> f64 {
-    loss.backward().get(parameter).expect("the loss depends on the parameter").item()
+/// How far below the largest each logit of a row lies.
+fn gaps((mut row, label): (Vec<f64>, usize)) -> (Vec<f64>, usize) {
+    let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    row.iter_mut().for_each(|logit| *logit -= largest);
+    (row, label)
+}
+
+/// The first and the second derivative of Σ (ln Σ exp(z / T) − z_label / T) with respect to 1/T: what
+/// the softmax expects of z less the label's, and the variance of z.
+fn slope_and_curvature(rows: &[(Vec<f64>, usize)], inverse: f64) -> (f64, f64) {
+    let (mut slope, mut curvature) = (0.0, 0.0);
+    for (gaps, label) in rows {
+        let [mut sum, mut first, mut second] = [0.0; 3];
+        for &gap in gaps.iter().filter(|gap| gap.is_finite()) {
+            let exponential = (gap * inverse).exp();
+            sum += exponential;
+            first += exponential * gap;
+            second += exponential * gap * gap;
+        }
+        let mean = first / sum;
+        slope += mean - gaps[*label];
+        curvature += second / sum - mean * mean;
+    }
+    (slope, curvature)
 }
 
 #[cfg(test)]

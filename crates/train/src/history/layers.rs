@@ -39,8 +39,12 @@ pub struct LayerHistograms {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Layers {
     pub(super) names: Vec<String>,
-    /// The layer of each parameter, in the order of visiting.
+    /// The parameters' paths, in the order of visiting.
+    pub(super) parameters: Vec<String>,
+    /// The layer of each parameter.
     layer_of: Vec<usize>,
+    /// The number of weights in each layer.
+    pub(super) sizes: Vec<usize>,
 }
 
 impl Layers {
@@ -55,9 +59,12 @@ impl Layers {
                 let position = layers.names.iter().position(|name| name == layer);
                 let position = position.unwrap_or_else(|| {
                     layers.names.push(layer.to_owned());
+                    layers.sizes.push(0);
                     layers.names.len() - 1
                 });
+                layers.sizes[position] += tensor.len();
                 layers.layer_of.push(position);
+                layers.parameters.push(path);
             }
         });
         layers
@@ -89,13 +96,14 @@ impl Layers {
         (0..self.names.len()).map(layer).collect()
     }
 
-    /// The histograms at the step whose loss is `loss`, for the parameters `before` it.
+    /// The histograms at the step whose loss is `loss`, for the parameters `before` it, and for each
+    /// layer that passes on what is 0 or more, which of its units pass on anything but 0.
     pub(super) fn histograms<E: Element>(
         &self,
         before: &[Tensor<E>],
         gradients: &Gradients<E>,
         loss: &Tensor<E>,
-    ) -> Vec<LayerHistograms> {
+    ) -> (Vec<LayerHistograms>, Vec<Option<Vec<bool>>>) {
         let activations = self.activations(before, loss);
         let layer = |layer: usize| {
             let own = || before.iter().zip(&self.layer_of).filter(move |(_, of)| **of == layer);
@@ -108,7 +116,15 @@ impl Layers {
                 activations: activations[layer].and_then(|tensor| Histogram::of(&[tensor])),
             }
         };
-        (0..self.names.len()).map(layer).collect()
+        let histograms: Vec<LayerHistograms> = (0..self.names.len()).map(layer).collect();
+        let rectified = |histogram: &LayerHistograms| {
+            histogram.activations.as_ref().is_some_and(|activations| activations.min() == 0.0)
+        };
+        let alive = histograms.iter().zip(&activations).map(|(histogram, activations)| {
+            activations.filter(|_| rectified(histogram)).map(alive_units)
+        });
+        let alive = alive.collect();
+        (histograms, alive)
     }
 
     /// What each layer passes on, as far as the graph of `loss` uses it.
@@ -146,6 +162,22 @@ fn followed<'a, E: Element>(
     becomes: &HashMap<u64, Option<&'a Tensor<E>>>,
 ) -> &'a Tensor<E> {
     becomes.get(&tensor.id()).copied().flatten().unwrap_or(tensor)
+}
+
+/// Which units pass on anything but 0: of images, `[N, C, H, W]`, the channels, otherwise the entries
+/// of the last axis.
+fn alive_units<E: Element>(activations: &Tensor<E>) -> Vec<bool> {
+    let shape = activations.shape();
+    let (units, each) = match *shape {
+        [_, channels, height, width] => (channels, height * width),
+        [.., units] => (units, 1),
+        [] => (1, 1),
+    };
+    let mut alive = vec![false; units];
+    for (index, part) in activations.values().chunks(each.max(1)).enumerate() {
+        alive[index % units] |= part.iter().any(|value| *value != E::zero());
+    }
+    alive
 }
 
 /// Σ f(xᵢ, yᵢ), with eight sums side by side, which a processor adds at once.

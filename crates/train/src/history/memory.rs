@@ -21,6 +21,7 @@ impl<E: Element> Remembers<E> for History<E> {
             &self.epochs,
             &self.measurements,
             &self.histograms,
+            (&self.start, &self.reached, &self.last_alive),
         );
         let record = rmp_serde::to_vec(&record).expect("numbers and texts can be serialized");
         vec![(RECORD.to_owned(), Remembered::Bytes(record))]
@@ -38,12 +39,20 @@ impl<E: Element> Remembers<E> for History<E> {
             (Some(layers), Some(Remembered::Bytes(record))) => (layers, record),
             (Some(_), Some(_)) => return Err(format!("`{RECORD}` is no record")),
         };
-        let (names, losses, learning_rates, epochs, measurements, histograms) =
-            rmp_serde::from_slice::<(Vec<String>, _, _, _, _, _)>(&record)
+        let (names, losses, learning_rates, epochs, measurements, histograms, found) =
+            rmp_serde::from_slice::<(Vec<String>, _, _, _, _, _, (_, Vec<bool>, _))>(&record)
                 .map_err(|error| error.to_string())?;
         if names != layers.names {
             return Err(format!("it is of the layers {names:?}, not {:?}", layers.names));
         }
+        if found.1.len() != self.reached.len() {
+            return Err(format!(
+                "it is of {} parameters, not {}",
+                found.1.len(),
+                self.reached.len()
+            ));
+        }
+        (self.start, self.reached, self.last_alive) = found;
         (self.losses, self.learning_rates, self.epochs) = (losses, learning_rates, epochs);
         (self.measurements, self.histograms) = (measurements, histograms);
         self.before = match self.measurements.wants(self.losses.len()) {

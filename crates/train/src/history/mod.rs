@@ -14,6 +14,8 @@ pub use layers::{LayerHistograms, LayerMeasurement};
 use serde::{Deserialize, Serialize};
 use thinned::Thinned;
 
+use crate::findings::Start;
+
 /// A record of a training loop, made in two lines of it: one after each step, one after each
 /// epoch.
 ///
@@ -61,6 +63,15 @@ pub struct History<E: Element = f32> {
     histograms: Thinned<Vec<LayerHistograms>>,
     /// The parameters before the coming step, if that one is to be measured.
     before: Vec<Tensor<E>>,
+    /// What the loss measures.
+    loss_name: String,
+    /// The first step's logits, if there are some.
+    start: Option<Start>,
+    /// Whether each parameter has got a gradient in a measured step.
+    reached: Vec<bool>,
+    /// For each layer and each of its units, the last step with a histogram in which it passed on
+    /// anything but 0; without units where a layer passes on negative numbers, too.
+    last_alive: Vec<Vec<Option<usize>>>,
 }
 
 /// What was reported after an epoch.
@@ -78,7 +89,17 @@ impl<E: Element> History<E> {
     /// `layers.0`.
     pub fn new(model: &(impl Parameters<E> + ?Sized)) -> Self {
         let before = parameters(model);
-        Self { layers: Some(Layers::of(model)), before, ..Self::disabled() }
+        let reached = vec![false; before.len()];
+        let layers = Layers::of(model);
+        let last_alive = vec![Vec::new(); layers.names.len()];
+        Self { layers: Some(layers), before, reached, last_alive, ..Self::disabled() }
+    }
+
+    /// With a name for what the loss measures, such as `squared error`, or `loss (nats)`: only runs
+    /// whose losses are named alike are drawn over one axis. It is `loss` otherwise.
+    #[must_use]
+    pub fn loss_named(self, name: impl Into<String>) -> Self {
+        Self { loss_name: name.into(), ..self }
     }
 
     /// With measurements at every `steps`th step at first, and histograms at every fourth of those:
@@ -105,6 +126,10 @@ impl<E: Element> History<E> {
             measurements: Thinned::new(8),
             histograms: Thinned::new(32),
             before: Vec::new(),
+            loss_name: "loss".into(),
+            start: None,
+            reached: Vec::new(),
+            last_alive: Vec::new(),
         }
     }
 
@@ -136,9 +161,22 @@ impl<E: Element> History<E> {
             );
             let measured = layers.measure(&self.before, &after, gradients);
             self.measurements.push(step, measured);
+            for (reached, parameter) in self.reached.iter_mut().zip(&self.before) {
+                *reached = *reached || gradients.get(parameter).is_some();
+            }
+            if step == 0 {
+                self.start = Start::of(loss);
+            }
             if self.histograms.wants(step) {
-                let histograms = layers.histograms(&self.before, gradients, loss);
+                let (histograms, alive) = layers.histograms(&self.before, gradients, loss);
                 self.histograms.push(step, histograms);
+                for (last_alive, alive) in self.last_alive.iter_mut().zip(alive) {
+                    let alive = alive.unwrap_or_default();
+                    last_alive.resize(alive.len(), None);
+                    for (last, alive) in last_alive.iter_mut().zip(alive) {
+                        *last = if alive { Some(step) } else { *last };
+                    }
+                }
             }
         }
         // A handle makes the optimizer's step copy the values, so none is held without need.
@@ -187,6 +225,31 @@ impl<E: Element> History<E> {
     /// The layers' names, in the order of the layers in what follows.
     pub fn layer_names(&self) -> &[String] {
         self.layers.as_ref().map_or(&[], |layers| &layers.names)
+    }
+
+    /// What the loss measures: `loss`, or what it was [named](Self::loss_named).
+    pub fn loss_name(&self) -> &str {
+        &self.loss_name
+    }
+
+    /// The parameters that have got no gradient in any measured step, by their paths.
+    pub fn without_gradient_names(&self) -> Vec<&str> {
+        let names = self.layers.iter().flat_map(|layers| &layers.parameters);
+        let without = names.zip(&self.reached).filter(|(_, reached)| !**reached);
+        without.map(|(name, _)| name.as_str()).collect()
+    }
+
+    pub(crate) fn start(&self) -> Option<Start> {
+        self.start
+    }
+
+    /// The number of weights in each layer.
+    pub(crate) fn layer_sizes(&self) -> &[usize] {
+        self.layers.as_ref().map_or(&[], |layers| &layers.sizes)
+    }
+
+    pub(crate) fn last_alive(&self) -> &[Vec<Option<usize>>] {
+        &self.last_alive
     }
 
     /// The steps at which the layers were measured, counted from 0, and the measurements.

@@ -6,6 +6,7 @@
 
 use crc::{CRC_32_ISCSI, Crc};
 
+use crate::graph::{Graph, Node, NodeKind};
 use crate::history::Histogram;
 
 /// CRC-32C, by Castagnoli's polynomial.
@@ -47,6 +48,17 @@ pub(super) enum What<'a> {
         tag: &'a str,
         histogram: &'a Histogram,
     },
+    Image {
+        tag: &'a str,
+        /// A PNG file.
+        png: &'a [u8],
+        size: [usize; 2],
+    },
+    Text {
+        tag: &'a str,
+        text: &'a str,
+    },
+    Graph(&'a Graph),
 }
 
 impl Event<'_> {
@@ -68,6 +80,35 @@ impl Event<'_> {
                 summary_value.bytes(5, &histogram_proto(histogram).0);
                 event.summary(&summary_value);
             }
+            What::Image { tag, png, size: [height, width] } => {
+                let mut image = Message::default();
+                image.integer(1, *height as u64);
+                image.integer(2, *width as u64);
+                // Grey.
+                image.integer(3, 1);
+                image.bytes(4, png);
+                let mut summary_value = Message::default();
+                summary_value.bytes(1, tag.as_bytes());
+                summary_value.bytes(4, &image.0);
+                event.summary(&summary_value);
+            }
+            What::Text { tag, text } => {
+                let mut plugin = Message::default();
+                plugin.bytes(1, b"text");
+                let mut metadata = Message::default();
+                metadata.bytes(1, &plugin.0);
+                // A tensor of one string.
+                let mut tensor = Message::default();
+                tensor.integer(1, 7);
+                tensor.bytes(2, &[]);
+                tensor.bytes(8, text.as_bytes());
+                let mut summary_value = Message::default();
+                summary_value.bytes(1, tag.as_bytes());
+                summary_value.bytes(8, &tensor.0);
+                summary_value.bytes(9, &metadata.0);
+                event.summary(&summary_value);
+            }
+            What::Graph(graph) => event.bytes(4, &graph_def(graph).0),
         }
         event.0
     }
@@ -84,6 +125,36 @@ fn histogram_proto(histogram: &Histogram) -> Message {
     message.doubles(6, (1..=counts.len()).map(|bin| histogram.edge(bin)));
     message.doubles(7, counts.iter().map(|&count| count as f64));
     message
+}
+
+/// A graph, as `graph.proto` and `node_def.proto` describe it.
+fn graph_def(graph: &Graph) -> Message {
+    // Names are unique, and made of few characters.
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+    let named = |index: usize, node: &Node| {
+        let name: String = node.name.chars().map(plain).collect();
+        format!("{}.{index}", name.trim_start_matches(['.', '_', '-']))
+    };
+    let nodes = graph.nodes();
+    let names: Vec<String> =
+        nodes.iter().enumerate().map(|(index, node)| named(index, node)).collect();
+    let mut definition = Message::default();
+    for (index, node) in nodes.iter().enumerate() {
+        let kind = match node.kind {
+            NodeKind::Parameter => "Parameter",
+            NodeKind::Constant => "Constant",
+            NodeKind::Operation => node.name.rsplit(' ').next().unwrap_or_default(),
+            NodeKind::Omitted => "Omitted",
+        };
+        let mut message = Message::default();
+        message.bytes(1, names[index].as_bytes());
+        message.bytes(2, kind.as_bytes());
+        for (from, _) in graph.edges().iter().filter(|(_, to)| *to == index) {
+            message.bytes(3, names[*from].as_bytes());
+        }
+        definition.bytes(1, &message.0);
+    }
+    definition
 }
 
 /// A message of protocol buffers: its fields, each after its number and kind.

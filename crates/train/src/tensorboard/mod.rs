@@ -1,6 +1,7 @@
 //! Event files, as TensorBoard reads them.
 
 mod encode;
+mod png;
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -11,6 +12,7 @@ use downhill_tensor::Element;
 use encode::{Event, What};
 
 use crate::error::Error;
+use crate::graph::Graph;
 use crate::history::{Histogram, History};
 
 /// Writes an event file that TensorBoard reads, while training or afterwards
@@ -149,6 +151,57 @@ impl TensorBoard {
         histogram: &Histogram,
     ) -> Result<(), Error> {
         self.event(step, What::Histogram { tag, histogram })
+    }
+
+    /// Writes a grey image under the name `tag`: its `pixels` row by row from the top, `width` in
+    /// each, the least black and the greatest white. What is not finite is black.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`] when the file cannot be written.
+    ///
+    /// # Panics
+    ///
+    /// If the pixels do not make up whole rows.
+    #[track_caller]
+    pub fn image(
+        &mut self,
+        tag: &str,
+        step: usize,
+        width: usize,
+        pixels: &[f64],
+    ) -> Result<(), Error> {
+        assert!(
+            width > 0 && !pixels.is_empty() && pixels.len().is_multiple_of(width),
+            "TensorBoard::image: {} pixels are no whole rows of {width}",
+            pixels.len()
+        );
+        let finite = || pixels.iter().copied().filter(|pixel| pixel.is_finite());
+        let least = finite().fold(f64::INFINITY, f64::min);
+        let greatest = finite().fold(f64::NEG_INFINITY, f64::max);
+        let shade = |pixel: &f64| ((pixel - least) / (greatest - least) * 255.0).round() as u8;
+        let shades: Vec<u8> = pixels.iter().map(shade).collect();
+        let png = png::grey(&shades, width);
+        self.event(step, What::Image { tag, png: &png, size: [pixels.len() / width, width] })
+    }
+
+    /// Writes a text under the name `tag`, which TensorBoard reads as Markdown, such as a table of
+    /// the settings.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`] when the file cannot be written.
+    pub fn text(&mut self, tag: &str, step: usize, text: &str) -> Result<(), Error> {
+        self.event(step, What::Text { tag, text })
+    }
+
+    /// Writes the graph of a computation, such as that of the first loss.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`] when the file cannot be written.
+    pub fn graph(&mut self, graph: &Graph) -> Result<(), Error> {
+        self.event(0, What::Graph(graph))
     }
 
     fn event(&mut self, step: usize, what: What<'_>) -> Result<(), Error> {

@@ -195,3 +195,47 @@ fn a_place_that_cannot_be_written_is_an_error_naming_it() {
     let error = TensorBoard::create(file.path()).unwrap_err().to_string();
     assert!(error.starts_with(&format!("cannot write {}: ", file.path().display())), "{error}");
 }
+
+#[test]
+fn images_texts_and_graphs_are_read_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut tensorboard = TensorBoard::create(directory.path()).unwrap();
+    tensorboard.image("digit", 3, 2, &[0.0, 16.0, f64::NAN, 4.0, 8.0, 8.0]).unwrap();
+    tensorboard.text("settings", 0, "| rate |\n|---|\n| 0.1 |").unwrap();
+    let (x, weight) = (Tensor::from(2.0), Tensor::parameter(3.0));
+    tensorboard.graph(&Graph::of(&(&weight * &x).tanh()).name(&weight, "the weight")).unwrap();
+    tensorboard.flush().unwrap();
+
+    let [(3, tag, image), (0, text_tag, text)] = &values(tensorboard.path())[..] else {
+        panic!("two events with values")
+    };
+    assert_eq!((tag.as_str(), text_tag.as_str()), ("digit", "settings"));
+    let image = field(image, 4).unwrap();
+    let size = [1, 2, 3].map(|number| field(image.bytes(), number).unwrap());
+    assert_eq!(size, [3, 2, 1].map(Field::Integer));
+    let png = field(image.bytes(), 4).unwrap();
+    assert_eq!(png.bytes(), png::grey(&[0, 255, 0, 64, 128, 128], 2));
+
+    let metadata = field(text, 9).unwrap();
+    let plugin = field(metadata.bytes(), 1).unwrap();
+    assert_eq!(field(plugin.bytes(), 1).unwrap().text(), "text");
+    let tensor = field(text, 8).unwrap();
+    assert_eq!(field(tensor.bytes(), 1).unwrap(), Field::Integer(7));
+    assert!(field(tensor.bytes(), 8).unwrap().text().starts_with("| rate |"));
+
+    let last = messages(tensorboard.path()).pop().unwrap();
+    let definition = field(&last, 4).unwrap();
+    let nodes: Vec<(String, String, Vec<String>)> = fields(definition.bytes())
+        .iter()
+        .map(|(_, node)| {
+            let text = |number| field(node.bytes(), number).unwrap().text().to_owned();
+            let inputs = fields(node.bytes()).into_iter().filter(|(number, _)| *number == 3);
+            let inputs = inputs.map(|(_, input)| input.text().to_owned()).collect();
+            (text(1), text(2), inputs)
+        })
+        .collect();
+    assert_eq!(nodes[0].0, "tanh.0");
+    assert_eq!(nodes[0].2, [nodes[1].0.clone()]);
+    assert_eq!(nodes[1].2, ["the_weight.2".to_owned(), nodes[3].0.clone()]);
+    assert_eq!((nodes[2].1.as_str(), nodes[3].1.as_str()), ("Parameter", "Constant"));
+}
