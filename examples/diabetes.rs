@@ -101,7 +101,7 @@ fn fit(arguments: Arguments) -> lesson::Outcome {
         let gradients = loss.backward();
         optimizer.step(&mut model, &gradients)?;
         record.step(&model, &gradients, &loss, arguments.learning_rate);
-        record.epoch(&[("root mean squared error", loss.item().sqrt())])?;
+        record.epoch(&[("root mean squared error", loss.item().sqrt())]);
         progress.epoch(epoch, &[("mean squared error", loss.item())]);
         epoch += 1;
         checkpoints.step(state!(model; optimizer, record; epoch))?;

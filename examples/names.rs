@@ -241,7 +241,7 @@ fn fit(
         let mean_loss = std::mem::take(&mut total_loss) / prediction_count(train) as f64;
         let validation_loss = loss(&model, validation)?;
         progress.epoch(epoch, &[("loss", mean_loss), ("validation", validation_loss)]);
-        record.epoch(&[("training loss", mean_loss), ("validation loss", validation_loss)])?;
+        record.epoch(&[("training loss", mean_loss), ("validation loss", validation_loss)]);
         position.next_epoch();
         let state = state!(model; optimizer, record; rng, position, step, total_loss);
         checkpoints.epoch(state, Some(validation_loss))?;

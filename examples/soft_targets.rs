@@ -104,7 +104,8 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
     let mut runs = Vec::new();
     for (name, loss) in LOSSES {
         let optimizer = Sgd::new(arguments.learning_rate).momentum(0.9);
-        let record = arguments.observe.record(Some(name), &initial)?;
+        let mut record = arguments.observe.record(Some(name), &initial)?;
+        record.history = record.history.loss_named(name);
         runs.push(Run { name, loss, model: initial.clone(), optimizer, record });
     }
 
@@ -140,13 +141,14 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
         let means = [0, 1].map(|run| (runs[run].name, total_losses[run] / count));
         progress.epoch(epoch, &means);
         for (run, (_, mean)) in runs.iter_mut().zip(means) {
-            let mut metrics = vec![("training loss", mean)];
+            let [training, held_out] = ["training", "test"].map(|of| format!("{of} {}", run.name));
+            let mut metrics = vec![(training.as_str(), mean)];
             if run.record.wants_test((epoch, arguments.epochs)) {
                 let images = test.full_batch().features;
                 let loss = without_recording(|| (run.loss)(&run.model.forward(&images), &images))?;
-                metrics.push(("test loss", loss.item().into()));
+                metrics.push((held_out.as_str(), loss.item().into()));
             }
-            run.record.epoch(&metrics)?;
+            run.record.epoch(&metrics);
         }
         if lesson::interrupted() {
             break;

@@ -245,7 +245,7 @@ fn line(cells: &[String]) -> String {
 /// What came of training.
 struct Run {
     model: Mlp,
-    /// The model before training and after some of the epochs.
+    /// The model before training and after some numbers of steps.
     moments: Vec<(usize, Mlp)>,
     /// The mean loss of each epoch.
     losses: Vec<f64>,
@@ -320,7 +320,8 @@ impl Arguments {
             let (now, figures) = ((epoch, self.epochs), [loss, accuracy]);
             record.classifier_epoch(now, figures, test, |points| model.forward(points))?;
             if MOMENTS.iter().any(|share| (share * self.epochs as f64) as usize == epoch + 1) {
-                moments.push((epoch + 1, weights(&model)));
+                let steps = (epoch + 1) * train.len().div_ceil(self.batch_size);
+                moments.push((steps, weights(&model)));
             }
             position.next_epoch();
             checkpoints.epoch(run!(), Some(loss))?;
@@ -333,7 +334,7 @@ impl Arguments {
         let seconds = started.elapsed().as_secs_f64();
         let logits = without_recording(|| model.forward(&test.full_batch().features));
         let accuracy = accuracy(&logits.argmax(-1), test.labels())?;
-        let then = |(epoch, weights)| (epoch, with_weights(&model, weights));
+        let then = |(steps, weights)| (steps, with_weights(&model, weights));
         let moments = moments.into_iter().map(then).collect();
         Ok(Run { model, moments, losses, accuracy, seconds })
     }

@@ -41,7 +41,7 @@ pub(crate) fn animate(
         let length = walked[walked.len() - 1];
         let values = |value: &dyn Fn(usize) -> f64| {
             let stay = |step: usize| value(step.min(places.len() - 1));
-            (0..steps).map(|step| format!("{:.0}", stay(step))).collect::<Vec<_>>().join(";")
+            (0..steps).map(|step| format!("{:.1}", stay(step))).collect::<Vec<_>>().join(";")
         };
         let animation = |attribute: &str, values: String| {
             format!(
@@ -49,16 +49,16 @@ pub(crate) fn animate(
                  repeatCount=\"indefinite\"/>"
             )
         };
-        let points: Vec<String> = places.iter().map(|(x, y)| format!("{x:.0},{y:.0}")).collect();
+        let points: Vec<String> = places.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         let (x, y) = places[0];
         write!(
             walks,
-            "<polyline class=\"walk\" points=\"{}\" stroke=\"{color}\" stroke-width=\"36\" opacity=\"0.5\" \
-             stroke-dasharray=\"{length:.0} {:.0}\" stroke-dashoffset=\"0\">{}</polyline>\n\
-             <g class=\"walk\"><circle cx=\"{x:.0}\" cy=\"{y:.0}\" r=\"55\" fill=\"{color}\" \
-             stroke=\"#FFFFFF\" stroke-width=\"16\">{}{}</circle></g>\n",
+            "<polyline class=\"walk\" points=\"{}\" stroke=\"{color}\" stroke-width=\"3.6\" opacity=\"0.5\" \
+             stroke-dasharray=\"{length:.1} {:.1}\" stroke-dashoffset=\"0\">{}</polyline>\n\
+             <g class=\"walk\"><circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5.5\" fill=\"{color}\" \
+             stroke=\"#FFFFFF\" stroke-width=\"1.6\">{}{}</circle></g>\n",
             points.join(" "),
-            length + 100.0,
+            length + 10.0,
             animation("stroke-dashoffset", values(&|step| length - walked[step])),
             animation("cx", values(&|step| places[step].0)),
             animation("cy", values(&|step| places[step].1)),

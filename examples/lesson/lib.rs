@@ -14,6 +14,7 @@ use std::io::{self, ErrorKind, Write};
 use std::panic::{self, PanicHookInfo};
 use std::process::{self, ExitCode};
 use std::str::FromStr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
@@ -28,7 +29,7 @@ pub type Outcome = Result<(), Box<dyn Error>>;
 /// with 0.
 pub fn run<Arguments: Parser>(lesson: impl FnOnce(Arguments) -> Outcome) -> ExitCode {
     end_when_printing_fails();
-    let arguments = match Arguments::try_parse() {
+    let arguments = match parse_arguments::<Arguments>() {
         Ok(arguments) => arguments,
         Err(error) if !error.use_stderr() => {
             print!("{error}");
@@ -51,8 +52,25 @@ pub fn run<Arguments: Parser>(lesson: impl FnOnce(Arguments) -> Outcome) -> Exit
     }
 }
 
+/// What was set on the command line, and by default: the names and values.
+static SETTINGS: OnceLock<Vec<(String, String)>> = OnceLock::new();
+
+/// As `Arguments::try_parse`, and remembers the settings.
+fn parse_arguments<Arguments: Parser>() -> Result<Arguments, clap::Error> {
+    let mut command = Arguments::command();
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    let value = |argument: &clap::Arg| {
+        let id = argument.get_id().as_str();
+        let values = matches.try_get_raw(id).ok()??.map(|value| value.to_string_lossy());
+        Some((id.replace('_', " "), values.collect::<Vec<_>>().join(" ")))
+    };
+    let settings = command.get_arguments().filter_map(value).collect();
+    SETTINGS.set(settings).expect("a program reads its command line once");
+    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
 /// Prints a line on standard error. If that fails, nobody is left to be told.
-fn complain(line: std::fmt::Arguments<'_>) {
+pub(crate) fn complain(line: std::fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 

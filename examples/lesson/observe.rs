@@ -32,11 +32,19 @@ pub struct Record<E: Element = f32> {
 /// train on a third as many samples.
 const TESTS: usize = 10;
 
+/// Arguments that do not change what is learned.
+const UNIMPORTANT: [&str; 4] = ["quiet", "report", "tensorboard", "help"];
+
 impl Observe {
     /// The report, if one is wanted. Fails, before any training, if it could not be written.
     pub fn report(&self, title: &str, seed: u64) -> Result<Option<Report>, downhill_report::Error> {
         let Some(directory) = &self.report else { return Ok(None) };
         let mut report = Report::create(directory, title)?;
+        for (name, value) in super::SETTINGS.get().into_iter().flatten() {
+            if !UNIMPORTANT.contains(&name.as_str()) {
+                report.setting(name, value);
+            }
+        }
         report.fact("Seed", seed);
         Ok(Some(report))
     }
@@ -51,7 +59,14 @@ impl Observe {
         let directory = self.tensorboard.as_ref();
         let directory =
             directory.map(|directory| run.map_or(directory.clone(), |run| directory.join(run)));
-        let tensorboard = directory.map(TensorBoard::create).transpose()?;
+        let mut tensorboard = directory.map(TensorBoard::create).transpose()?;
+        if let Some(tensorboard) = &mut tensorboard {
+            let settings = super::SETTINGS.get().into_iter().flatten();
+            let rows = settings.map(|(name, value)| format!("\n| {name} | {value} |"));
+            let table =
+                rows.fold("| setting | value |\n|---|---|".to_owned(), |all, row| all + &row);
+            tensorboard.text("settings", 0, &table)?;
+        }
         if self.report.is_none() && tensorboard.is_none() {
             return Ok(Record::disabled());
         }
@@ -73,13 +88,25 @@ impl<E: Element> Record<E> {
         loss: &Tensor<E>,
         learning_rate: f64,
     ) {
+        if let Some(tensorboard) = &mut self.tensorboard
+            && self.history.losses().is_empty()
+        {
+            // Should the file be full, the end of the epoch tells.
+            let _ = tensorboard.graph(&loss.graph().named(model));
+        }
         self.history.step(model, gradients, loss, learning_rate);
     }
 
-    /// Records the metrics of an epoch that has just ended.
-    pub fn epoch(&mut self, metrics: &[(&str, f64)]) -> Result<(), downhill::train::Error> {
+    /// Records the metrics of an epoch that has just ended. If TensorBoard's file can no longer be
+    /// written, as on a full disk, this is said once and the run goes on.
+    pub fn epoch(&mut self, metrics: &[(&str, f64)]) {
         self.history.epoch(metrics);
-        self.tensorboard.as_mut().map_or(Ok(()), |tensorboard| tensorboard.update(&self.history))
+        if let Some(tensorboard) = &mut self.tensorboard
+            && let Err(error) = tensorboard.update(&self.history)
+        {
+            super::complain(format_args!("warning: {error}; the run goes on without TensorBoard"));
+            self.tensorboard = None;
+        }
     }
 
     /// Whether a model is to be tested after an epoch, the `epoch`th counted from 0 of `epochs`:
@@ -104,7 +131,8 @@ impl Record {
     ) -> Outcome {
         let training = [("training loss", loss), ("training accuracy", accuracy)];
         if !self.wants_test(now) {
-            return Ok(self.epoch(&training)?);
+            self.epoch(&training);
+            return Ok(());
         }
         let (mut test_loss, mut right) = (0.0, 0);
         for batch in test.batches_in_order(1000) {
@@ -115,7 +143,8 @@ impl Record {
         }
         let count = test.len() as f64;
         let test = [("test loss", test_loss / count), ("test accuracy", right as f64 / count)];
-        Ok(self.epoch(&[training, test].concat())?)
+        self.epoch(&[training, test].concat());
+        Ok(())
     }
 }
 
@@ -139,10 +168,17 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, std::io::Error> {
     Ok(files)
 }
 
-/// Writes the report and says where it is.
+/// Writes the report and says what was found and where it is. If it cannot be written where it was
+/// to be, it goes to the system's folder for temporary files, rather than being lost.
 pub fn write(report: Report, quiet: bool) -> Result<(), downhill_report::Error> {
-    let page = report.write()?;
+    let page = report.write().or_else(|error| {
+        super::complain(format_args!("warning: {error}; the report goes elsewhere"));
+        report.write_to(std::env::temp_dir().join(format!("report-{}", std::process::id())))
+    })?;
     if !quiet {
+        for finding in report.findings() {
+            println!("found: {finding}");
+        }
         println!("report in {}", page.display());
     }
     Ok(())

@@ -3,15 +3,13 @@
 use downhill::prelude::*;
 use downhill_report::plot::DecisionMap;
 
-/// What a model decided before training and after some of the epochs.
+/// What a model decided before training and after some of the steps.
 pub(crate) fn decisions(moments: &[(usize, Mlp)], data: &Dataset) -> DecisionMap {
     let points = data.full_batch().features;
     let mut map = DecisionMap::new(&points, data.labels(), data.class_names());
-    for (epoch, model) in moments {
+    for (step, model) in moments {
         let logits = without_recording(|| model.forward(map.grid()));
-        let moment =
-            if *epoch == 0 { "before training".into() } else { format!("after {epoch} epochs") };
-        map.capture(moment, &logits);
+        map.capture(*step, &logits);
     }
     map
 }

@@ -2,28 +2,33 @@
 
 mod directory;
 mod history;
+mod html;
 mod layers;
+mod metrics;
 mod predictions;
 mod run;
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use askama::Template;
-
 use crate::error::Error;
 use crate::plot::Picture;
 use directory::Directory;
+use downhill_train::Finding;
+use html::Page;
 use run::Run;
 
 /// A page about a run, `report.html`, with its pictures in it, and beside it the same pictures as
-/// SVG files and the record of the run as tables. The page needs no network and no script, is
-/// legible on a phone, and follows the reader's choice of light or dark.
+/// SVG files and the record of the run as tables. The page needs no network, is legible
+/// on a phone, and follows the reader's choice of light or dark. A small script in it reads values
+/// off the charts and moves all pictures through time together; without script all of them are
+/// there.
 ///
 /// Each section is there if something was given for it: what was learned
 /// ([`history`](Self::history), or [`comparison`](Self::comparison) of several runs), how good it is ([`classification`](Self::classification),
 /// [`regression`](Self::regression)), and whatever else is put into a
-/// [`section`](Self::section) of one's own. What the run was stands at the end.
+/// [`section`](Self::section) of one's own. The result stands first, with what was
+/// [found](Self::findings) to be wrong and the [settings](Self::setting).
 ///
 /// ```
 /// use downhill_tensor::Tensor;
@@ -58,6 +63,11 @@ pub struct Report {
     title: String,
     run: Run,
     model: Option<String>,
+    results: Vec<(String, String)>,
+    result_tables: Vec<Table>,
+    findings: Vec<Finding>,
+    examined: bool,
+    settings: Vec<(String, String)>,
     sections: Vec<Section>,
     /// Files with the record of the run.
     tables: Vec<(String, Vec<u8>)>,
@@ -68,32 +78,28 @@ pub struct Report {
 pub struct Section {
     title: String,
     texts: Vec<String>,
-    pictures: Vec<Entry>,
+    entries: Vec<Entry>,
     tables: Vec<Table>,
 }
 
+/// A picture, or one of each of several moments: the number of steps made until then.
 #[derive(Debug)]
 struct Entry {
-    picture: Picture,
+    frames: Vec<(usize, Picture)>,
     caption: String,
-    /// The name of the picture's own file.
-    file: String,
 }
 
 #[derive(Debug)]
 struct Table {
     header: Vec<String>,
-    rows: Vec<Vec<String>>,
+    rows: Vec<Vec<Cell>>,
 }
 
-#[derive(Template)]
-#[template(path = "report.html")]
-struct Page<'a> {
-    title: &'a str,
-    sections: &'a [Section],
-    facts: &'a [(String, String)],
-    model: Option<&'a str>,
-    tables: Vec<&'a str>,
+#[derive(Debug)]
+enum Cell {
+    Text(String),
+    /// As an entry's.
+    Pictures(Vec<(usize, Picture)>),
 }
 
 impl Report {
@@ -110,6 +116,11 @@ impl Report {
             title: title.into(),
             run: Run::start(),
             model: None,
+            results: Vec::new(),
+            result_tables: Vec::new(),
+            findings: Vec::new(),
+            examined: false,
+            settings: Vec::new(),
             sections: Vec::new(),
             tables: Vec::new(),
         })
@@ -118,6 +129,27 @@ impl Report {
     /// Adds a fact about the run, such as its seed.
     pub fn fact(&mut self, name: impl Into<String>, value: impl Display) {
         self.run.fact(name, value);
+    }
+
+    /// Adds a setting of the run, such as the learning rate. All of them belong here, those that were
+    /// not changed, too: what was run shall be known from the page alone.
+    pub fn setting(&mut self, name: impl Into<String>, value: impl Display) {
+        self.settings.push((name.into(), value.to_string()));
+    }
+
+    /// Adds a figure of the result, which stands first on the page.
+    pub fn result(&mut self, name: impl Into<String>, value: impl Display) {
+        self.results.push((name.into(), value.to_string()));
+    }
+
+    /// Adds something that is wrong with the run, to what was found in its histories and predictions.
+    pub fn finding(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    /// What is wrong with the run, as far as it was found in what was given.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
     }
 
     /// Names a file that the run has read, with its size and its SHA-256 hash.
@@ -139,8 +171,8 @@ impl Report {
         let title = title.into();
         let position = self.sections.iter().position(|section| section.title == title);
         let position = position.unwrap_or_else(|| {
-            let (texts, pictures, tables) = (Vec::new(), Vec::new(), Vec::new());
-            self.sections.push(Section { title, texts, pictures, tables });
+            let (texts, entries, tables) = (Vec::new(), Vec::new(), Vec::new());
+            self.sections.push(Section { title, texts, entries, tables });
             self.sections.len() - 1
         });
         &mut self.sections[position]
@@ -151,39 +183,77 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// [`Error::Write`] when something cannot be written; [`Error::NotAReport`] when other files
-    /// have been put into the directory. The earlier report is then left as it was.
-    pub fn write(mut self) -> Result<PathBuf, Error> {
-        self.name_pictures();
+    /// [`Error::Write`] when something cannot be written, as on a full disk; [`Error::NotAReport`]
+    /// when other files have been put into the directory. The earlier report is then left as it was,
+    /// and this one can be written again, or [elsewhere](Self::write_to).
+    pub fn write(&self) -> Result<PathBuf, Error> {
+        self.write_into(&self.directory)
+    }
+
+    /// Writes the report into another directory than the one it was begun for.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create`](Self::create) and of [`write`](Self::write).
+    pub fn write_to(&self, directory: impl AsRef<Path>) -> Result<PathBuf, Error> {
+        self.write_into(&Directory::check(directory.as_ref())?)
+    }
+
+    fn write_into(&self, directory: &Directory) -> Result<PathBuf, Error> {
+        let picture_files = self.picture_files();
         let facts = self.run.facts();
         let page = Page {
             title: &self.title,
+            results: &self.results,
+            result_tables: &self.result_tables,
+            findings: &self.findings,
+            examined: self.examined,
+            settings: &self.settings,
             sections: &self.sections,
+            picture_files: &picture_files,
             facts: &facts,
             model: self.model.as_deref(),
             tables: self.tables.iter().map(|(name, _)| name.as_str()).collect(),
         };
-        let page = page.render().expect("text is put into a string, which does not fail");
-        let pictures = self.sections.iter().flat_map(|section| &section.pictures);
-        let files = pictures
-            .map(|entry| (entry.file.as_str(), entry.picture.svg().as_bytes()))
+        let page = page.to_string();
+        let pictures: Vec<String> = self.pictures().map(Picture::svg).collect();
+        let files = picture_files
+            .iter()
+            .zip(&pictures)
+            .map(|(name, svg)| (name.as_str(), svg.as_bytes()))
             .chain(self.tables.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())))
             .chain([("report.html", page.as_bytes())]);
-        self.directory.replace(files)
+        directory.replace(files)
     }
 
-    /// Gives every picture a file name from its title, no two the same.
-    fn name_pictures(&mut self) {
+    /// The pictures that have a file of their own, in their order on the page.
+    fn pictures(&self) -> impl Iterator<Item = &Picture> {
+        let entries = self.sections.iter().flat_map(|section| &section.entries);
+        entries.flat_map(|entry| &entry.frames).map(|(_, picture)| picture)
+    }
+
+    /// A file name for each picture from its title, no two the same.
+    fn picture_files(&self) -> Vec<String> {
         let mut taken: Vec<String> = Vec::new();
-        for entry in self.sections.iter_mut().flat_map(|section| &mut section.pictures) {
-            let stem = file_stem(entry.picture.title());
-            let names = (1..).map(|number| match number {
+        for picture in self.pictures() {
+            let stem = file_stem(picture.title());
+            let mut names = (1..).map(|number| match number {
                 1 => format!("{stem}.svg"),
                 _ => format!("{stem}-{number}.svg"),
             });
-            let free = names.into_iter().find(|name| !taken.contains(name));
-            entry.file = free.expect("some number is free");
-            taken.push(entry.file.clone());
+            let free = names.find(|name| !taken.contains(name)).expect("some number is free");
+            taken.push(free);
+        }
+        taken
+    }
+
+    /// Adds what was found, each finding once.
+    fn examine(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        self.examined = true;
+        for finding in findings {
+            if !self.findings.contains(&finding) {
+                self.findings.push(finding);
+            }
         }
     }
 }
@@ -191,7 +261,18 @@ impl Report {
 impl Section {
     /// Adds a picture, and below it what is to be seen.
     pub fn picture(&mut self, picture: Picture, caption: impl Into<String>) -> &mut Self {
-        self.pictures.push(Entry { picture, caption: caption.into(), file: String::new() });
+        self.moments([(0, picture)], caption)
+    }
+
+    /// Adds a picture of each of several moments, with the number of steps made until then. The page
+    /// shows one of them at a time, all of the same moment; without script it shows all.
+    pub fn moments(
+        &mut self,
+        pictures: impl IntoIterator<Item = (usize, Picture)>,
+        caption: impl Into<String>,
+    ) -> &mut Self {
+        let frames = pictures.into_iter().collect();
+        self.entries.push(Entry { frames, caption: caption.into() });
         self
     }
 
@@ -207,9 +288,15 @@ impl Section {
         header: &[&str],
         rows: impl IntoIterator<Item = Vec<String>>,
     ) -> &mut Self {
-        let header = header.iter().map(|&name| name.to_owned()).collect();
-        self.tables.push(Table { header, rows: rows.into_iter().collect() });
+        let cells = |row: Vec<String>| row.into_iter().map(Cell::Text).collect();
+        self.tables.push(Table::new(header, rows.into_iter().map(cells).collect()));
         self
+    }
+}
+
+impl Table {
+    fn new(header: &[&str], rows: Vec<Vec<Cell>>) -> Self {
+        Self { header: header.iter().map(|&name| name.to_owned()).collect(), rows }
     }
 }
 

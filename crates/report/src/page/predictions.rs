@@ -6,8 +6,10 @@ use downhill_tensor::{Element, Tensor};
 use super::{Report, Section};
 use crate::error::Error;
 use crate::plot::{self, Chart, DecisionMap, Image};
-use downhill_train::format_metric;
-use downhill_train::metrics::{Calibration, ConfusionMatrix, pairs};
+use downhill_train::metrics::{
+    Calibration, ConfusionMatrix, pairs, r_squared, root_mean_squared_error,
+};
+use downhill_train::{Finding, format_metric};
 
 /// The number of mistakes that are shown.
 const MISTAKES: usize = 12;
@@ -34,12 +36,12 @@ impl Report {
         let confusion = ConfusionMatrix::new(&predictions, data.labels(), data.class_count())?
             .with_names(data.class_names());
         let calibration = Calibration::new(&probabilities, data.labels(), BINS)?;
+        self.examine(Finding::of_predictions(logits, data.labels(), data.class_names())?);
+        self.result("samples judged", data.len());
+        self.result("accuracy", format_metric(confusion.accuracy()));
+        let error = calibration.expected_calibration_error();
+        self.result("expected calibration error", format_metric(error));
         let section = self.section("Classification");
-        section.text(format!(
-            "Of {} samples, the fraction {} is classified rightly.",
-            data.len(),
-            format_metric(confusion.accuracy())
-        ));
         section.picture(
             plot::confusion_matrix(&confusion),
             "How many samples of each class were taken for each. Off the diagonal are the mistakes.",
@@ -89,14 +91,11 @@ impl Report {
     /// Adds, under a heading, the maps of what a classifier of two features decided, at each moment
     /// that was captured.
     pub fn decisions<E: Element>(&mut self, heading: &str, map: &DecisionMap<E>) {
-        let section = self.section(heading);
-        for picture in map.pictures() {
-            section.picture(
-                picture,
-                "What the model makes of each point of the plane, the stronger in colour the surer \
-                 it is, and the samples.",
-            );
-        }
+        self.section(heading).moments(
+            map.moments(),
+            "What the model makes of each point of the plane, and the samples. The colour is that of \
+             the most probable class, the stronger the farther it leads.",
+        );
     }
 
     /// Adds how close predicted quantities are to the targets, which pair up with them value by
@@ -112,6 +111,12 @@ impl Report {
         targets: &Tensor<E>,
     ) -> Result<(), Error> {
         let pairs = pairs("regression", predictions, targets)?;
+        let error = root_mean_squared_error(predictions, targets)?;
+        self.result("samples judged", pairs.len());
+        self.result("root mean squared error", format_metric(error));
+        if let Ok(r_squared) = r_squared(predictions, targets) {
+            self.result("R²", format_metric(r_squared));
+        }
         self.section("Regression")
             .picture(
                 plot::predicted_against_actual(&pairs),

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Instant, SystemTime};
 
 use sha2::{Digest, Sha256};
@@ -13,12 +14,18 @@ use crate::error::Error;
 pub(super) struct Run {
     began: SystemTime,
     clock: Instant,
+    commit: Option<String>,
     given: Vec<(String, String)>,
 }
 
 impl Run {
     pub(super) fn start() -> Self {
-        Self { began: SystemTime::now(), clock: Instant::now(), given: Vec::new() }
+        Self {
+            began: SystemTime::now(),
+            clock: Instant::now(),
+            commit: commit(),
+            given: Vec::new(),
+        }
     }
 
     pub(super) fn fact(&mut self, name: impl Into<String>, value: impl Display) {
@@ -44,11 +51,13 @@ impl Run {
         let found = [
             ("Command", arguments.collect::<Vec<_>>().join(" ")),
             ("Version", format!("downhill {}, {profile} build", env!("CARGO_PKG_VERSION"))),
+            ("Commit", self.commit.clone().unwrap_or_default()),
             ("Machine", format!("{processor}, {threads} threads, {}", std::env::consts::OS)),
             ("Begun", humantime::format_rfc3339_seconds(self.began).to_string()),
             ("Took", format!("{:.2} s", self.clock.elapsed().as_secs_f64())),
         ];
         let found = found.map(|(name, value)| (name.to_owned(), value));
+        let found: Vec<_> = found.into_iter().filter(|(_, value)| !value.is_empty()).collect();
         let (command, rest) = found.split_first().expect("the command is the first");
         [command].into_iter().chain(&self.given).chain(rest).cloned().collect()
     }
@@ -61,6 +70,14 @@ fn quoted(word: &str) -> String {
         true => word.to_owned(),
         false => format!("'{}'", word.replace('\'', r"'\''")),
     }
+}
+
+/// The commit that is checked out where the run was begun, and whether files differ from it.
+fn commit() -> Option<String> {
+    let arguments = ["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"];
+    let output = Command::new("git").args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
 }
 
 /// The processor's name, where Linux tells it.

@@ -68,6 +68,7 @@ fn pixel(index: usize) -> String {
 fn whole(path: &Path) -> String {
     let mut report = Report::create(path, "Everything, & <more>").unwrap();
     report.fact("Seed", 7);
+    report.setting("rate", 0.25);
     report.model("Linear(1 → 1)\n2 parameters");
     report.history(&descent(200));
     let (logits, data) = classified(pixel);
@@ -76,7 +77,8 @@ fn whole(path: &Path) -> String {
     report.regression(&Tensor::from([1.5, 2.0, 3.5]), &actual).unwrap();
     report.coefficients(&[("age", 0.5), ("bmi", -2.0)]);
     let mut map = DecisionMap::new(&Tensor::from([[0.0, 1.0], [1.0, 0.0]]), &[0, 1], &["a", "b"]);
-    map.capture("at the start", &map.grid().clone());
+    map.capture(0, &map.grid().clone());
+    map.capture(9, &map.grid().clone());
     report.decisions("Decisions", &map);
     report.language_model(&[2.0, 1.5, 1.0], &['.', 'a'], &[0.1, 0.9, 0.5, 0.5]);
     let own = report.section("One's own");
@@ -110,35 +112,40 @@ fn the_page_is_well_formed_and_holds_every_picture_that_was_given() {
         ]
     );
     assert!(texts("td").contains(&"a & b") && texts("td").contains(&"7"));
+    assert_eq!(texts("h3"), ["Result", "Findings", "Settings"]);
     assert_eq!(texts("pre"), ["Linear(1 → 1)\n2 parameters"]);
     let svg = ("http://www.w3.org/2000/svg", "title");
     let titles: Vec<_> = document
         .descendants()
-        .filter(|node| node.has_tag_name(svg))
+        .filter(|node| {
+            node.has_tag_name(svg) && node.parent_element().unwrap().attribute("role").is_some()
+        })
         .filter_map(|node| node.text())
         .collect();
+    let (small, titles): (Vec<&str>, Vec<&str>) =
+        titles.iter().partition(|title| title.contains(" of model at step "));
+    // 50 histograms were made, and 9 are shown of each kind.
+    assert_eq!(small.len(), 3 * 9);
+    assert_eq!(
+        (small[0], small[8]),
+        ("weights of model at step 1", "weights of model at step 197")
+    );
     assert_eq!(
         titles,
         [
             "Loss by step",
-            "Loss by step, logarithmic",
             "Loss by epoch",
-            "Loss by epoch, logarithmic",
             "Weight, \"w\" by epoch",
-            "Weight, \"w\" by epoch, logarithmic",
-            "Learning rate",
             "Gradient norm of each layer",
             "Update-to-weight ratio",
-            "Weights of model",
-            "Activations of model",
-            "Gradients of model",
             "Confusion matrix",
             "Reliability: expected calibration error 0.1594",
             "Most confidently wrong",
             "Predicted against actual",
             "Residuals",
             "Coefficients",
-            "Decisions at the start",
+            "Decisions before training",
+            "Decisions after 9 steps",
             "Loss by position",
             "Probability of the next character",
             "Loss by step",
@@ -153,7 +160,7 @@ fn the_page_refers_to_nothing_but_its_own_parts_and_files() {
     let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
     let document = Document::parse_with_options(&page, options).unwrap();
     for node in document.descendants() {
-        for loads in ["script", "link", "img", "image", "iframe", "object", "use"] {
+        for loads in ["link", "img", "image", "iframe", "object", "use"] {
             assert!(!node.has_tag_name(loads), "{loads}");
         }
         assert!(node.attribute("src").is_none());
@@ -169,7 +176,8 @@ fn the_page_refers_to_nothing_but_its_own_parts_and_files() {
     let pictures = page.matches("<svg").count();
     assert_eq!(page.matches("http").count(), pictures, "each names SVG's namespace, no more");
     assert!(!page.contains("url(") && !page.contains("@import") && !page.contains("NaN"));
-    assert_eq!(names(&path).iter().filter(|name| name.ends_with(".svg")).count(), pictures);
+    // Those in the table of layers have no files of their own.
+    assert_eq!(names(&path).iter().filter(|name| name.ends_with(".svg")).count(), pictures - 27);
     assert!(names(&path).contains(&"loss-by-step-2.svg".into()));
     for file in ["epochs.csv", "history.jsonl", "reliability.svg", "steps.csv"] {
         assert!(names(&path).contains(&file.into()), "{file}");
@@ -183,12 +191,23 @@ fn pictures_of_a_run_are_legible_and_have_a_curve_for_each_source() {
     let mut history = descent(40);
     history.epoch(&[("validation loss", 0.1), ("training loss", 0.2)]);
     report.history(&history);
-    for entry in report.sections.iter().flat_map(|section| &section.pictures) {
-        let texts = check(&entry.picture);
-        if entry.picture.title() == "Loss by epoch" {
+    for picture in report.pictures() {
+        let texts = check(picture);
+        if picture.title() == "Loss by epoch" {
             assert_eq!(texts[1..3], ["training", "validation"]);
         }
     }
+    let caption = |title: &str| {
+        let entries = report.sections.iter().flat_map(|section| &section.entries);
+        entries
+            .into_iter()
+            .find(|entry| entry.frames[0].1.title() == title)
+            .unwrap()
+            .caption
+            .clone()
+    };
+    let often = "Training at the end of each epoch, validation at the end of 1 of 21 epochs.";
+    assert!(caption("Loss by epoch").starts_with(often), "{}", caption("Loss by epoch"));
 }
 
 #[test]
@@ -196,23 +215,17 @@ fn runs_side_by_side_have_a_curve_and_a_record_each() {
     let (_guard, path) = place();
     let mut report = Report::create(&path, "").unwrap();
     report.comparison(&[("fast", &descent(40)), ("slow & sure", &descent(60))]);
-    let learning = &report.sections[0];
-    let titles: Vec<_> = learning.pictures.iter().map(|entry| entry.picture.title()).collect();
+    let titles: Vec<_> = report.pictures().map(Picture::title).collect();
     assert_eq!(
         titles,
-        [
-            "Loss by step",
-            "Loss by step, logarithmic",
-            "Training loss by epoch",
-            "Training loss by epoch, logarithmic",
-            "Weight, \"w\" by epoch",
-            "Weight, \"w\" by epoch, logarithmic",
-            "Learning rate"
-        ]
+        ["Loss by step", "Training loss by epoch", "Weight, \"w\" by epoch"],
+        "the learning rates are constant"
     );
-    for entry in &learning.pictures {
-        assert_eq!(check(&entry.picture)[1..3], ["fast", "slow & sure"]);
+    for picture in report.pictures() {
+        assert_eq!(check(picture)[1..3], ["fast", "slow & sure"]);
     }
+    let rate = ("learning rate, fast".to_owned(), "0.25, at every step".to_owned());
+    assert!(report.results.contains(&rate), "{:?}", report.results);
     report.write().unwrap();
     for file in ["steps-fast.csv", "epochs-slow-sure.csv", "history-slow-sure.jsonl"] {
         assert!(names(&path).contains(&file.into()), "{:?}", names(&path));
@@ -220,29 +233,65 @@ fn runs_side_by_side_have_a_curve_and_a_record_each() {
 }
 
 #[test]
-fn of_one_of_several_runs_three_layers_are_shown_and_how_many_are_not() {
+fn losses_of_different_names_do_not_share_an_axis() {
+    let (_guard, path) = place();
+    let mut report = Report::create(&path, "").unwrap();
+    let squared = descent(20).loss_named("squared error");
+    report.comparison(&[("a", &descent(20)), ("b", &squared), ("c", &descent(30))]);
+    let titles: Vec<_> = report
+        .pictures()
+        .take(2)
+        .map(|picture| {
+            (
+                picture.title().to_owned(),
+                check(picture).iter().filter(|text| text.len() == 1).count(),
+            )
+        })
+        .collect();
+    let named = |name: &str| titles.iter().find(|(title, _)| title == name).unwrap();
+    assert!(
+        named("Loss by step").1 >= 2
+            && titles.iter().any(|(title, _)| title == "Squared error by step")
+    );
+}
+
+#[test]
+fn layers_are_a_table_with_a_row_a_layer() {
     let (_guard, path) = place();
     let mut report = Report::create(&path, "").unwrap();
     let mut layers: Vec<Vec<Tensor>> =
-        (0..5).map(|_| vec![Tensor::parameter(1.0), Tensor::parameter(2.0)]).collect();
-    let mut history = History::new(&layers);
-    let loss = layers.iter().fold(Tensor::from(1.0), |loss, layer| loss * &layer[0] * &layer[1]);
-    let gradients = loss.backward();
-    layers.iter_mut().for_each(|layer| layer[0].update(|values| values[0] -= 0.1));
-    history.step(&layers, &gradients, &loss, 0.1);
+        (0..30).map(|_| vec![Tensor::parameter(1.0), Tensor::parameter(2.0)]).collect();
+    let mut history = History::new(&layers).every(1);
+    for _ in 0..9 {
+        let loss =
+            layers.iter().fold(Tensor::from(1.0), |loss, layer| loss * &layer[0] * &layer[1]);
+        let gradients = loss.backward();
+        layers.iter_mut().for_each(|layer| layer[0].update(|values| values[0] -= 0.1));
+        history.step(&layers, &gradients, &loss, 0.1);
+    }
     report.layers("One of them", &history);
     let section = &report.sections[0];
     assert_eq!(section.title, "One of them");
-    assert_eq!(
-        section.texts,
-        ["There are histograms of 3 of the 5 layers, from the first to the last."]
-    );
-    let titles: Vec<_> = section.pictures.iter().map(|entry| entry.picture.title()).collect();
-    assert_eq!(titles[..2], ["Gradient norm of each layer", "Update-to-weight ratio"]);
-    for layer in ["Weights of 0", "Gradients of 2", "Activations of 4"] {
-        assert!(titles.contains(&layer), "{titles:?}");
-    }
-    assert_eq!(titles.len(), 2 + 3 * 3);
+    assert_eq!(section.texts, ["The table has 5 of the 30 layers, from the first to the last."]);
+    let rows = &section.tables[0].rows;
+    assert_eq!(rows.len(), 5);
+    assert!(matches!(&rows[4][0], Cell::Text(name) if name == "29"));
+    // Steps 1, 5 and 9.
+    assert!(matches!(&rows[0][1], Cell::Pictures(frames) if frames.len() == 3));
+}
+
+#[test]
+fn a_report_that_cannot_be_written_can_be_written_elsewhere() {
+    let (guard, path) = place();
+    let mut report = Report::create(&path, "").unwrap();
+    report.section("A").picture(line("Kept"), "");
+    fs::create_dir(&path).unwrap();
+    fs::write(path.join("notes.txt"), "").unwrap();
+    assert!(report.write().is_err());
+    let page = report.write_to(guard.path().join("elsewhere")).unwrap();
+    assert!(fs::read_to_string(&page).unwrap().contains("<svg"));
+    fs::remove_file(path.join("notes.txt")).unwrap();
+    assert!(report.write().is_ok(), "and in its place, once that is possible");
 }
 
 #[test]
@@ -252,15 +301,22 @@ fn mistakes_are_drawn_if_they_are_images_and_listed_if_not() {
     let mut report = Report::create(&path, "").unwrap();
     report.classification(&logits, &data).unwrap();
     let section = report.section("Classification");
-    assert_eq!(section.pictures.len(), 2);
+    assert_eq!(section.entries.len(), 2);
     // e³ / (e³ + 2) = 0.909
-    assert_eq!(section.tables[0].rows, [["4", "a", "<c>", "90.9 %"]]);
-    assert!(section.texts[0].contains("0.7500"));
+    let texts: Vec<&str> = section.tables[0].rows[0]
+        .iter()
+        .map(|cell| match cell {
+            Cell::Text(text) => text.as_str(),
+            Cell::Pictures(_) => panic!("a picture among the mistakes"),
+        })
+        .collect();
+    assert_eq!(texts, ["4", "a", "<c>", "90.9 %"]);
+    assert!(report.results.contains(&("accuracy".into(), "0.7500".into())));
 
     let right = data.select(&[0, 1, 2]);
     let mut report = Report::create(&path, "").unwrap();
     report.classification(&logits.slice(0, ..3), &right).unwrap();
-    assert_eq!(report.section("Classification").texts[1], "There is no mistake.");
+    assert_eq!(report.section("Classification").texts[0], "There is no mistake.");
     let too_few = report.classification(&logits.slice(0, ..2), &right).unwrap_err();
     assert!(too_few.to_string().contains('2'), "{too_few}");
 }

@@ -2,8 +2,9 @@
 
 use super::axis::{Axis, Kind};
 use super::extent::{Coordinate, Extent};
-use super::field::Field;
-use super::layer::{Layer, Paint, Shape};
+use super::field::{Field, Ring};
+use super::labels::Labels;
+use super::layer::{Layer, Paint, Rectangle, Shape};
 use super::picture::{MUTED, SERIES};
 
 /// Lines, points, bars and contours over two axes.
@@ -201,8 +202,21 @@ impl Chart {
         name: impl Into<String>,
         bars: impl IntoIterator<Item = (f64, f64, f64)>,
     ) -> Self {
-        let bar = |(from, to, height)| ([(from, 0.0), (to, height)], 1.0);
+        let bar = |(from, to, height)| Rectangle {
+            corners: [(from, 0.0), (to, height)],
+            share: 1.0,
+            title: None,
+        };
         self.next_series(name, Shape::Rectangles(bars.into_iter().map(bar).collect()), 0.6)
+    }
+
+    /// With intervals along y at values of x, each the x, the value, and the interval's ends.
+    pub(super) fn intervals(
+        self,
+        name: impl Into<String>,
+        intervals: impl IntoIterator<Item = (f64, f64, (f64, f64))>,
+    ) -> Self {
+        self.next_series(name, Shape::Intervals(intervals.into_iter().collect()), 1.0)
     }
 
     /// With a line in grey that what is drawn is to be compared with.
@@ -220,7 +234,7 @@ impl Chart {
         })
     }
 
-    /// With the level lines of `field`, and the more colour the greater its values are. The axes
+    /// With the level lines of `field` and their values, and the more colour the greater its values are. The axes
     /// reach as far as the field.
     ///
     /// # Panics
@@ -229,10 +243,11 @@ impl Chart {
     #[track_caller]
     pub fn contours(mut self, field: &Field, levels: &[f64]) -> Self {
         self = self.over(field);
+        let mut labels = Labels::over(field.ranges());
         for level in levels {
             let polygons = field.above(*level);
-            let lines: Vec<_> =
-                polygons.iter().flatten().flat_map(|ring| field.level_lines(ring)).collect();
+            let lines: Vec<Ring> = polygons.iter().flatten().cloned().collect();
+            labels.add(*level, &lines);
             self = self.layer(Layer {
                 name: None,
                 shape: Shape::Polygons(polygons),
@@ -248,7 +263,12 @@ impl Chart {
                 });
             }
         }
-        self
+        self.layer(Layer {
+            name: None,
+            shape: Shape::Texts { texts: labels.into_texts(), upright: false, halo: true },
+            paint: Paint::Fixed(MUTED),
+            opacity: 1.0,
+        })
     }
 
     /// With axes as long as the field's.
@@ -258,6 +278,11 @@ impl Chart {
         self.x.range = Some((x_start, x_end));
         self.y.range = Some((y_start, y_end));
         self
+    }
+
+    /// What the y axis shows.
+    pub(crate) fn y_label(&self) -> &str {
+        &self.y.label
     }
 
     pub(super) fn axis(&self, options: &AxisOptions, coordinate: Coordinate) -> Axis {

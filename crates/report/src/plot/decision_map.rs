@@ -5,10 +5,12 @@ use downhill_tensor::{Element, Tensor};
 use super::chart::Chart;
 use super::field::Field;
 use super::layer::{Layer, Paint, Shape};
-use super::picture::Picture;
+use super::picture::{MUTED, Picture};
 
 /// The cells along each side of the map.
 const SIZE: usize = 64;
+/// The opacity of each of the three shades that lie over one another.
+const SHADE: f64 = 0.16;
 
 /// The decisions of a classifier of two features, with the samples, at several moments of
 /// training.
@@ -20,7 +22,7 @@ const SIZE: usize = 64;
 /// let features = Tensor::from([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]);
 /// let mut map = DecisionMap::new(&features, &[0, 0, 1, 1], &["left", "right"]);
 /// let weight = Tensor::from([[-4.0, 4.0], [0.0, 0.0]]);
-/// map.capture("at the start", &map.grid().matmul(&weight));
+/// map.capture(0, &map.grid().matmul(&weight));
 /// assert_eq!(map.pictures().len(), 1);
 /// ```
 #[derive(Debug, Clone)]
@@ -36,7 +38,7 @@ pub struct DecisionMap<E: Element = f32> {
 
 #[derive(Debug, Clone)]
 struct Moment {
-    name: String,
+    step: usize,
     /// For each class, how much more probable it is than the most probable other one.
     margins: Vec<Field>,
 }
@@ -91,14 +93,14 @@ impl<E: Element> DecisionMap<E> {
         &self.grid
     }
 
-    /// Adds the map of this moment, from the model's logits for the [grid](Self::grid): `[P, C]`,
+    /// Adds the map after `step` steps, from the model's logits for the [grid](Self::grid): `[P, C]`,
     /// or `[P, 1]` of class 1 where there are two.
     ///
     /// # Panics
     ///
     /// If the logits have another shape.
     #[track_caller]
-    pub fn capture(&mut self, moment: impl Into<String>, logits: &Tensor<E>) {
+    pub fn capture(&mut self, step: usize, logits: &Tensor<E>) {
         let classes = self.class_names.len();
         let single = classes == 2 && logits.shape() == [SIZE * SIZE, 1];
         assert!(
@@ -122,7 +124,7 @@ impl<E: Element> DecisionMap<E> {
             Field::new(self.ranges[0], self.ranges[1], SIZE, margins.collect())
         };
         let margins = (0..classes).map(margin).collect();
-        self.moments.push(Moment { name: moment.into(), margins });
+        self.moments.push(Moment { step, margins });
     }
 
     /// A picture of each moment, in order: the regions of the classes, the stronger in colour the
@@ -131,9 +133,19 @@ impl<E: Element> DecisionMap<E> {
         self.moments.iter().map(|moment| self.picture(moment)).collect()
     }
 
+    /// The same, each with the number of steps made until then.
+    pub(crate) fn moments(&self) -> impl Iterator<Item = (usize, Picture)> {
+        self.moments.iter().map(|moment| (moment.step, self.picture(moment)))
+    }
+
     fn picture(&self, moment: &Moment) -> Picture {
         let [x, y] = &self.feature_names;
-        let mut chart = Chart::new(format!("Decisions {}", moment.name), x, y).square();
+        let title = match moment.step {
+            0 => "Decisions before training".into(),
+            1 => "Decisions after 1 step".into(),
+            step => format!("Decisions after {step} steps"),
+        };
+        let mut chart = Chart::new(title, x, y).square();
         let layer = |name, shape, class, opacity| Layer {
             name,
             shape,
@@ -145,8 +157,17 @@ impl<E: Element> DecisionMap<E> {
             // Over each other: a border where the lead is 0, and more colour where it is large.
             for level in [0.0, 0.5, 0.9] {
                 let shape = Shape::Polygons(margin.above(level));
-                chart = chart.layer(layer(None, shape, class, 0.16));
+                chart = chart.layer(layer(None, shape, class, SHADE));
             }
+        }
+        // What the three shades mean.
+        for (level, name) in [(1, "leads"), (2, "by 0.5"), (3, "by 0.9")] {
+            chart = chart.layer(Layer {
+                name: Some(name.into()),
+                shape: Shape::Rectangles(Vec::new()),
+                paint: Paint::Fixed(MUTED),
+                opacity: 1.0 - (1.0_f64 - SHADE).powi(level),
+            });
         }
         for (class, points) in self.points.iter().enumerate() {
             let name = Some(self.class_names[class].clone());

@@ -72,15 +72,20 @@ impl Shape {
                 extent.padded = true;
             }
             Self::Rectangles(rectangles) => {
-                for (corners, _) in rectangles {
-                    corners.iter().for_each(|corner| extent.add(of(corner)));
+                for rectangle in rectangles {
+                    rectangle.corners.iter().for_each(|corner| extent.add(of(corner)));
                 }
                 extent.padded |= coordinate == Coordinate::Y;
+            }
+            Self::Intervals(intervals) => {
+                for &(x, _, (low, high)) in intervals {
+                    [(x, low), (x, high)].iter().for_each(|end| extent.add(of(end)));
+                }
             }
             Self::Polygons(polygons) => {
                 polygons.iter().flatten().flatten().for_each(|point| extent.add(of(point)));
             }
-            Self::Texts(_) => {}
+            Self::Texts { .. } => {}
         }
     }
 }

@@ -1,17 +1,12 @@
 //! A computation graph as a picture.
 
-use std::collections::BTreeMap;
-
-use dagre::graph::{Graph as Layout, GraphOptions};
-use dagre::{Align, EdgeLabel, LayoutOptions, NodeLabel};
 use downhill_train::{Graph, Node, NodeKind};
-use plotters::prelude::{PathElement, Polygon, Rectangle};
-use plotters::style::text_anchor::{HPos, VPos};
 
 use super::picture::{
-    Area, Drawn, GRID, INK, LABEL, MARGIN, MUTED, PAPER, Picture, SERIES, WIDTH, fill, label_style,
-    position, stroke, text_width,
+    GRID, INK, LABEL, MARGIN, MUTED, PAPER, Picture, SERIES, WIDTH, fill, stroke, style, text_width,
 };
+use super::rows;
+use super::svg::{Anchor, Baseline, Drawing};
 
 /// The height of a line of text in a node, and the space between text and border.
 const LINE: f64 = 15.0;
@@ -54,72 +49,47 @@ pub fn graph(title: &str, graph: &Graph) -> Picture {
     let top = Picture::title_height(title, width) + 8.0;
     let left = (width - right) / 2.0;
     curves.iter_mut().flatten().for_each(|(x, y)| (*x, *y) = (*x + left, *y + top));
-    Picture::draw(title, (width, (top + bottom + MARGIN).ceil()), |area| {
+    Picture::draw(title, (width, (top + bottom + MARGIN).ceil()), |drawing| {
         for curve in &curves {
-            draw_arrow(area, curve)?;
+            draw_arrow(drawing, curve);
         }
         for (node, place) in graph.nodes().iter().zip(&places) {
-            draw_node(area, node, Place { x: place.x + left, y: place.y + top, ..*place })?;
+            draw_node(drawing, node, Place { x: place.x + left, y: place.y + top, ..*place });
         }
-        Ok(())
     })
 }
 
 /// A place for each node, and a curve for each edge.
 fn arrange(graph: &Graph) -> (Vec<Place>, Vec<Vec<(f64, f64)>>) {
-    let mut layout: Layout<NodeLabel, EdgeLabel> =
-        Layout::with_options(GraphOptions { directed: true, multigraph: true, compound: false });
-    for (index, node) in graph.nodes().iter().enumerate() {
-        let (width, height) = size(node);
-        let label = NodeLabel { width, height, ..NodeLabel::default() };
-        layout.set_node(index.to_string(), Some(label));
+    let sizes: Vec<(f64, f64)> = graph.nodes().iter().map(size).collect();
+    let widths: Vec<f64> = sizes.iter().map(|size| size.0 + NODE_DISTANCE).collect();
+    let rows = rows::arrange(&widths, graph.edges(), NODE_DISTANCE);
+    let mut heights = vec![0.0_f64; rows.row_of.iter().max().map_or(0, |last| last + 1)];
+    for (&row, size) in rows.row_of.iter().zip(&sizes) {
+        heights[row] = heights[row].max(size.1);
     }
-    for (index, (from, to)) in graph.edges().iter().enumerate() {
-        let (from, to, name) = (from.to_string(), to.to_string(), index.to_string());
-        layout.set_edge(from, to, Some(EdgeLabel::default()), Some(&name));
-    }
-    let options = LayoutOptions {
-        // What an operation continues stands straight above it, and not in the middle of all
-        // its inputs, so that long graphs do not drift sideways.
-        align: Some(Align::DL),
-        nodesep: NODE_DISTANCE,
-        ranksep: ROW_DISTANCE,
-        ..LayoutOptions::default()
+    let mut top = 0.0;
+    let middle = |height: &f64| {
+        let middle = top + height / 2.0;
+        top += height + ROW_DISTANCE;
+        middle
     };
-    dagre::layout(&mut layout, Some(options));
-
-    let place = |(index, node): (usize, &Node)| {
-        let (width, height) = size(node);
-        let found = layout.node(&index.to_string());
-        let coordinate = |of: fn(&NodeLabel) -> Option<f64>| found.and_then(of).unwrap_or(0.0);
-        Place { x: coordinate(|node| node.x), y: coordinate(|node| node.y), width, height }
+    let middles: Vec<f64> = heights.iter().map(middle).collect();
+    let place = |(node, &(width, height)): (usize, &(f64, f64))| {
+        let x = rows.x[node] - NODE_DISTANCE / 2.0;
+        Place { x, y: middles[rows.row_of[node]], width, height }
     };
-    let places: Vec<Place> = graph.nodes().iter().enumerate().map(place).collect();
-    // The rows that nodes stand in, and the height of each.
-    let mut rows: BTreeMap<i64, f64> = BTreeMap::new();
-    for place in &places {
-        let height = rows.entry(place.y.round() as i64).or_default();
-        *height = height.max(place.height);
-    }
+    let places: Vec<Place> = sizes.iter().enumerate().map(place).collect();
     // Where an edge passes through rows: between the nodes, straight down.
-    let passes: Vec<Vec<[(f64, f64); 2]>> = graph
-        .edges()
-        .iter()
-        .enumerate()
-        .map(|(index, (from, to))| {
-            let edge = layout.edge(&from.to_string(), &to.to_string(), Some(&index.to_string()));
-            let points = edge.map_or(&[][..], |edge| &edge.points);
-            let (start, end) = (places[*from].y + 1.0, places[*to].y - 1.0);
-            let inside = points.iter().filter(|point| point.y > start && point.y < end);
-            inside
-                .filter_map(|point| {
-                    let height = rows.get(&(point.y.round() as i64))?;
-                    let half = height / 2.0;
-                    Some([(point.x, point.y - half), (point.x, point.y + half)])
-                })
-                .collect()
-        })
-        .collect();
+    let through = |(passes, (from, _)): (&Vec<f64>, &(usize, usize))| {
+        let pass = |(x, row): (&f64, usize)| {
+            let (x, half) = (x - NODE_DISTANCE / 2.0, heights[row] / 2.0);
+            [(x, middles[row] - half), (x, middles[row] + half)]
+        };
+        passes.iter().zip(rows.row_of[*from] + 1..).map(pass).collect()
+    };
+    let passes: Vec<Vec<[(f64, f64); 2]>> =
+        rows.passes.iter().zip(graph.edges()).map(through).collect();
     let starts = ends(graph, &places, &passes, true);
     let ends = ends(graph, &places, &passes, false);
     let curves = passes.iter().enumerate().map(|(edge, passes)| {
@@ -128,7 +98,8 @@ fn arrange(graph: &Graph) -> (Vec<Place>, Vec<Vec<(f64, f64)>>) {
         stops.push(ends[edge]);
         stops.chunks(2).flat_map(|pair| curve(pair[0], pair[1])).collect()
     });
-    (places.clone(), curves.collect())
+    let curves = curves.collect();
+    (places, curves)
 }
 
 /// Where the edges leave their nodes, or arrive: spread along the border, in the order of
@@ -180,32 +151,27 @@ fn curve(start: (f64, f64), end: (f64, f64)) -> impl Iterator<Item = (f64, f64)>
     })
 }
 
-fn draw_arrow(area: &Area<'_>, curve: &[(f64, f64)]) -> Drawn {
-    let points = curve.iter().copied().map(position).collect::<Vec<_>>();
-    area.draw(&PathElement::new(points, stroke(MUTED, 1.0, 1.1)))?;
-    let Some(&(x, y)) = curve.last() else { return Ok(()) };
+fn draw_arrow(drawing: &mut Drawing, curve: &[(f64, f64)]) {
+    drawing.line(curve, stroke(MUTED, 1.0, 1.1), "");
+    let Some(&(x, y)) = curve.last() else { return };
     let head = [(x, y), (x - HEAD * 0.6, y - HEAD * 1.4), (x + HEAD * 0.6, y - HEAD * 1.4)];
-    area.draw(&Polygon::new(head.map(position).to_vec(), fill(MUTED, 1.0)))
+    drawing.polygon(&head, fill(MUTED, 1.0));
 }
 
-fn draw_node(area: &Area<'_>, node: &Node, place: Place) -> Drawn {
+fn draw_node(drawing: &mut Drawing, node: &Node, place: Place) {
     let (left, top) = (place.x - place.width / 2.0, place.y - place.height / 2.0);
-    let corners = [(left, top), (left + place.width, top + place.height)];
-    let outline = [0, 1, 2, 3, 0].map(|corner| {
-        let x = corners[usize::from(corner == 1 || corner == 2)].0;
-        let y = corners[usize::from(corner >= 2)].1;
-        position((x, y))
-    });
+    let (right, bottom) = (left + place.width, top + place.height);
     let (background, border) = match node.kind {
         NodeKind::Parameter => (fill(SERIES[0], 0.12), Some(stroke(SERIES[0], 1.0, 1.6))),
         NodeKind::Constant => (fill(GRID, 0.6), Some(stroke(GRID, 1.0, 1.0))),
         NodeKind::Operation => (fill(PAPER, 1.0), Some(stroke(INK, 1.0, 1.0))),
         NodeKind::Omitted => (fill(PAPER, 1.0), None),
     };
-    area.draw(&Rectangle::new(corners.map(position), fill(PAPER, 1.0)))?;
-    area.draw(&Rectangle::new(corners.map(position), background))?;
+    drawing.rectangle([(left, top), (right, bottom)], fill(PAPER, 1.0));
+    drawing.rectangle([(left, top), (right, bottom)], background);
     if let Some(border) = border {
-        area.draw(&PathElement::new(outline.to_vec(), border))?;
+        let corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)];
+        drawing.line(&corners, border, "");
     }
     for (line, text) in node.lines().iter().enumerate() {
         let color = match (line, node.kind) {
@@ -214,9 +180,8 @@ fn draw_node(area: &Area<'_>, node: &Node, place: Place) -> Drawn {
             _ => MUTED,
         };
         let at = (place.x, top + PADDING + LINE * (line as f64 + 0.5));
-        area.draw_text(text, &label_style(color, HPos::Center, VPos::Center), position(at))?;
+        drawing.text(text, at, style(color, Anchor::Middle, Baseline::Middle));
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,9 +1,7 @@
 //! Small pictures side by side.
 
-use plotters::prelude::{RGBColor, Rectangle};
-use plotters::style::text_anchor::{HPos, VPos};
-
-use super::picture::{INK, LABEL, MARGIN, Picture, WIDTH, fill, fitted, label_style, position};
+use super::picture::{INK, LABEL, MARGIN, Picture, WIDTH, fill, fitted, style};
+use super::svg::{Anchor, Baseline, Color};
 
 /// A grey-scale image with a caption.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,37 +52,30 @@ pub fn images(title: &str, images: &[Image]) -> Picture {
     let row_height = tallest + LINE * lines + GAP;
     let top = Picture::title_height(title, WIDTH) + 6.0;
     let rows = images.len().div_ceil(COLUMNS) as f64;
-    Picture::draw(title, (WIDTH, top + rows * row_height), |area| {
+    Picture::draw(title, (WIDTH, top + rows * row_height), |drawing| {
         for (index, image) in images.iter().enumerate() {
             let left = MARGIN + (index % COLUMNS) as f64 * (side + GAP);
             let top = top + (index / COLUMNS) as f64 * row_height;
             let pixel = side / image.width as f64;
-            let at = |(x, y): (usize, usize)| {
-                position((left + x as f64 * pixel, top + y as f64 * pixel))
-            };
+            let at = |(x, y): (usize, usize)| (left + x as f64 * pixel, top + y as f64 * pixel);
             let frame = [at((0, 0)), at((image.width, image.pixels.len() / image.width))];
-            area.draw(&Rectangle::new(frame, fill(grey(0), 1.0)))?;
+            drawing.rectangle(frame, fill(grey(0), 1.0));
             for (y, row) in shades(image).chunks(image.width).enumerate() {
                 let mut x = 0;
                 for run in row.chunk_by(|a, b| a == b) {
                     if run[0] > 0 {
                         let corners = [at((x, y)), at((x + run.len(), y + 1))];
-                        area.draw(&Rectangle::new(corners, fill(grey(run[0]), 1.0)))?;
+                        drawing.rectangle(corners, fill(grey(run[0]), 1.0));
                     }
                     x += run.len();
                 }
             }
-            let style = label_style(INK, HPos::Left, VPos::Top);
             for (line, text) in image.caption.iter().enumerate() {
                 let below = top + height(image) + 3.0 + LINE * line as f64;
-                area.draw_text(
-                    &fitted(text, side + GAP / 2.0, LABEL),
-                    &style,
-                    position((left, below)),
-                )?;
+                let text = fitted(text, side + GAP / 2.0, LABEL);
+                drawing.text(&text, (left, below), style(INK, Anchor::Start, Baseline::Top));
             }
         }
-        Ok(())
     })
 }
 
@@ -98,7 +89,7 @@ fn shades(image: &Image) -> Vec<u8> {
 }
 
 /// A grey that is none of the colours that change on a dark screen: white is one of them.
-fn grey(shade: u8) -> RGBColor {
+fn grey(shade: u8) -> Color {
     let grey = shade.saturating_mul(17).min(0xFE);
-    RGBColor(grey, grey, grey)
+    Color(grey, grey, grey)
 }

@@ -1,23 +1,29 @@
 //! Pictures of how good predictions are.
 
 use super::chart::Chart;
-use super::layer::{Layer, Paint, Shape};
-use super::picture::{Picture, SERIES};
+use super::layer::{Layer, Paint, Rectangle, Shape};
+use super::picture::{MUTED, Picture, SERIES};
 use downhill_train::format_metric;
 use downhill_train::metrics::Calibration;
 
+/// The width of an interval that holds the true value in 95 % of all cases, in standard deviations.
+const DEVIATIONS: f64 = 1.96;
+
 /// Whether confidence is deserved: of the predictions of each confidence, the fraction that are
-/// right, which where a model is calibrated lies on the diagonal; and the share of all predictions
-/// that have this confidence. The title states the expected calibration error.
+/// right, which where a model is calibrated lies on the diagonal, with the interval in which it lies
+/// in 95 % of all cases (Wilson, 1927), and the number of predictions. The title states the expected
+/// calibration error.
 pub fn reliability_diagram(calibration: &Calibration) -> Picture {
-    let total: usize = calibration.bins().iter().map(|bin| bin.count()).sum();
-    let bars = calibration
-        .bins()
-        .iter()
-        .filter_map(|bin| Some((bin.lower(), bin.upper(), bin.accuracy()?)));
-    let shares = calibration.bins().iter().map(|bin| {
-        let inset = (bin.upper() - bin.lower()) / 3.0;
-        (bin.lower() + inset, bin.upper() - inset, bin.count() as f64 / total.max(1) as f64)
+    let bins = || calibration.bins().iter().filter(|bin| bin.count() > 0);
+    let bars = bins().filter_map(|bin| Some((bin.lower(), bin.upper(), bin.accuracy()?)));
+    let intervals = bins().filter_map(|bin| {
+        let accuracy = bin.accuracy()?;
+        let middle = (bin.lower() + bin.upper()) / 2.0;
+        Some((middle, accuracy, wilson_interval(accuracy, bin.count())))
+    });
+    let counts = bins().map(|bin| {
+        let middle = (bin.lower() + bin.upper()) / 2.0;
+        ((middle, 0.99), bin.count().to_string())
     });
     let error = format_metric(calibration.expected_calibration_error());
     Chart::new(format!("Reliability: expected calibration error {error}"), "confidence", "fraction")
@@ -25,9 +31,26 @@ pub fn reliability_diagram(calibration: &Calibration) -> Picture {
         .y_range(0.0, 1.0)
         .square()
         .bars("fraction right", bars)
-        .bars("share of predictions", shares)
+        .intervals("with its 95 % interval", intervals)
         .reference("calibrated", [(0.0, 0.0), (1.0, 1.0)])
+        .layer(Layer {
+            name: Some("12: predictions".into()),
+            shape: Shape::Texts { texts: counts.collect(), upright: true, halo: true },
+            paint: Paint::Fixed(MUTED),
+            opacity: 0.0,
+        })
         .picture()
+}
+
+/// The interval around a fraction of `count` samples after Wilson, "Probable inference, the law of
+/// succession, and statistical inference" (1927).
+fn wilson_interval(fraction: f64, count: usize) -> (f64, f64) {
+    let (count, z) = (count as f64, DEVIATIONS);
+    let scale = 1.0 + z * z / count;
+    let middle = (fraction + z * z / (2.0 * count)) / scale;
+    let variance = fraction * (1.0 - fraction) / count + z * z / (4.0 * count * count);
+    let half = z * variance.sqrt() / scale;
+    ((middle - half).max(0.0), (middle + half).min(1.0))
 }
 
 /// Each prediction against what was to be predicted: on the diagonal where it is right.
@@ -62,8 +85,10 @@ pub fn bars(title: &str, label: &str, values: &[(impl ToString, f64)]) -> Pictur
     let mut chart = Chart::new(title, label, "").y_names(&names);
     for (negative, color) in [(false, SERIES[0]), (true, SERIES[1])] {
         let rows = values.iter().enumerate().filter(|(_, (_, value))| (*value < 0.0) == negative);
-        let bar = |(row, &(_, value)): (usize, &(_, f64))| {
-            ([(0.0, row as f64 + 0.15), (value, row as f64 + 0.85)], 1.0)
+        let bar = |(row, &(_, value)): (usize, &(_, f64))| Rectangle {
+            corners: [(0.0, row as f64 + 0.15), (value, row as f64 + 0.85)],
+            share: 1.0,
+            title: Some(format!("{}: {}", names[row], format_metric(value))),
         };
         chart = chart.layer(Layer {
             name: None,
@@ -77,8 +102,24 @@ pub fn bars(title: &str, label: &str, values: &[(impl ToString, f64)]) -> Pictur
         .layer(Layer {
             name: None,
             shape: Shape::Line { points: zero, width: 1.0, marked: false },
-            paint: Paint::Fixed(super::picture::MUTED),
+            paint: Paint::Fixed(MUTED),
             opacity: 1.0,
         })
         .picture()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_are_those_of_statsmodels() {
+        // statsmodels 0.14: proportion_confint(count, nobs, alpha=0.05, method="wilson")
+        for (right, count, low, high) in
+            [(1, 1, 0.206_5, 1.0), (0, 4, 0.0, 0.489_9), (9, 10, 0.595_8, 0.982_1)]
+        {
+            let found = wilson_interval(f64::from(right) / f64::from(count), count as usize);
+            assert!((found.0 - low).abs() < 1e-4 && (found.1 - high).abs() < 1e-4, "{found:?}");
+        }
+    }
 }

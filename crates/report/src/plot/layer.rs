@@ -1,8 +1,7 @@
 //! What lies between the axes of a chart.
 
-use plotters::style::RGBColor;
-
 use super::field::Ring;
+use super::svg::Color;
 
 /// What is drawn in one colour.
 #[derive(Debug, Clone)]
@@ -18,7 +17,7 @@ pub(super) struct Layer {
 pub(super) enum Paint {
     /// The colour of the series of this index.
     Series(usize),
-    Fixed(RGBColor),
+    Fixed(Color),
 }
 
 #[derive(Debug, Clone)]
@@ -30,11 +29,28 @@ pub(super) enum Shape {
         marked: bool,
     },
     Points(Vec<(f64, f64)>),
-    /// Opposite corners, and each rectangle's share of the layer's opacity.
-    Rectangles(Vec<([(f64, f64); 2], f64)>),
+    Rectangles(Vec<Rectangle>),
+    /// Along y: an x, a value, and the interval's ends.
+    Intervals(Vec<(f64, f64, (f64, f64))>),
     /// Each its outline and those of its holes.
     Polygons(Vec<Vec<Ring>>),
-    Texts(Vec<((f64, f64), String)>),
+    Texts {
+        texts: Vec<((f64, f64), String)>,
+        /// Whether they are written upwards, down from their place.
+        upright: bool,
+        /// Whether they are set off from what lies below.
+        halo: bool,
+    },
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Rectangle {
+    /// Opposite ones.
+    pub(super) corners: [(f64, f64); 2],
+    /// Its share of the layer's opacity.
+    pub(super) share: f64,
+    /// What is shown while a pointer rests on it.
+    pub(super) title: Option<String>,
 }
 
 impl Layer {

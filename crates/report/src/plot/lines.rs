@@ -44,6 +44,29 @@ pub(super) fn clipped(points: &[(f64, f64)]) -> Vec<Vec<(f64, f64)>> {
     parts
 }
 
+/// The part of a closed line's area that lies within the unit square, after Sutherland & Hodgman,
+/// "Reentrant polygon clipping" (1974): cut off beyond each edge in turn.
+pub(super) fn clipped_ring(mut ring: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    let edges: [fn((f64, f64)) -> f64; 4] = [|p| p.0, |p| 1.0 - p.0, |p| p.1, |p| 1.0 - p.1];
+    for inside in edges {
+        let mut cut = Vec::with_capacity(ring.len() + 4);
+        for (index, &end) in ring.iter().enumerate() {
+            let start = ring[(index + ring.len() - 1) % ring.len()];
+            let (from, to) = (inside(start), inside(end));
+            if (from < 0.0) != (to < 0.0) {
+                let share = from / (from - to);
+                let between = |a: f64, b: f64| a + share * (b - a);
+                cut.push((between(start.0, end.0), between(start.1, end.1)));
+            }
+            if to >= 0.0 {
+                cut.push(end);
+            }
+        }
+        ring = cut;
+    }
+    ring
+}
+
 /// The part of a segment within the unit square, after Liang & Barsky, "A new concept and method
 /// for line clipping" (1984).
 fn clipped_segment(a: (f64, f64), b: (f64, f64)) -> Option<((f64, f64), (f64, f64))> {
@@ -94,6 +117,21 @@ mod tests {
         assert_eq!(clipped(&[(-1.0, 0.5), (2.0, 0.5)]), [[(0.0, 0.5), (1.0, 0.5)]]);
         assert!(clipped(&[(-1.0, 1.5), (2.0, 1.5)]).is_empty());
         assert!(clipped(&[(2.0, -1.0), (2.0, 2.0)]).is_empty());
+    }
+
+    #[test]
+    fn areas_are_cut_off_at_the_edges() {
+        let area = |ring: &[(f64, f64)]| -> f64 {
+            let next = |index: usize| ring[(index + 1) % ring.len()];
+            let parts = (0..ring.len()).map(|i| ring[i].0 * next(i).1 - next(i).0 * ring[i].1);
+            (parts.sum::<f64>() / 2.0).abs()
+        };
+        let diamond = vec![(0.5, -0.5), (1.5, 0.5), (0.5, 1.5), (-0.5, 0.5)];
+        assert_eq!(area(&clipped_ring(diamond)), 1.0);
+        let corner = vec![(0.5, 0.5), (3.0, 0.5), (3.0, 3.0), (0.5, 3.0)];
+        assert_eq!(area(&clipped_ring(corner)), 0.25);
+        assert!(clipped_ring(vec![(2.0, 2.0), (3.0, 2.0), (2.0, 3.0)]).is_empty());
+        assert!(clipped_ring(Vec::new()).is_empty());
     }
 
     #[test]

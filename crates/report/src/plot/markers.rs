@@ -1,16 +1,11 @@
 //! How series are told apart without their colours.
 
-use plotters::coord::CoordTranslate;
-use plotters::drawing::DrawingArea;
-use plotters::element::EmptyElement;
-use plotters::prelude::{Circle, Polygon, SVGBackend};
-use plotters::style::ShapeStyle;
+use super::picture::SERIES;
+use super::svg::{Drawing, Fill, Point};
 
-use super::picture::{Drawn, SERIES, pixels};
-
-/// How the lines of series are broken, in turn: the lengths of dashes and gaps, in an SVG's
-/// coordinates. Nothing for a line that is whole.
-const DASHES: [&str; 4] = ["", "70,30", "20,25", "90,25,20,25"];
+/// How the lines of series are broken, in turn: the lengths of dashes and gaps, in units. Nothing
+/// for a line that is whole.
+const DASHES: [&str; 4] = ["", "7,3", "2,2.5", "9,2.5,2,2.5"];
 
 /// The dashes of series `index`: other ones than those of its neighbours, and than those of the
 /// three before and after it that have its colour.
@@ -42,36 +37,26 @@ const OUTLINES: [&[(f64, f64)]; 5] = [
     ],
 ];
 
-/// Marks a point of series `index`, in the coordinates of `area`, by a shape as large as a circle
-/// of this radius, in units.
-pub(super) fn mark<Coordinates: CoordTranslate>(
-    area: &DrawingArea<SVGBackend<'_>, Coordinates>,
-    index: usize,
-    at: Coordinates::From,
-    radius: f64,
-    style: ShapeStyle,
-) -> Drawn
-where
-    Coordinates::From: Clone,
-{
+/// Marks a point of series `index` by a shape as large as a circle of this radius.
+pub(super) fn mark(drawing: &mut Drawing, index: usize, (x, y): Point, radius: f64, fill: Fill) {
     match index % (OUTLINES.len() + 1) {
-        0 => area.draw(&Circle::new(at, pixels(radius), style)),
+        0 => drawing.circle((x, y), radius, fill),
         outline => {
-            let corner = |&(x, y): &(f64, f64)| (pixels(x * radius), pixels(y * radius));
-            let corners: Vec<(i32, i32)> = OUTLINES[outline - 1].iter().map(corner).collect();
-            area.draw(&(EmptyElement::at(at) + Polygon::new(corners, style)))
+            let corner = |&(dx, dy): &Point| (x + dx * radius, y + dy * radius);
+            let corners: Vec<Point> = OUTLINES[outline - 1].iter().map(corner).collect();
+            drawing.polygon(&corners, fill);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use plotters::style::RGBColor;
     use roxmltree::{Document, Node};
 
     use super::super::Chart;
     use super::super::picture::series_color;
     use super::super::tests::check;
+    use super::SERIES;
 
     fn ramp(count: i32) -> impl Iterator<Item = (f64, f64)> {
         (1..=count).map(|i| (f64::from(i), 1.0 / f64::from(i)))
@@ -86,12 +71,14 @@ mod tests {
         let texts = check(&picture);
         assert_eq!(texts.iter().filter(|text| text.starts_with("run ")).count(), 12);
         assert!(!texts.iter().any(|text| text.contains("more")));
-        let document = Document::parse(picture.svg()).unwrap();
-        let opaque = document
+        let svg = picture.svg();
+        let document = Document::parse(&svg).unwrap();
+        let colors: Vec<String> = SERIES.iter().map(ToString::to_string).collect();
+        let looks: Vec<_> = document
             .descendants()
-            .filter(|node| node.has_tag_name("polyline") && node.attribute("opacity") == Some("1"));
-        let looks: Vec<_> = opaque
-            .map(|node| (node.attribute("stroke"), node.attribute("stroke-dasharray")))
+            .filter(|node| node.has_tag_name("polyline") && node.attribute("opacity").is_none())
+            .map(|node| (node.attribute("stroke").unwrap(), node.attribute("stroke-dasharray")))
+            .filter(|(stroke, _)| colors.iter().any(|color| color == stroke))
             .collect();
         let (legend, curves) = looks.split_at(12);
         for (run, look) in legend.iter().enumerate() {
@@ -108,14 +95,14 @@ mod tests {
         });
         let picture = chart.picture();
         check(&picture);
-        let document = Document::parse(picture.svg()).unwrap();
+        let svg = picture.svg();
+        let document = Document::parse(&svg).unwrap();
         // One in the legend and two in the chart, of each of five shapes besides the circle.
         assert_eq!(picture.svg().matches("<circle").count(), 3);
-        let mut outlines = Vec::new();
+        let mut outlines: Vec<Vec<(f64, f64)>> = Vec::new();
         for series in 1..6 {
-            let RGBColor(r, g, b) = series_color(series, 6, false);
-            let color = format!("#{r:02X}{g:02X}{b:02X}");
-            let marks: Vec<Vec<(i32, i32)>> = document
+            let color = series_color(series, 6, false).to_string();
+            let marks: Vec<Vec<(f64, f64)>> = document
                 .descendants()
                 .filter(|node| {
                     node.has_tag_name("polygon") && node.attribute("fill") == Some(color.as_str())
@@ -123,17 +110,24 @@ mod tests {
                 .map(corners)
                 .collect();
             assert_eq!(marks.len(), 3);
-            assert_eq!(marks[1], marks[2], "one series, two shapes");
-            assert!(!outlines.contains(&marks[1]), "two series, one shape");
+            assert!(alike(&marks[1], &marks[2]), "one series, two shapes");
+            assert!(!outlines.iter().any(|o| alike(o, &marks[1])), "two series, one shape");
             outlines.push(marks[1].clone());
         }
     }
 
+    /// Whether two outlines are the same but for rounding.
+    fn alike(a: &[(f64, f64)], b: &[(f64, f64)]) -> bool {
+        let near =
+            |(a, b): (&(f64, f64), &(f64, f64))| (a.0 - b.0).abs().max((a.1 - b.1).abs()) < 0.3;
+        a.len() == b.len() && a.iter().zip(b).all(near)
+    }
+
     /// The corners of a polygon, from its first.
-    fn corners(polygon: Node<'_, '_>) -> Vec<(i32, i32)> {
+    fn corners(polygon: Node<'_, '_>) -> Vec<(f64, f64)> {
         let points = polygon.attribute("points").unwrap().split_whitespace().map(|point| {
             let (x, y) = point.split_once(',').unwrap();
-            (x.parse::<i32>().unwrap(), y.parse::<i32>().unwrap())
+            (x.parse::<f64>().unwrap(), y.parse::<f64>().unwrap())
         });
         let points: Vec<_> = points.collect();
         points.iter().map(|(x, y)| (x - points[0].0, y - points[0].1)).collect()

@@ -31,11 +31,15 @@ mod graph;
 mod histograms;
 mod images;
 mod judgements;
+mod labels;
 mod layer;
+mod layout;
 mod lines;
 mod markers;
 mod picture;
 mod render;
+mod rows;
+mod svg;
 mod tables;
 
 pub use chart::Chart;
@@ -43,10 +47,13 @@ pub use decision_map::DecisionMap;
 pub use field::Field;
 pub use graph::graph;
 pub use histograms::histograms;
+pub(crate) use histograms::small_histogram;
 pub use images::{Image, images};
 pub use judgements::{bars, predicted_against_actual, reliability_diagram, residuals};
 pub use picture::Picture;
 pub use tables::{confusion_matrix, heat_map};
+
+pub(crate) use svg::Escaped;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,102 +1,103 @@
-//! How a chart is laid out and drawn.
+//! How a chart is drawn.
 
-use std::collections::BTreeSet;
-
-use plotters::chart::{ChartBuilder, ChartContext, LabelAreaPosition};
-use plotters::coord::cartesian::Cartesian2d;
-use plotters::prelude::{Circle, PathElement, Polygon, RGBColor, Rectangle, SVGBackend, Text};
-use plotters::style::FontTransform;
-use plotters::style::text_anchor::{HPos, VPos};
+use std::fmt;
 
 use super::axis::{Axis, Kind};
 use super::chart::Chart;
 use super::extent::Coordinate;
-use super::field::Ring;
-use super::layer::{Layer, Paint, Shape};
-use super::lines::{clipped, thinned};
+use super::layer::{Layer, Paint, Rectangle, Shape};
+use super::layout::{Entry, LINE, Layout, SWATCH, TICK};
+use super::lines::{clipped, clipped_ring, thinned};
 use super::markers::{dashes, mark};
 use super::picture::{
-    Area, Drawn, GRID, INK, LABEL, MARGIN, MUTED, PAPER, PIXELS, Picture, SERIES, WIDTH, fill,
-    fitted, label_style, pixels, position, series_color, stroke, text_width,
+    GRID, INK, LABEL, MARGIN, MUTED, PAPER, Picture, WIDTH, fill, fitted, series_color, stroke,
+    style,
 };
+use super::svg::{Anchor, Baseline, Color, Drawing, Escaped, Number, Point, Style};
 
-/// The least width or height of a place for a name.
-const NAME_HEIGHT: f64 = 13.0;
-/// The greatest width of the names along an axis.
-const NAME_WIDTH: f64 = 130.0;
-/// The length of the marks at labels, and their distance from the labels.
-const TICK: f64 = 4.0;
-/// The height of a line of labels.
-const LINE: f64 = 16.0;
-const SWATCH: f64 = 24.0;
 /// By how much a line in the legend is wider.
 const BOLDER: f64 = 0.6;
-/// The most series that a legend names.
-const NAMES: usize = 16;
 
-type Context<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
-
-/// Where everything lies, in units.
-struct Layout {
-    /// The legend's rows.
-    legend: Vec<Vec<Entry>>,
+/// The space between the axes.
+struct Frame<'a> {
+    x: &'a Axis,
+    y: &'a Axis,
     left: f64,
-    right: f64,
     top: f64,
-    bottom: f64,
-    plot: (f64, f64),
-    /// Whether the names along x stand upright, for lack of room.
-    upright: bool,
+    width: f64,
+    height: f64,
+    /// What the x axis shows.
+    label: &'a str,
 }
 
-/// A place in the legend.
-struct Entry {
-    /// The distance from the left of the sheet.
-    left: f64,
-    name: String,
-    /// The layer that bears the name; none where the name speaks of the legend itself.
-    layer: Option<usize>,
+impl Frame<'_> {
+    /// How far along the axes a point lies: from 0 to 1 between their ends.
+    fn fractions(&self, (x, y): Point) -> Point {
+        (self.x.fraction(x), self.y.fraction(y))
+    }
+
+    /// The place on the sheet that lies so far along the axes.
+    fn at(&self, (x, y): Point) -> Point {
+        (self.left + self.width * x, self.top + self.height * (1.0 - y))
+    }
+
+    /// The place of a point, if it lies between the axes.
+    fn place(&self, point: Point) -> Option<Point> {
+        let (x, y) = self.fractions(point);
+        let inside = |fraction: f64| (0.0..=1.0).contains(&fraction);
+        (inside(x) && inside(y)).then(|| self.at((x, y)))
+    }
+
+    /// The place of a point, moved to the frame's edge if it lies outside.
+    fn nearest(&self, point: Point) -> Point {
+        let (x, y) = self.fractions(point);
+        self.at((x.clamp(0.0, 1.0), y.clamp(0.0, 1.0)))
+    }
+
+    /// The part of an area that lies between the axes, as one closed line.
+    fn cut(&self, ring: &[Point]) -> Vec<Point> {
+        let fractions = ring.iter().map(|&point| self.fractions(point)).collect();
+        clipped_ring(fractions).into_iter().map(|point| self.at(point)).collect()
+    }
+
+    /// The parts of a line that lie between the axes.
+    fn within(&self, points: &[Point]) -> Vec<Vec<Point>> {
+        let fractions: Vec<Point> =
+            thinned(points).into_iter().map(|point| self.fractions(point)).collect();
+        let placed = |part: Vec<Point>| part.into_iter().map(|point| self.at(point)).collect();
+        clipped(&fractions).into_iter().map(placed).collect()
+    }
+}
+
+/// What a script reads off a chart: where the frame lies, and the axes' ends and kinds.
+impl fmt::Display for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { left, top, width, height, .. } = *self;
+        let [left, top, width, height] = [left, top, width, height].map(Number);
+        write!(f, " data-frame=\"{left} {top} {width} {height}\"")?;
+        for (name, axis) in [("x", self.x), ("y", self.y)] {
+            let kind = if matches!(axis.kind, Kind::Logarithmic) { "log" } else { "linear" };
+            write!(f, " data-{name}=\"{:e} {:e} {kind}\"", axis.range.0, axis.range.1)?;
+        }
+        write!(f, " data-label=\"{}\"", Escaped(self.label))
+    }
 }
 
 impl Chart {
     /// Draws the chart.
     pub fn picture(&self) -> Picture {
-        let (mut x, mut y) = (self.axis(&self.x, Coordinate::X), self.axis(&self.y, Coordinate::Y));
-        let layout = self.layout(&mut x, &mut y);
-        let height = layout.top + layout.plot.1 + layout.bottom;
-        let picture = Picture::draw(&self.title, (WIDTH, height), |area| {
-            self.draw_legend(area, &layout)?;
-            let mut context = ChartBuilder::on(area)
-                .margin_top(pixels(layout.top))
-                .margin_right(pixels(layout.right))
-                .set_label_area_size(LabelAreaPosition::Left, pixels(layout.left))
-                .set_label_area_size(LabelAreaPosition::Bottom, pixels(layout.bottom))
-                .build_cartesian_2d(x.clone(), y.clone())?;
-            self.draw_axes(area, &mut context, &layout)?;
-            for layer in &self.layers {
-                self.draw_layer(&mut context, layer)?;
-            }
-            Ok(())
-        });
-        let mut dashed = BTreeSet::new();
-        for layer in &self.layers {
-            if let Shape::Line { width, marked: false, .. } = layer.shape
-                && let Paint::Series(index) = layer.paint
-            {
-                let width = self.line_width(layer, width);
-                dashed.extend([width, width + BOLDER].map(|width| (index, pixels(width))));
-            }
-        }
-        dashed.into_iter().fold(picture, |picture, (index, width)| {
-            picture.dashed(self.color(Paint::Series(index)), width, dashes(index))
+        self.laid_out(|layout, frame| {
+            let height = layout.top + layout.plot.1 + layout.bottom;
+            Picture::draw(&self.title, (WIDTH, height), |drawing| {
+                self.draw_legend(drawing, layout);
+                self.draw_axes(drawing, frame, layout);
+                drawing.group(frame, |drawing| {
+                    for layer in &self.layers {
+                        self.draw_layer(drawing, frame, layer);
+                    }
+                });
+            })
         })
-    }
-
-    /// The width of a layer's line. Where colours come round again, lines of one colour differ by
-    /// a tenth of a unit, so that each can be given its dashes.
-    fn line_width(&self, layer: &Layer, width: f64) -> f64 {
-        let round = if self.graded { 0 } else { layer.series() / SERIES.len() };
-        width + 0.1 * round as f64
     }
 
     /// Where a point of the chart lies on its [picture](Self::picture), in the coordinates of the
@@ -109,275 +110,197 @@ impl Chart {
     /// let ((left, bottom), (right, top)) = (chart.place((0.0, 0.0)), chart.place((1.0, 1.0)));
     /// assert!(left < right && top < bottom);
     /// ```
-    pub fn place(&self, (px, py): (f64, f64)) -> (f64, f64) {
+    pub fn place(&self, point: (f64, f64)) -> (f64, f64) {
+        self.laid_out(|_, frame| frame.at(frame.fractions(point)))
+    }
+
+    fn laid_out<T>(&self, then: impl FnOnce(&Layout, &Frame<'_>) -> T) -> T {
         let (mut x, mut y) = (self.axis(&self.x, Coordinate::X), self.axis(&self.y, Coordinate::Y));
-        let Layout { left, top, plot: (width, height), .. } = self.layout(&mut x, &mut y);
-        let place = (left + width * x.fraction(px), top + height * (1.0 - y.fraction(py)));
-        (PIXELS * place.0, PIXELS * place.1)
+        let layout = self.layout(&mut x, &mut y);
+        let Layout { left, top, plot: (width, height), .. } = layout;
+        then(&layout, &Frame { x: &x, y: &y, left, top, width, height, label: &self.x.label })
     }
 
-    /// Finds a place for everything, and how many labels the axes have room for.
-    fn layout(&self, x: &mut Axis, y: &mut Axis) -> Layout {
-        let legend = self.legend_rows();
-        let top =
-            Picture::title_height(&self.title, WIDTH) + 6.0 + LINE * legend.len() as f64 + 6.0;
-        let labels_width = |axis: &Axis| {
-            let widths = axis.ticks().into_iter().map(|tick| text_width(&axis.label(tick), LABEL));
-            widths.fold(0.0, f64::max)
-        };
-        let named = |axis: &mut Axis, width: f64| {
-            if let Kind::Names(names) = &mut axis.kind {
-                names.iter_mut().for_each(|name| *name = fitted(name, width, LABEL));
-            }
-        };
-        named(x, NAME_WIDTH);
-        named(y, NAME_WIDTH);
-
-        let mut height = match &y.kind {
-            Kind::Names(names) => self.height * names.len().max(1) as f64,
-            _ => self.height,
-        };
-        let label_height = match &y.kind {
-            Kind::Names(_) => NAME_HEIGHT,
-            _ => 2.0 * LINE,
-        };
-        y.labels = (height / label_height) as usize;
-        let title_line = |label: &str| if label.is_empty() { 0.0 } else { LINE };
-        let left = MARGIN + title_line(&self.y.label) + labels_width(y) + 2.0 * TICK;
-        let mut right = MARGIN;
-        let width = |right: f64| WIDTH - left - right;
-        let mut upright = false;
-        if let Kind::Names(names) = &x.kind {
-            upright = labels_width(x) > 0.95 * width(right) / names.len().max(1) as f64;
-            x.labels = if upright { (width(right) / NAME_HEIGHT) as usize } else { names.len() };
-        } else {
-            // The last label reaches beyond the axis' end by half its width.
-            x.labels = 8;
-            while x.labels > 2 && {
-                let wide = labels_width(x);
-                wide + 16.0 > width(wide / 2.0) / (x.ticks().len() as f64 - 1.0).max(1.0)
-            } {
-                x.labels -= 1;
-            }
-            right = right.max(labels_width(x) / 2.0 + 4.0);
-        }
-        let labels_height = if upright { labels_width(x) } else { LINE };
-        let bottom = 2.0 * TICK + labels_height + title_line(&self.x.label) + MARGIN / 2.0;
-        if self.square {
-            height = width(right);
-            y.labels = (height / label_height) as usize;
-        }
-        Layout { legend, left, right, top, bottom, plot: (width(right), height), upright }
-    }
-
-    /// The layers that the legend names: all, but where there are too many series, some of them,
-    /// evenly chosen from the first to the last, and then how many it does not name.
-    fn legend_rows(&self) -> Vec<Vec<Entry>> {
-        let named: Vec<usize> =
-            (0..self.layers.len()).filter(|&index| self.layers[index].name.is_some()).collect();
-        let (series, others): (Vec<usize>, Vec<usize>) = named
-            .into_iter()
-            .partition(|&index| matches!(self.layers[index].paint, Paint::Series(_)));
-        let mut chosen: Vec<usize> = match series.len() <= NAMES {
-            true => series.clone(),
-            false => (0..NAMES).map(|i| series[i * (series.len() - 1) / (NAMES - 1)]).collect(),
-        };
-        let omitted = series.len() - chosen.len();
-        chosen.extend(others);
-        let room = WIDTH - 2.0 * MARGIN;
-        let mut entries: Vec<(f64, String, Option<usize>)> = Vec::new();
-        for &index in &chosen {
-            let name = self.layers[index].name.as_deref().unwrap_or_default();
-            let name = fitted(name, room - SWATCH - 6.0, LABEL);
-            entries.push((SWATCH + 6.0 + text_width(&name, LABEL), name, Some(index)));
-        }
-        if omitted > 0 {
-            let rest = format!("and {omitted} more between them");
-            entries.push((text_width(&rest, LABEL), rest, None));
-        }
-        let mut rows: Vec<Vec<Entry>> = Vec::new();
-        let mut end = f64::INFINITY;
-        for (width, name, layer) in entries {
-            if end + width > WIDTH - MARGIN {
-                rows.push(Vec::new());
-                end = MARGIN;
-            }
-            rows.last_mut().expect("a row was begun").push(Entry { left: end, name, layer });
-            end += width + 12.0;
-        }
-        rows
-    }
-
-    fn color(&self, paint: Paint) -> RGBColor {
+    fn color(&self, paint: Paint) -> Color {
         match paint {
             Paint::Series(index) => series_color(index, self.series, self.graded),
             Paint::Fixed(color) => color,
         }
     }
 
-    fn draw_legend(&self, area: &Area<'_>, layout: &Layout) -> Drawn {
+    /// The dashes of a layer's line.
+    fn dashes(&self, layer: &Layer) -> &'static str {
+        match (layer.paint, &layer.shape) {
+            (Paint::Series(index), Shape::Line { marked: false, .. }) if layer.opacity == 1.0 => {
+                dashes(index)
+            }
+            _ => "",
+        }
+    }
+
+    fn draw_legend(&self, drawing: &mut Drawing, layout: &Layout) {
         let top = layout.top - 6.0 - LINE * layout.legend.len() as f64;
         for (row, entries) in layout.legend.iter().enumerate() {
             let middle = top + LINE * (row as f64 + 0.5);
             for Entry { left, name, layer } in entries {
                 let Some(layer) = layer.map(|index| &self.layers[index]) else {
-                    let style = label_style(MUTED, HPos::Left, VPos::Center);
-                    area.draw_text(name, &style, position((*left, middle)))?;
+                    let style = style(MUTED, Anchor::Start, Baseline::Middle);
+                    drawing.text(name, (*left, middle), style);
                     continue;
                 };
                 let color = self.color(layer.paint);
-                let center = position((left + SWATCH / 2.0, middle));
                 if let Shape::Line { width, .. } = layer.shape {
-                    let width = self.line_width(layer, width) + BOLDER;
-                    let ends = [(*left, middle), (left + SWATCH, middle)].map(position).to_vec();
-                    area.draw(&PathElement::new(ends, stroke(color, 1.0, width)))?;
+                    let mut stroke = stroke(color, 1.0, width + BOLDER);
+                    stroke.dashes = self.dashes(layer);
+                    drawing.line(&[(*left, middle), (left + SWATCH, middle)], stroke, "");
                 }
                 match &layer.shape {
                     Shape::Points(_) | Shape::Line { marked: true, .. } => {
-                        mark(area, layer.series(), center, 4.0, fill(color, 1.0))?;
+                        let center = (left + SWATCH / 2.0, middle);
+                        mark(drawing, layer.series(), center, 4.0, fill(color, 1.0));
                     }
-                    Shape::Line { .. } => {}
+                    Shape::Intervals(_) => {
+                        let bar = [
+                            (left + SWATCH / 2.0, middle - 5.5),
+                            (left + SWATCH / 2.0, middle + 5.5),
+                        ];
+                        drawing.line(&bar, stroke(color, 1.0, 1.6), "");
+                        drawing.circle((left + SWATCH / 2.0, middle), 2.6, fill(color, 1.0));
+                    }
+                    Shape::Line { .. } | Shape::Texts { .. } => {}
                     _ => {
                         let corners = [(*left, middle - 5.0), (left + SWATCH, middle + 5.0)];
-                        area.draw(&Rectangle::new(
-                            corners.map(position),
-                            fill(color, layer.opacity),
-                        ))?;
+                        drawing.rectangle(corners, fill(color, layer.opacity));
                     }
                 }
-                let style = label_style(INK, HPos::Left, VPos::Center);
-                area.draw_text(name, &style, position((left + SWATCH + 6.0, middle)))?;
+                let style = style(INK, Anchor::Start, Baseline::Middle);
+                drawing.text(name, (left + SWATCH + 6.0, middle), style);
             }
         }
-        Ok(())
     }
 
-    fn draw_axes(&self, area: &Area<'_>, context: &mut Context<'_, '_>, layout: &Layout) -> Drawn {
-        let named = |options: &Option<Vec<String>>| options.is_some();
-        let nothing = |_: &f64| String::new();
-        let mut mesh = context.configure_mesh();
-        mesh.light_line_style(stroke(GRID, 0.0, 0.0))
-            .bold_line_style(stroke(GRID, 1.0, 0.8))
-            .axis_style(stroke(MUTED, 1.0, 0.8))
-            .set_all_tick_mark_size(pixels(TICK))
-            .label_style(label_style(MUTED, HPos::Center, VPos::Center))
-            .axis_desc_style(label_style(INK, HPos::Center, VPos::Center));
-        if named(&self.x.names) {
-            mesh.disable_x_mesh();
-        }
-        if named(&self.y.names) {
-            mesh.disable_y_mesh();
-        }
-        if layout.upright {
-            mesh.x_label_formatter(&nothing);
-        }
-        mesh.draw()?;
-
+    fn draw_axes(&self, drawing: &mut Drawing, frame: &Frame<'_>, layout: &Layout) {
         let (width, height) = layout.plot;
-        let (middle_x, middle_y) = (layout.left + width / 2.0, layout.top + height / 2.0);
-        let sheet_height = layout.top + height + layout.bottom;
-        if layout.upright {
-            let axis = context.as_coord_spec().x_spec();
-            let style = label_style(MUTED, HPos::Right, VPos::Center);
-            let style = style.transform(FontTransform::Rotate270);
-            for tick in axis.ticks() {
-                let x = layout.left + width * axis.fraction(tick);
-                let at = position((x, layout.top + height + 2.0 * TICK));
-                area.draw_text(&axis.label(tick), &style, at)?;
+        let (right, bottom) = (layout.left + width, layout.top + height);
+        let (grid, axis) = (stroke(GRID, 1.0, 0.8), stroke(MUTED, 1.0, 0.8));
+        for tick in frame.x.ticks() {
+            let x = layout.left + width * along(frame.x, tick);
+            if self.x.names.is_none() {
+                drawing.line(&[(x, layout.top), (x, bottom)], grid, "");
             }
+            drawing.line(&[(x, bottom), (x, bottom + TICK)], axis, "");
+            let (anchor, baseline) = match layout.upright {
+                true => (Anchor::End, Baseline::Middle),
+                false => (Anchor::Middle, Baseline::Top),
+            };
+            let style = Style { upright: layout.upright, ..style(MUTED, anchor, baseline) };
+            drawing.text(&frame.x.label(tick), (x, bottom + 2.0 * TICK), style);
         }
-        let style = label_style(INK, HPos::Center, VPos::Bottom);
-        area.draw_text(&self.x.label, &style, position((middle_x, sheet_height - MARGIN / 2.0)))?;
-        let style = label_style(INK, HPos::Center, VPos::Top).transform(FontTransform::Rotate270);
+        for tick in frame.y.ticks() {
+            let y = layout.top + height * (1.0 - along(frame.y, tick));
+            if self.y.names.is_none() {
+                drawing.line(&[(layout.left, y), (right, y)], grid, "");
+            }
+            drawing.line(&[(layout.left - TICK, y), (layout.left, y)], axis, "");
+            let style = style(MUTED, Anchor::End, Baseline::Middle);
+            drawing.text(&frame.y.label(tick), (layout.left - 2.0 * TICK, y), style);
+        }
+        drawing.line(
+            &[(layout.left, layout.top), (layout.left, bottom), (right, bottom)],
+            axis,
+            "",
+        );
+
+        let below = (layout.left + width / 2.0, bottom + layout.bottom - MARGIN / 2.0);
+        drawing.text(&self.x.label, below, style(INK, Anchor::Middle, Baseline::Bottom));
         // Not up to the legend.
         let label = fitted(&self.y.label, height + 12.0, LABEL);
-        area.draw_text(&label, &style, position((MARGIN, middle_y)))
+        let style = Style { upright: true, ..style(INK, Anchor::Middle, Baseline::Top) };
+        drawing.text(&label, (MARGIN, layout.top + height / 2.0), style);
     }
 
-    fn draw_layer(&self, context: &mut Context<'_, '_>, layer: &Layer) -> Drawn {
+    fn draw_layer(&self, drawing: &mut Drawing, frame: &Frame<'_>, layer: &Layer) {
         let (color, series) = (self.color(layer.paint), layer.series());
-        let (x, y) = (context.x_range(), context.y_range());
-        let inside = |&(px, py): &(f64, f64)| {
-            let within = |value: f64, range: &std::ops::Range<f64>| {
-                (range.start.min(range.end)..=range.start.max(range.end)).contains(&value)
-            };
-            within(px, &x) && within(py, &y)
-        };
         match &layer.shape {
             Shape::Line { points, width, marked } => {
                 if let [point] = points[..]
-                    && inside(&point)
+                    && let Some(place) = frame.place(point)
                 {
                     // A line of one point would not be seen.
-                    let dot = Circle::new(point, pixels(2.5), fill(color, layer.opacity));
-                    context.draw_series([dot])?;
+                    drawing.circle(place, 2.5, fill(color, layer.opacity));
                 }
-                let parts = self.within_axes(context, points);
-                for (halo, color, extra) in [(true, PAPER, 1.6), (false, color, 0.0)] {
-                    if halo && !marked {
-                        continue;
+                let parts = frame.within(points);
+                if *marked {
+                    for part in &parts {
+                        drawing.line(part, stroke(PAPER, layer.opacity, width + 1.6), "");
                     }
-                    let style =
-                        stroke(color, layer.opacity, self.line_width(layer, *width) + extra);
-                    context.draw_series(
-                        parts.iter().map(|part| PathElement::new(part.clone(), style)),
-                    )?;
+                }
+                let mut stroke = stroke(color, layer.opacity, *width);
+                stroke.dashes = self.dashes(layer);
+                let name =
+                    layer.name.as_deref().map(|name| format!(" data-name=\"{}\"", Escaped(name)));
+                for part in &parts {
+                    drawing.line(part, stroke, name.as_deref().unwrap_or_default());
                 }
                 if *marked {
-                    for &point in points.iter().filter(|point| inside(point)) {
-                        mark(context.plotting_area(), series, point, 1.8, fill(color, 1.0))?;
-                    }
-                    if let Some(&last) = points.last().filter(|point| inside(point)) {
-                        mark(context.plotting_area(), series, last, 5.6, fill(PAPER, 1.0))?;
-                        mark(context.plotting_area(), series, last, 4.2, fill(color, 1.0))?;
+                    let places = points.iter().filter_map(|&point| frame.place(point));
+                    places.for_each(|place| mark(drawing, series, place, 1.8, fill(color, 1.0)));
+                    if let Some(last) = points.last().and_then(|&point| frame.place(point)) {
+                        mark(drawing, series, last, 5.6, fill(PAPER, 1.0));
+                        mark(drawing, series, last, 4.2, fill(color, 1.0));
                     }
                 }
             }
             Shape::Points(points) => {
                 let radius = if points.len() > 200 { 2.2 } else { 3.0 };
-                for &point in points.iter().filter(|point| inside(point)) {
-                    let style = fill(color, layer.opacity);
-                    mark(context.plotting_area(), series, point, radius, style)?;
-                }
+                let places = points.iter().filter_map(|&point| frame.place(point));
+                places.for_each(|place| {
+                    mark(drawing, series, place, radius, fill(color, layer.opacity));
+                });
             }
             Shape::Rectangles(rectangles) => {
-                let rectangle = |(corners, share): &([(f64, f64); 2], f64)| {
-                    Rectangle::new(*corners, fill(color, layer.opacity * share))
-                };
-                let finite = |(corners, _): &&([(f64, f64); 2], f64)| {
-                    corners.iter().all(|corner| corner.0.is_finite() && corner.1.is_finite())
-                };
-                context.draw_series(rectangles.iter().filter(finite).map(rectangle))?;
+                for Rectangle { corners, share, title } in rectangles {
+                    if corners.iter().all(|corner| corner.0.is_finite() && corner.1.is_finite()) {
+                        let corners = corners.map(|corner| frame.nearest(corner));
+                        let fill = fill(color, layer.opacity * share);
+                        drawing.titled_rectangle(corners, fill, title.as_deref());
+                    }
+                }
+            }
+            Shape::Intervals(intervals) => {
+                for &(x, value, (low, high)) in intervals {
+                    let [low, high] = [(x, low), (x, high)].map(|end| frame.nearest(end));
+                    drawing.line(&[low, high], stroke(color, layer.opacity, 1.6), "");
+                    drawing.circle(frame.nearest((x, value)), 2.6, fill(color, layer.opacity));
+                }
             }
             Shape::Polygons(polygons) => {
-                let style = fill(color, layer.opacity);
-                let polygon = |rings: &Vec<Ring>| Polygon::new(keyholed(rings), style);
-                context.draw_series(polygons.iter().map(polygon))?;
+                let rings = polygons.iter().flatten();
+                let placed: Vec<Vec<Point>> = rings.map(|ring| frame.cut(ring)).collect();
+                let placed: Vec<_> = placed.into_iter().filter(|ring| ring.len() > 2).collect();
+                if !placed.is_empty() {
+                    drawing.area(placed.iter().map(Vec::as_slice), fill(color, layer.opacity));
+                }
             }
-            Shape::Texts(texts) => {
-                let style = label_style(color, HPos::Center, VPos::Center);
-                let text =
-                    |(at, text): &((f64, f64), String)| Text::new(text.clone(), *at, style.clone());
-                context.draw_series(texts.iter().map(text))?;
+            Shape::Texts { texts, upright, halo } => {
+                let anchor = if *upright { Anchor::End } else { Anchor::Middle };
+                let style = Style {
+                    upright: *upright,
+                    halo: halo.then_some(PAPER),
+                    ..style(color, anchor, Baseline::Middle)
+                };
+                for (at, text) in texts {
+                    if let Some(place) = frame.place(*at) {
+                        drawing.text(text, place, style);
+                    }
+                }
             }
         }
-        Ok(())
-    }
-
-    /// The parts of a line that lie between the axes.
-    fn within_axes(&self, context: &Context<'_, '_>, points: &[(f64, f64)]) -> Vec<Ring> {
-        let (x, y) = (context.as_coord_spec().x_spec(), context.as_coord_spec().y_spec());
-        let fractions: Vec<_> =
-            thinned(points).iter().map(|&(px, py)| (x.fraction(px), y.fraction(py))).collect();
-        let back = |part: Vec<(f64, f64)>| {
-            part.into_iter().map(|(px, py)| (x.value(px), y.value(py))).collect()
-        };
-        clipped(&fractions).into_iter().map(back).collect()
     }
 }
 
-/// A polygon with holes as one line: a hole is reached through a cut from the outline and back.
-fn keyholed(rings: &[Ring]) -> Ring {
-    let start = rings.first().and_then(|ring| ring.first()).copied();
-    rings.iter().flat_map(|ring| ring.iter().copied().chain(start)).collect()
+/// How far along an axis a label stands: at its start if the axis is too short for numbers.
+fn along(axis: &Axis, tick: f64) -> f64 {
+    let fraction = axis.fraction(tick);
+    if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) }
 }

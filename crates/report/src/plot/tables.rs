@@ -1,7 +1,7 @@
 //! Tables of numbers as shades of colour.
 
 use super::chart::Chart;
-use super::layer::{Layer, Paint, Shape};
+use super::layer::{Layer, Paint, Rectangle, Shape};
 use super::picture::{INK, INVERSE, LABEL, Picture, SERIES, WIDTH, text_width};
 use downhill_train::metrics::ConfusionMatrix;
 
@@ -115,7 +115,16 @@ fn table(
             cells.iter().filter(|(_, _, cell)| cell.color == color && cell.strength > 0.0);
         let rectangle = |(row, column, cell): &(usize, usize, Cell)| {
             let (x, y) = (*column as f64, *row as f64);
-            ([(x, y), (x + 1.0, y + 1.0)], cell.strength)
+            Rectangle {
+                corners: [(x, y), (x + 1.0, y + 1.0)],
+                share: cell.strength,
+                title: Some(format!(
+                    "{} → {}: {}",
+                    rows[*row].to_string(),
+                    columns[*column].to_string(),
+                    cell.text
+                )),
+            }
         };
         chart = chart.layer(Layer {
             name: None,
@@ -134,7 +143,11 @@ fn table(
             };
             chart = chart.layer(Layer {
                 name: None,
-                shape: Shape::Texts(texts.map(text).collect()),
+                shape: Shape::Texts {
+                    texts: texts.map(text).collect(),
+                    upright: false,
+                    halo: false,
+                },
                 paint: Paint::Fixed(color),
                 opacity: 1.0,
             });
