@@ -4,7 +4,9 @@ import { openCarrier, NoAnswer, SessionLost } from './carrier.js';
 import { classColor, fit, isDark, mark, signColor, variable } from './colors.js';
 import { Controls, LOSSES } from './controls.js';
 import { Curves } from './curves.js';
+import { Digits } from './digits.js';
 import { DecisionMap } from './map.js';
+import { MISSIONS, missionOf, missionStart } from './missions.js';
 import { NetworkView } from './network.js';
 import { short, six } from './numbers.js';
 import { fromHash, toHash } from './share.js';
@@ -49,6 +51,9 @@ const page = {
   showTest: false,
   /** The class that is drawn, or `erase`. */
   tool: null,
+  mission: null,
+  /** Whether another run is kept beside this one. */
+  comparing: false,
 };
 
 let carrier;
@@ -57,13 +62,18 @@ let map;
 let network;
 let curves;
 let traceView;
+let keptMap;
+let digits;
 
 // ---- Asking the session ----
 
 async function ask(message, training) {
   try {
     const reply = await carrier.send(message, training);
-    say(reply.error ? t(reply.error) : null);
+    // What is wrong with a setting stays until something else is done.
+    if (reply.error) say(t(reply.error));
+    else if (page.unanswered || !['frame', 'describe'].includes(message.do)) say(null);
+    page.unanswered = false;
     return reply;
   } catch (error) {
     if (error instanceof SessionLost) {
@@ -75,6 +85,7 @@ async function ask(message, training) {
     }
     if (error instanceof NoAnswer) {
       say(t('no_answer'));
+      page.unanswered = true;
       await new Promise((resolve) => setTimeout(resolve, 1000));
       return null;
     }
@@ -82,7 +93,7 @@ async function ask(message, training) {
   }
 }
 
-const wanted = () => ({ do: 'frame', map: MAP_CELLS, units: UNIT_CELLS, weights: true, curves: true });
+const wanted = () => ({ do: 'frame', map: MAP_CELLS, units: UNIT_CELLS, weights: true, curves: true, worst: page.description?.setting.data.source === 'digits' && !page.running ? 24 : 0 });
 
 let stale = true;
 let wake = () => {};
@@ -277,7 +288,7 @@ function showSetting(setting) {
   showTable(setting, description);
   showLegend();
   showTools(setting);
-  const hash = toHash(setting, page.start);
+  const hash = toHash(setting, page.start, page.mission);
   history.replaceState(null, '', hash ? `#${hash}` : location.pathname + location.search);
 }
 
@@ -397,11 +408,124 @@ function draw() {
     arrays,
     layers: sizes.length - 1,
   };
+  record.kept = arrays['kept.curve.step'] ? arrays : null;
   for (const curve of curves) curve.update(record);
   showTrace(sizes);
+  showKept();
+  showDigits();
+  showMission();
   if (frame.halted) {
     say(t('halted', step, frame.halted), { text: t('back_ten'), work: () => seek(Math.max(0, step - 10)) });
   }
+}
+
+function showKept() {
+  const { kept, arrays } = page.frame;
+  page.comparing = Boolean(kept);
+  $('#compare').setAttribute('aria-pressed', page.comparing);
+  const figure = $('#kept');
+  figure.hidden = !kept || !isFlat();
+  $('.maps').classList.toggle('two', !figure.hidden);
+  if (figure.hidden) return;
+  figure.querySelector('figcaption').textContent = t('kept', short(kept.train_loss, 4), (isOfValues() ? short : percent)(kept.train_accuracy));
+  const { description } = page;
+  const view = (part) => ({ points: description.arrays[`${part}.points`], answers: description.arrays[`${part}.answers`] });
+  keptMap.update({ map: arrays['kept.map'], cells: MAP_CELLS, outputs: kept.outputs, values: isOfValues(), extent: description.extent, train: view('train'), test: view('test'), showTest: false, sample: page.sample, cover: null });
+}
+
+function showDigits() {
+  const root = $('#digits');
+  const { description, frame } = page;
+  root.hidden = description.setting.data.source !== 'digits';
+  if (root.hidden) return;
+  if (frame.arrays.worst) digits.update({ worst: frame.arrays.worst, images: description.arrays['test.images'], answers: description.arrays['test.answers'] });
+  if (digits.step !== frame.step) digits.read();
+  digits.step = frame.step;
+}
+
+function showMission() {
+  const root = $('#mission');
+  root.hidden = !page.mission;
+  if (!page.mission) return;
+  const language = document.documentElement.lang === 'zh' ? 1 : 0;
+  const { title, question, change: what, reached } = MISSIONS[page.mission];
+  root.querySelector('b').textContent = title[language];
+  root.querySelector('.question').textContent = question[language];
+  root.querySelector('.change').textContent = what[language];
+  page.reached ||= reached({ frame: page.frame, setting: page.description.setting });
+  root.classList.toggle('reached', page.reached);
+  const text = page.reached ? `✓ ${t('reached')}` : '';
+  // A screen reader says what changes, so it changes once.
+  const output = root.querySelector('output');
+  if (output.textContent !== text) output.textContent = text;
+}
+
+function startMission(name) {
+  page.mission = name;
+  page.reached = false;
+  run(false);
+  if (name) change(missionStart(name, page.start));
+  else refresh();
+}
+
+function listMissions() {
+  const language = document.documentElement.lang === 'zh' ? 1 : 0;
+  const list = $('#mission-list ol');
+  list.replaceChildren(
+    ...Object.entries(MISSIONS).map(([name, { title, question }]) => {
+      const item = document.createElement('li');
+      const link = document.createElement('a');
+      link.href = `#mission=${name}`;
+      link.textContent = title[language];
+      link.addEventListener('click', (event) => {
+        event.preventDefault();
+        $('#mission-list').close();
+        startMission(name);
+      });
+      const text = document.createElement('div');
+      text.className = 'soft';
+      text.textContent = question[language];
+      item.append(link, text);
+      return item;
+    }),
+  );
+  $('#mission-list').showModal();
+}
+
+// ---- What can be taken away ----
+
+function save(name, parts, type) {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob(parts, { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
+/** All parameters, as PyTorch, JAX and others read them. */
+function saveWeights() {
+  const header = {};
+  const parts = [];
+  let at = 0;
+  for (const [name, shape] of page.description.names) {
+    const values = page.frame.arrays[name];
+    header[name] = { dtype: 'F32', shape, data_offsets: [at, at + values.byteLength] };
+    parts.push(values);
+    at += values.byteLength;
+  }
+  let text = JSON.stringify(header);
+  text = text.padEnd(Math.ceil(text.length / 8) * 8, ' ');
+  const length = new DataView(new ArrayBuffer(8));
+  length.setBigUint64(0, BigInt(text.length), true);
+  save(`step-${page.frame.step}.safetensors`, [length.buffer, text, ...parts], 'application/octet-stream');
+}
+
+function saveRecord() {
+  const names = Object.keys(page.frame.arrays).filter((name) => name.startsWith('curve.'));
+  names.sort((a, b) => (b === 'curve.step') - (a === 'curve.step'));
+  const columns = names.map((name) => page.frame.arrays[name]);
+  const rows = [...columns[0]].map((_, at) => columns.map((column) => (Number.isFinite(column[at]) ? Number(column[at].toPrecision(9)) : '')).join(','));
+  save('record.csv', [[names.map((name) => name.slice(6)).join(','), ...rows, ''].join('\n')], 'text/csv');
 }
 
 function showTrace(sizes) {
@@ -810,12 +934,33 @@ function wire() {
     }
   });
   $('#rust').addEventListener('click', showProgram);
+  $('#missions').addEventListener('click', listMissions);
+  $('#mission button').addEventListener('click', () => {
+    startMission(null);
+    showSetting(page.description.setting);
+  });
+  $('#compare').addEventListener('click', async () => {
+    run(false);
+    await ask({ do: page.comparing ? 'part' : 'keep' });
+    if (!page.comparing) {
+      await ask({ do: 'seek', step: 0 });
+      toast(t('compare_hint'));
+    }
+    refresh();
+  });
+  $('#save-weights').addEventListener('click', saveWeights);
+  $('#save-record').addEventListener('click', saveRecord);
+  $('#save-picture').addEventListener('click', () => $('#map').toBlob((blob) => save(`step-${page.frame.step}.png`, [blob], 'image/png')));
   $('#copy').addEventListener('click', async () => {
     await navigator.clipboard.writeText($('#program pre').textContent);
     toast(t('program_copied'));
   });
   wireTable();
-  addEventListener('hashchange', () => change(fromHash(location.hash, page.start)));
+  addEventListener('hashchange', () => {
+    page.mission = missionOf(location.hash);
+    page.reached = false;
+    change(fromHash(location.hash, page.start));
+  });
   document.addEventListener('keydown', (event) => {
     if (event.target.closest('input, select, textarea, button, summary, dialog, canvas[tabindex]') || event.ctrlKey || event.metaKey || event.altKey) return;
     const work = {
@@ -843,6 +988,7 @@ async function advance(steps) {
 function speak(code) {
   setLanguage(code);
   translate();
+  $('#compare').title = t('compare_hint');
   for (const option of $('#speed').options) option.textContent = option.value === 'Infinity' ? t('fastest') : Number(option.value).toLocaleString();
   showRunning();
   redraw();
@@ -853,6 +999,11 @@ async function begin() {
   buildSources();
   controls = new Controls({ data: $('#data'), model: $('#model'), loss: $('#loss'), optimizer: $('#optimizer') }, change);
   map = new DecisionMap($('#map'), { choose, edit });
+  keptMap = new DecisionMap($('#kept canvas'), { choose, edit: () => {} });
+  digits = new Digits($('#digits'), {
+    choose,
+    classify: async (pixels) => (page.description?.setting.data.source === 'digits' ? (await carrier.send({ do: 'classify', pixels })).said : null),
+  });
   traceView = new TraceView($('#numbers'), {
     choose,
     chooseUnit,
@@ -875,12 +1026,13 @@ async function begin() {
     },
     hoverWeight: showWeight,
   });
+  const before = (name) => (data) => ({ values: data.kept?.[`kept.curve.${name}`], steps: data.kept?.['kept.curve.step'], label: t('before'), color: variable('--soft'), faint: true });
   const line = (name, label, dashed) => (data) => ({ values: data.arrays[`curve.${name}`], label: t(label), dashed, color: dashed ? classColor(1) : classColor(0) });
   const lines = (...given) => (data) => given.map((make) => make(data));
   const layers = (name) => (data) => Array.from({ length: data.layers }, (_, layer) => ({ values: data.arrays[`curve.${name}.${layer}`], label: t('layer', layer + 1), color: classColor(layer) }));
   curves = [
-    new Curves($('#loss-curve'), { lines: lines(line('train_loss', 'train'), line('test_loss', 'tested', true)), logarithmic: true, seek }),
-    new Curves($('#accuracy-curve'), { lines: lines(line('train_accuracy', 'train'), line('test_accuracy', 'tested', true)), range: [0, 1.02], seek }),
+    new Curves($('#loss-curve'), { lines: lines(before('train_loss'), line('train_loss', 'train'), line('test_loss', 'tested', true)), logarithmic: true, seek }),
+    new Curves($('#accuracy-curve'), { lines: lines(before('train_accuracy'), line('train_accuracy', 'train'), line('test_accuracy', 'tested', true)), range: [0, 1.02], seek }),
     new Curves($('#rate-curve'), { lines: lines(line('learning_rate', 'learning_rate')), seek }),
     new Curves($('#gradient-curve'), { lines: layers('gradients'), logarithmic: true, seek }),
     new Curves($('#update-curve'), { lines: layers('updates'), logarithmic: true, seek }),
@@ -892,6 +1044,7 @@ async function begin() {
   page.description = await carrier.send({ do: 'describe' }, { begin: true });
   page.frame.revision = page.description.revision;
   page.start = (await carrier.send({ do: 'defaults' })).setting;
+  page.mission = missionOf(location.hash);
   const given = await carrier.start();
   const asked = location.hash.length > 1 ? fromHash(location.hash, page.start) : page.description.step > 0 ? null : given;
   speak(remembered.get('language') ?? navigator.language ?? 'en');

@@ -1,11 +1,17 @@
 // The setting in the address line: what departs from the setting a page begins with.
 
+import { missionOf, missionStart } from './missions.js';
+
 const PARTS = ['data', 'model', 'loss', 'optimizer'];
 
 const isSame = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
-export function toHash(setting, start) {
+export function toHash(setting, start, mission = null) {
   const words = [];
+  if (mission) {
+    words.push(`mission=${mission}`);
+    start = missionStart(mission, start);
+  }
   for (const part of PARTS) {
     for (const [name, value] of Object.entries(setting[part])) {
       if (isSame(value, start[part][name])) continue;
@@ -19,7 +25,8 @@ export function toHash(setting, start) {
 
 /** The setting that an address describes. What is not understood is left as it is. */
 export function fromHash(hash, start) {
-  const setting = structuredClone(start);
+  const mission = missionOf(hash);
+  const setting = mission ? missionStart(mission, start) : structuredClone(start);
   for (const word of hash.replace(/^#/, '').split('&')) {
     const [, part, name, text] = /^(\w+)\.(\w+)=(.*)$/.exec(word) ?? [];
     if (!PARTS.includes(part) || !Object.hasOwn(start[part], name)) continue;

@@ -213,6 +213,43 @@ impl State {
         }
     }
 
+    /// Of each class, the share of its points to train on that is named rightly.
+    pub(crate) fn recall(&self) -> Option<Vec<f64>> {
+        let Answers::Labels(labels) = &self.plan.data.whole_train.answers else { return None };
+        if labels.is_empty() {
+            return None;
+        }
+        let features = &self.plan.data.whole_train.features;
+        let logits = without_recording(|| self.network.evaluate(features));
+        let named = self.plan.loss.predict(&logits).argmax(-1);
+        let mut counts = vec![[0.0, 0.0]; self.plan.data.class_names()?.len()];
+        for (named, &label) in named.iter().zip(labels) {
+            counts[label][0] += f64::from(u8::from(*named == label));
+            counts[label][1] += 1.0;
+        }
+        Some(counts.into_iter().map(|[right, all]| right / all).collect())
+    }
+
+    /// Of the points to test on that are taken for another class, those whose own class gets the
+    /// least probability: the point, what it is taken for, and that probability.
+    pub(crate) fn worst(&self, count: usize) -> Vec<[f32; 3]> {
+        let Answers::Labels(labels) = &self.plan.data.whole_test.answers else { return Vec::new() };
+        if labels.is_empty() {
+            return Vec::new();
+        }
+        let features = &self.plan.data.whole_test.features;
+        let said = without_recording(|| self.plan.loss.predict(&self.network.evaluate(features)));
+        let named = said.argmax(-1);
+        let points = said.array();
+        let mut wrong: Vec<[f32; 3]> = (0..labels.len())
+            .filter(|&index| named[index] != labels[index])
+            .map(|index| [index as f32, named[index] as f32, points[[index, labels[index]]]])
+            .collect();
+        wrong.sort_by(|a, b| a[2].total_cmp(&b[2]));
+        wrong.truncate(count);
+        wrong
+    }
+
     /// How many times the points have been gone through.
     pub(crate) fn epochs(&self) -> f64 {
         let batches = self.plan.data.train.len().div_ceil(self.plan.setting.optimizer.batch);

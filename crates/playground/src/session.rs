@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use downhill_tensor::Parameters;
+use downhill_tensor::{Parameters, Tensor, without_recording};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::data::{Data, header, numeric_columns, table};
 use crate::error::Error;
 use crate::picture;
-use crate::reply::{Reply, number};
+use crate::reply::{Reply, number, single};
 use crate::run::{Moment, Plan, Record, Run, numbers};
 use crate::rust;
 use crate::setting::{Setting, Source};
@@ -41,6 +41,12 @@ enum Message {
     History { name: String, index: usize },
     /// The run as a program.
     Rust,
+    /// Keeps the run as it is, to be compared with what comes.
+    Keep,
+    /// Parts with the run that is kept.
+    Part,
+    /// What the network makes of an image of a digit: 64 pixels from 0 to 16.
+    Classify { pixels: Vec<f32> },
 }
 
 /// What is wanted of the present state.
@@ -56,12 +62,16 @@ struct Frame {
     weights: bool,
     /// The record of the run.
     curves: bool,
+    /// So many of the test points that the network is most wrong about.
+    worst: usize,
 }
 
 /// The work of one page. It knows nothing of how messages come and go.
 #[derive(Debug)]
 pub struct Session {
     run: Run,
+    /// A run that goes along, step by step, to be compared with.
+    kept: Option<Run>,
     /// Counts whatever changes what [`Message::Describe`] would say.
     revision: u64,
     described: Arc<Plan>,
@@ -89,12 +99,14 @@ impl Session {
         setting.check()?;
         let run = start(setting)?;
         let described = Arc::clone(&run.state.plan);
-        Ok(Self { run, revision: 1, described })
+        Ok(Self { run, kept: None, revision: 1, described })
     }
 
     /// Trains, and returns how many steps were made: fewer if training has come to a halt.
     pub fn advance(&mut self, steps: u64) -> u64 {
-        self.run.advance(steps)
+        let made = self.run.advance(steps);
+        self.take_along();
+        made
     }
 
     /// Answers a message. One that is wrong is answered with what is wrong with it, and changes
@@ -108,7 +120,10 @@ impl Session {
         match serde_json::from_str(message)? {
             Message::Describe => self.describe(&mut reply),
             Message::Set { setting } => self.set(&setting)?,
-            Message::Frame(wanted) => self.frame(&wanted, &mut reply)?,
+            Message::Frame(wanted) => {
+                self.take_along();
+                self.frame(&wanted, &mut reply)?;
+            }
             Message::Defaults => {
                 let setting = serde_json::to_value(Setting::default());
                 reply.set("setting", setting.expect("a setting is plain data"));
@@ -128,6 +143,9 @@ impl Session {
             Message::History { name, index } => {
                 trace::history(&mut reply, self.run.moments(), &name, index)?;
             }
+            Message::Keep => self.kept = Some(self.run.clone()),
+            Message::Part => self.kept = None,
+            Message::Classify { pixels } => self.classify(&pixels, &mut reply)?,
             Message::Rust => {
                 let was_changed = self.run.changes().any(|step| step > 0);
                 let state = &self.run.state;
@@ -163,6 +181,41 @@ impl Session {
             }
         }
         self.run = start(setting)?;
+        Ok(())
+    }
+
+    /// Brings the run that is kept to the step of the other.
+    fn take_along(&mut self) {
+        if let Some(kept) = &mut self.kept {
+            let step = self.run.state.step;
+            kept.seek(step);
+            kept.advance(step - kept.state.step);
+        }
+    }
+
+    fn classify(&self, pixels: &[f32], reply: &mut Reply) -> Result<(), Error> {
+        let state = &self.run.state;
+        let (Source::Digits, Some(standardizer)) =
+            (state.plan.setting.data.source, &state.plan.data.standardizer)
+        else {
+            return Err(Error::Mismatch("the points are no images of digits".into()));
+        };
+        if pixels.len() != 64 {
+            return Err(Error::Range {
+                name: "the number of pixels".into(),
+                value: pixels.len().to_string(),
+                range: "64".into(),
+            });
+        }
+        if let Some(pixel) = pixels.iter().find(|pixel| !(0.0..=16.0).contains(*pixel)) {
+            let (name, value) = ("a pixel".into(), pixel.to_string());
+            return Err(Error::Range { name, value, range: "from 0 to 16".into() });
+        }
+        let scales = standardizer.mean().into_iter().zip(standardizer.standard_deviation());
+        let scaled = pixels.iter().zip(scales).map(|(x, (m, s))| ((f64::from(*x) - m) / s) as f32);
+        let image = Tensor::from_shape_vec(&[1, 64], scaled.collect()).expect("64 numbers");
+        let said = without_recording(|| state.plan.loss.predict(&state.network.evaluate(&image)));
+        reply.set("said", said.array().iter().map(|&p| single(p)).collect::<Value>());
         Ok(())
     }
 
@@ -248,8 +301,32 @@ impl Session {
         reply.set("train_accuracy", number(record.train_accuracy));
         reply.set("test_accuracy", number(record.test_accuracy));
         reply.set("learning_rate", number(record.learning_rate));
+        if let Some(kept) = &self.kept {
+            let (record, plan) = (kept.record(), &kept.state.plan);
+            reply.set(
+                "kept",
+                json!({
+                    "step": kept.state.step,
+                    "train_loss": number(record.train_loss),
+                    "train_accuracy": number(record.train_accuracy),
+                    "outputs": plan.data.class_names().map_or(1, <[String]>::len),
+                }),
+            );
+            if plan.data.width() == 2 && wanted.map > 0 {
+                picture::map(reply, "kept.map", &kept.state, extent, wanted.map);
+            }
+            if wanted.curves {
+                curves(reply, "kept.curve", kept.moments());
+            }
+        }
+        if let Some(recall) = state.recall() {
+            reply.set("recall", recall.into_iter().map(number).collect::<Value>());
+        }
+        if wanted.worst > 0 {
+            reply.put_floats("worst", state.worst(wanted.worst).into_iter().flatten());
+        }
         if wanted.curves {
-            curves(reply, self.run.moments());
+            curves(reply, "curve", self.run.moments());
             reply.set("changes", self.run.changes().collect::<Vec<_>>());
         }
         Ok(())
@@ -261,21 +338,22 @@ fn start(setting: &Setting) -> Result<Run, Error> {
 }
 
 /// The record as columns, one number for each state that is kept.
-fn curves(reply: &mut Reply, moments: &[Moment]) {
+fn curves(reply: &mut Reply, prefix: &str, moments: &[Moment]) {
     let mut column = |name: &str, value: &dyn Fn(&Record) -> f64| {
-        reply.put_floats(name, moments.iter().map(|moment| value(&moment.record) as f32));
+        let name = format!("{prefix}.{name}");
+        reply.put_floats(&name, moments.iter().map(|moment| value(&moment.record) as f32));
     };
-    column("curve.train_loss", &|record| record.train_loss);
-    column("curve.test_loss", &|record| record.test_loss);
-    column("curve.train_accuracy", &|record| record.train_accuracy);
-    column("curve.test_accuracy", &|record| record.test_accuracy);
-    column("curve.learning_rate", &|record| record.learning_rate);
+    column("train_loss", &|record| record.train_loss);
+    column("test_loss", &|record| record.test_loss);
+    column("train_accuracy", &|record| record.train_accuracy);
+    column("test_accuracy", &|record| record.test_accuracy);
+    column("learning_rate", &|record| record.learning_rate);
     let layers = moments[0].state.network.layers.len();
     for layer in 0..layers {
         let of = |values: &[f64]| values.get(layer).copied().unwrap_or(f64::NAN);
-        column(&format!("curve.gradients.{layer}"), &|record| of(&record.gradients));
-        column(&format!("curve.updates.{layer}"), &|record| of(&record.updates));
+        column(&format!("gradients.{layer}"), &|record| of(&record.gradients));
+        column(&format!("updates.{layer}"), &|record| of(&record.updates));
     }
     let steps = moments.iter().map(|moment| moment.state.step as f32);
-    reply.put_floats("curve.step", steps);
+    reply.put_floats(&format!("{prefix}.step"), steps);
 }

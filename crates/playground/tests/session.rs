@@ -357,3 +357,96 @@ fn the_record_of_a_long_run_stays_short() {
     assert!(steps.windows(2).all(|pair| pair[1] - pair[0] == steps[1]), "evenly spaced");
     assert_eq!(reply.floats("curve.gradients.1").unwrap().len(), steps.len());
 }
+
+#[test]
+fn a_run_that_is_kept_goes_along() {
+    let mut session = Session::new();
+    let same = weights(&mut session);
+    session.advance(50);
+    let loss = ask(&mut session, json!({"do": "frame"})).object()["train_loss"].clone();
+    ask(&mut session, json!({"do": "keep"}));
+    ask(&mut session, json!({"do": "seek", "step": 0}));
+    assert!(weights(&mut session) == same);
+    change(&mut session, &[("optimizer.kind", json!("sgd"))]);
+    session.advance(50);
+    let reply = ask(&mut session, json!({"do": "frame", "map": 8, "curves": true}));
+    let kept = &reply.object()["kept"];
+    assert_eq!((&kept["step"], &kept["train_loss"]), (&json!(50), &loss));
+    assert_ne!(reply.object()["train_loss"], loss);
+    assert_ne!(reply.bytes("map"), reply.bytes("kept.map"));
+    // Beyond where it was kept.
+    session.advance(50);
+    let mut alone = Session::new();
+    alone.advance(100);
+    let expected = ask(&mut alone, json!({"do": "frame"})).object()["train_loss"].clone();
+    let reply = ask(&mut session, json!({"do": "frame"}));
+    assert_eq!(reply.object()["kept"]["train_loss"], expected);
+    ask(&mut session, json!({"do": "part"}));
+    assert_eq!(ask(&mut session, json!({"do": "frame"})).object().get("kept"), None);
+}
+
+#[test]
+fn digits_are_judged_and_read() {
+    let mut session = Session::new();
+    change(
+        &mut session,
+        &[
+            ("data.source", json!("digits")),
+            ("model.hidden", json!([32])),
+            ("optimizer.learning_rate", json!(0.01)),
+        ],
+    );
+    session.advance(100);
+    let described = ask(&mut session, json!({"do": "describe"}));
+    let (images, answers) =
+        (described.bytes("test.images").unwrap(), described.floats("test.answers").unwrap());
+    let reply = ask(&mut session, json!({"do": "frame", "worst": 5}));
+    let worst = reply.floats("worst").unwrap();
+    assert!(!worst.is_empty() && worst.len() <= 15);
+    let accuracy = reply.object()["test_accuracy"].as_f64().unwrap();
+    assert!(accuracy > 0.9, "{accuracy}");
+    for mistake in worst.chunks_exact(3) {
+        let index = mistake[0] as usize;
+        assert_ne!(mistake[1], answers[index]);
+        let pixels: Vec<f32> =
+            images[64 * index..][..64].iter().map(|&p| f32::from(p) * 16.0 / 255.0).collect();
+        let reply = ask(&mut session, json!({"do": "classify", "pixels": pixels}));
+        let said = reply.object()["said"].as_array().unwrap();
+        let own = said[answers[index] as usize].as_f64().unwrap() as f32;
+        approx::assert_abs_diff_eq!(own, mistake[2], epsilon = 0.01);
+    }
+    for (message, expected) in [
+        (json!({"do": "classify", "pixels": [1, 2]}), "the number of pixels is 2; it must be 64"),
+        (
+            json!({"do": "classify", "pixels": vec![17; 64]}),
+            "a pixel is 17; it must be from 0 to 16",
+        ),
+    ] {
+        assert_eq!(error(&mut session, &message.to_string()), expected);
+    }
+    let mut other = Session::new();
+    let message = json!({"do": "classify", "pixels": vec![0; 64]}).to_string();
+    assert_eq!(error(&mut other, &message), "the points are no images of digits");
+}
+
+#[test]
+fn recall_tells_a_rare_class_from_accuracy() {
+    let mut session = Session::new();
+    change(
+        &mut session,
+        &[
+            ("data.source", json!("moons")),
+            ("data.count", json!(1000)),
+            ("data.rarity", json!(0.05)),
+            ("data.noise", json!(0.3)),
+        ],
+    );
+    session.advance(200);
+    let plain = ask(&mut session, json!({"do": "frame"}));
+    change(&mut session, &[("loss.balanced", json!(true))]);
+    session.advance(400);
+    let balanced = ask(&mut session, json!({"do": "frame"}));
+    let rare = |reply: &downhill_playground::Reply| reply.object()["recall"][1].as_f64().unwrap();
+    assert!(plain.object()["train_accuracy"].as_f64().unwrap() > 0.95);
+    assert!(rare(&balanced) > rare(&plain) + 0.2, "{} {}", rare(&balanced), rare(&plain));
+}
