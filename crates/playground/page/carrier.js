@@ -57,6 +57,9 @@ class Http {
         throw new NoAnswer();
       }
       if (response.status === 404) throw new SessionLost();
+      // Something else answers in the program's place.
+      const isReply = response.headers.get('content-type') === 'application/octet-stream';
+      if (response.status !== 413 && !isReply) throw new NoAnswer();
       if (response.status === 413) return { error: 'too_long', arrays: {} };
       return decode(await response.arrayBuffer());
     });

@@ -15,7 +15,8 @@ import { TraceView } from './trace.js';
 
 const $ = (selector) => document.querySelector(selector);
 const SPEEDS = [1, 10, 60, 250, 1000, 5000, Infinity];
-const MAP_CELLS = 100;
+/** The cells along a side of the decision map: while it runs, and at rest. */
+const MAP_CELLS = [100, 200];
 const UNIT_CELLS = 32;
 /** How long the engine may train for one picture, in milliseconds. */
 const SHARE_OF_A_PICTURE = 12;
@@ -93,7 +94,7 @@ async function ask(message, training) {
   }
 }
 
-const wanted = () => ({ do: 'frame', map: MAP_CELLS, units: UNIT_CELLS, weights: true, curves: true, worst: page.description?.setting.data.source === 'digits' && !page.running ? 24 : 0 });
+const wanted = () => ({ do: 'frame', map: MAP_CELLS[page.running ? 0 : 1], units: UNIT_CELLS, weights: true, curves: true, worst: page.description?.setting.data.source === 'digits' && !page.running ? 24 : 0 });
 
 let stale = true;
 let wake = () => {};
@@ -168,6 +169,7 @@ async function follow() {
   followed = now;
   const trace = await carrier.send({ do: 'trace', ...page.sample });
   page.next = await carrier.send({ do: 'next' });
+  page.graph = traceView.unfolded ? (await carrier.send({ do: 'graph', ...page.sample })).nodes : null;
   if (trace.error) {
     page.sample = null;
     return;
@@ -219,7 +221,8 @@ function run(running) {
   last = performance.now();
   owed = 0;
   showRunning();
-  if (running) refresh();
+  // At rest the pictures are finer than while it runs.
+  refresh();
 }
 
 let seeking = null;
@@ -314,7 +317,9 @@ function showTable(setting, { header, numeric, target, dropped }) {
 }
 
 function showLegend() {
-  const { classes } = page.description;
+  const { classes, setting } = page.description;
+  const { source, columns } = setting.data;
+  $('#axes').textContent = source === 'table' && columns.length ? `→ ${columns[0]}  ↑ ${columns[1]}` : '';
   const legend = $('.legend');
   legend.replaceChildren();
   (classes ?? ['0', '1']).forEach((name, index) => {
@@ -369,7 +374,8 @@ function draw() {
     score(t('loss'), short(frame.train_loss, 4), two(short(frame.test_loss, 4))),
     score(t(isOfValues() ? 'fit_curve' : 'accuracy_curve'), rate(frame.train_accuracy), two(rate(frame.test_accuracy))),
   );
-  $('.check').hidden = !hasTest;
+  $('.check').hidden = !hasTest || !isFlat();
+  $('.legend').hidden = !isFlat();
 
   const outputs = description.classes?.length ?? 1;
   const view = (part) => ({ points: description.arrays[`${part}.points`], answers: description.arrays[`${part}.answers`] });
@@ -389,7 +395,6 @@ function draw() {
   if (isFlat()) {
     map.update({
       map: arrays.map,
-      cells: MAP_CELLS,
       outputs,
       values: isOfValues(),
       extent: description.extent,
@@ -430,7 +435,7 @@ function showKept() {
   figure.querySelector('figcaption').textContent = t('kept', short(kept.train_loss, 4), (isOfValues() ? short : percent)(kept.train_accuracy));
   const { description } = page;
   const view = (part) => ({ points: description.arrays[`${part}.points`], answers: description.arrays[`${part}.answers`] });
-  keptMap.update({ map: arrays['kept.map'], cells: MAP_CELLS, outputs: kept.outputs, values: isOfValues(), extent: description.extent, train: view('train'), test: view('test'), showTest: false, sample: page.sample, cover: null });
+  keptMap.update({ map: arrays['kept.map'], outputs: kept.outputs, values: isOfValues(), extent: description.extent, train: view('train'), test: view('test'), showTest: false, sample: page.sample, cover: null });
 }
 
 function showDigits() {
@@ -540,7 +545,7 @@ function showTrace(sizes) {
   // Between a change of the network and its first numbers.
   if (trace.layers.length !== setting.model.hidden.length || trace.logits.length !== description.outputs) return;
   const count = description.arrays[`${sample.part}.answers`].length;
-  traceView.update({ sample, count, trace, next, weights: frame.arrays, sizes, setting, classes: description.classes, unit: page.unit, weight: page.weight });
+  traceView.update({ sample, count, trace, next, graph: page.graph, weights: frame.arrays, sizes, setting, classes: description.classes, unit: page.unit, weight: page.weight });
 }
 
 /** The map of the unit that is pointed at, in place of the decision map. */
@@ -1012,6 +1017,10 @@ async function begin() {
       draw();
     },
     close: () => choose(null),
+    unfold: () => {
+      followed = 0;
+      refresh();
+    },
   });
   network = new NetworkView($('.stage'), {
     change: (hidden) => {

@@ -85,8 +85,9 @@ export class DecisionMap {
     this.view = view;
     this.canvas.hidden = !view;
     if (!view) return;
-    const { map, cells, outputs } = view;
-    if (map && map.length === cells * cells * outputs) {
+    const { map, outputs } = view;
+    const cells = map ? Math.sqrt(map.length / outputs) : 0;
+    if (cells > 0 && Number.isInteger(cells)) {
       if (this.sheet.width !== cells) this.sheet.width = this.sheet.height = cells;
       const context = this.sheet.getContext('2d');
       const image = context.createImageData(cells, cells);

@@ -32,10 +32,13 @@ export class NetworkView {
     const width = this.host.clientWidth;
     const height = this.canvas.clientHeight;
     const most = Math.max(...sizes.map((count, layer) => (layer === 0 && count > 16 ? 1 : count)));
-    const unit = Math.max(8, Math.min(46, (height - 8) / most - 5, (0.5 * width) / sizes.length));
-    const margin = Math.max(unit / 2 + 2, Math.min(34, width / 12));
+    const unit = Math.max(8, Math.min(Math.max(46, height / 9), (height - 8) / most - 5, (0.5 * width) / sizes.length));
+    const margin = Math.max(unit / 2 + 2, Math.min(34, width / 12), sizes[0] > 16 ? 76 : 0);
+    // Room for the names of the outputs.
+    const names = this.view.labels.at(-1).reduce((most, name) => Math.max(most, name.length), 0);
+    const right = Math.max(margin, unit / 2 + 8 + Math.min(72, 7 * names));
     const columns = sizes.map((count, layer) => {
-      const x = margin + ((width - 2 * margin) * layer) / Math.max(1, sizes.length - 1);
+      const x = margin + ((width - margin - right) * layer) / Math.max(1, sizes.length - 1);
       // A picture's pixels are one bundle.
       const shown = layer === 0 && count > 16 ? 1 : count;
       const gap = Math.min(unit + 26, (height - 4) / shown);
@@ -53,9 +56,9 @@ export class NetworkView {
   }
 
   #build() {
-    const { sizes, labels, hidden, frozen } = this.view;
+    const { sizes, labels, hidden } = this.view;
     const { unit, columns } = this.layout;
-    const key = JSON.stringify([sizes, labels, unit, columns.map((c) => c[0]), this.host.clientWidth, this.canvas.clientHeight, document.documentElement.lang, frozen]);
+    const key = JSON.stringify([sizes, labels, unit, columns.map((c) => c[0]), this.host.clientWidth, this.canvas.clientHeight, document.documentElement.lang, isDark()]);
     if (key === this.key) return;
     const focused = document.activeElement?.dataset?.unit;
     this.key = key;

@@ -195,6 +195,7 @@ const TEXTS = {
   next_step: ['The next step', '下一步'],
   mean_of_batch: [(n) => `the mean over the next batch, ${n} points`, (n) => `下一批 ${n} 个点的平均`],
   gradient: ['gradient', '梯度'],
+  graph: ['The computation as a graph', '计算图'],
   remembered: ['Adam remembers', '优化器记忆'],
 };
 

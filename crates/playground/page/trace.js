@@ -2,6 +2,7 @@
 // the engine's; nothing is computed here but which of them stand in a line.
 
 import { classColor } from './colors.js';
+import { drawGraph } from './graph.js';
 import { six } from './numbers.js';
 import { t } from './texts.js';
 
@@ -32,8 +33,8 @@ const ACTIVATIONS = {
 };
 
 export class TraceView {
-  constructor(root, { choose, chooseUnit, chooseWeight, close }) {
-    Object.assign(this, { root, choose, chooseUnit, chooseWeight, close });
+  constructor(root, { choose, chooseUnit, chooseWeight, close, unfold }) {
+    Object.assign(this, { root, choose, chooseUnit, chooseWeight, close, unfold });
   }
 
   /**
@@ -47,9 +48,29 @@ export class TraceView {
     if (!sample || !trace || !trace.layers) return;
     const scroll = [...this.root.querySelectorAll('.rows')].map((rows) => rows.scrollTop);
     const focused = document.activeElement?.dataset?.row;
-    this.root.replaceChildren(this.#head(), h('div', 'columns', this.#forward(), this.#back(), this.#step()));
+    this.root.replaceChildren(this.#head(), h('div', 'columns', this.#forward(), this.#back(), this.#step()), this.#graph());
     this.root.querySelectorAll('.rows').forEach((rows, index) => (rows.scrollTop = scroll[index] ?? 0));
     if (focused) this.root.querySelector(`[data-row="${focused}"]`)?.focus();
+  }
+
+  /** The computation behind the loss, which is drawn if it is unfolded. */
+  #graph() {
+    const { graph } = this.view;
+    const details = h('details', 'more', h('summary', '', t('graph')));
+    details.open = this.unfolded ?? false;
+    details.addEventListener('toggle', () => {
+      if (details.open === (this.unfolded ?? false)) return;
+      this.unfolded = details.open;
+      this.unfold();
+    });
+    if (details.open && graph) {
+      const frame = h('div', 'drawing', drawGraph(graph));
+      const kept = this.root.querySelector('.drawing')?.scrollLeft;
+      details.append(frame);
+      // The loss is at the right.
+      requestAnimationFrame(() => (frame.scrollLeft = kept ?? frame.scrollWidth));
+    }
+    return details;
   }
 
   #head() {

@@ -20,6 +20,7 @@
 
 mod data;
 mod error;
+mod graph;
 mod loss;
 mod network;
 mod optimizer;

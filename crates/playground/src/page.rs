@@ -26,6 +26,7 @@ files! {
     "curves.js": "text/javascript; charset=utf-8",
     "numbers.js": "text/javascript; charset=utf-8",
     "digits.js": "text/javascript; charset=utf-8",
+    "graph.js": "text/javascript; charset=utf-8",
     "missions.js": "text/javascript; charset=utf-8",
     "trace.js": "text/javascript; charset=utf-8",
     "share.js": "text/javascript; charset=utf-8",

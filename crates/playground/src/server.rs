@@ -111,8 +111,7 @@ async fn only_own_pages(
         ("cache-control", "no-store"),
         (
             "content-security-policy",
-            "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; \
-             script-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
+            "default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'",
         ),
     ] {
         headers.insert(name, value.parse().expect("a constant that is a header's value"));

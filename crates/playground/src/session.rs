@@ -35,6 +35,8 @@ enum Message {
     Epoch,
     /// Every number on a sample's way.
     Trace { part: Part, index: usize },
+    /// The computation behind a sample's loss.
+    Graph { part: Part, index: usize },
     /// The numbers of the step that comes next.
     Next,
     /// How a weight has gone: the `index`th number of the parameter called `name`.
@@ -138,6 +140,9 @@ impl Session {
             Message::Trace { part, index } => {
                 trace::sample(&mut reply, &self.run.state, part, index)?;
                 trace::code(&mut reply, &self.run.state);
+            }
+            Message::Graph { part, index } => {
+                trace::graph(&mut reply, &self.run.state, part, index)?;
             }
             Message::Next => trace::step(&mut reply, &self.run.state)?,
             Message::History { name, index } => {

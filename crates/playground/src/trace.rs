@@ -6,8 +6,9 @@
 use downhill_tensor::{Parameters, Tensor, grad};
 use serde_json::{Map, Value, json};
 
-use crate::data::Answers;
+use crate::data::{Answers, Batch};
 use crate::error::Error;
+use crate::graph;
 use crate::network::Network;
 use crate::reply::{Reply, number, single};
 use crate::run::{Moment, State};
@@ -25,13 +26,8 @@ fn numbers(tensor: &Tensor) -> Value {
     tensor.array().iter().map(|&value| single(value)).collect()
 }
 
-/// The way of one sample.
-pub(crate) fn sample(
-    reply: &mut Reply,
-    state: &State,
-    part: Part,
-    index: usize,
-) -> Result<(), Error> {
+/// A batch of the one point that is meant.
+fn point(state: &State, part: Part, index: usize) -> Result<Batch, Error> {
     let data = &state.plan.data;
     let samples = match part {
         Part::Train => &data.train,
@@ -44,7 +40,17 @@ pub(crate) fn sample(
             range: format!("below {}", samples.len()),
         });
     }
-    let point = samples.one(index);
+    Ok(samples.one(index))
+}
+
+/// The way of one sample.
+pub(crate) fn sample(
+    reply: &mut Reply,
+    state: &State,
+    part: Part,
+    index: usize,
+) -> Result<(), Error> {
+    let point = point(state, part, index)?;
     // A parameter, so that the gradient comes back as far as the inputs.
     let inputs = Tensor::parameter(point.features.detach());
     let (hidden, logits) = state.network.trace(&inputs);
@@ -89,6 +95,20 @@ pub(crate) fn sample(
             reply.put_floats(&format!("gradient.{name}"), gradient.to_vec());
         }
     }
+    Ok(())
+}
+
+/// The computation behind one sample's loss.
+pub(crate) fn graph(
+    reply: &mut Reply,
+    state: &State,
+    part: Part,
+    index: usize,
+) -> Result<(), Error> {
+    let point = point(state, part, index)?;
+    let logits = state.network.evaluate(&point.features);
+    let loss = state.plan.loss.forward(&logits, &point.answers)?;
+    reply.set("nodes", graph::nodes(&loss, &point.features, &state.network));
     Ok(())
 }
 

@@ -239,3 +239,38 @@ fn every_loss_can_be_traced() {
         }
     }
 }
+
+#[test]
+fn the_graph_leads_from_the_loss_to_every_parameter() {
+    let mut session = Session::new();
+    change(&mut session, &[("model.residual", json!(true)), ("model.layer_norm", json!(true))]);
+    session.advance(5);
+    let trace = ask(&mut session, json!({"do": "trace", "part": "train", "index": 3}));
+    let reply = ask(&mut session, json!({"do": "graph", "part": "train", "index": 3}));
+    let nodes = reply.object()["nodes"].as_array().unwrap();
+    assert_eq!(nodes[0]["values"], json!([trace.object()["loss"]]));
+    assert_eq!(nodes[0]["gradient"], json!([1.0]));
+    let named: Vec<&str> = nodes
+        .iter()
+        .filter(|node| node["kind"] == "parameter")
+        .map(|node| node["name"].as_str().unwrap())
+        .collect();
+    for name in names(&mut session) {
+        assert!(named.contains(&name.as_str()), "{name}");
+        let node = nodes.iter().find(|node| node["name"] == name.as_str()).unwrap();
+        let gradient = trace.floats(&format!("gradient.{name}")).unwrap();
+        let least = gradient.iter().copied().fold(f32::INFINITY, f32::min);
+        let shown = match &node["gradient"] {
+            Value::Array(all) => {
+                all.iter().map(|x| x.as_f64().unwrap()).fold(f64::INFINITY, f64::min)
+            }
+            range => range["least"].as_f64().unwrap(),
+        };
+        assert_relative_eq!(shown as f32, least, max_relative = 1e-5);
+    }
+    for (index, node) in nodes.iter().enumerate() {
+        for from in node["from"].as_array().unwrap() {
+            assert!(from.as_u64().unwrap() < nodes.len() as u64, "{index}");
+        }
+    }
+}
