@@ -4,7 +4,7 @@ import { short } from './numbers.js';
 import { t } from './texts.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
-const WIDTH = 158;
+const WIDTH = 184;
 const HEIGHT = 62;
 const GAP_X = 34;
 const GAP_Y = 12;

@@ -140,7 +140,11 @@ async function live() {
       showRunning();
       continue;
     }
-    if (reply.revision !== page.frame.revision || !page.description) await describe();
+    if (reply.revision !== page.frame.revision || !page.description) {
+      await describe();
+      // What is asked for depends on what has just been described.
+      stale = true;
+    }
     page.frame = reply;
     if (reply.halted) {
       page.running = false;

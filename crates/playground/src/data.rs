@@ -286,10 +286,25 @@ pub(crate) fn table(text: &str) -> Result<&str, Error> {
     }
 }
 
+/// What stands between the fields of a table: the likely character that its first line has most of.
+fn separator(table: &str) -> u8 {
+    let first = table.lines().next().unwrap_or_default();
+    let count = |separator: &u8| first.bytes().filter(|byte| byte == separator).count();
+    // Of equals the last is taken.
+    *b"|\t;,".iter().max_by_key(|separator| count(separator)).expect("there are some")
+}
+
+fn reader(table: &str) -> csv::Reader<&[u8]> {
+    let table = table.strip_prefix('\u{feff}').unwrap_or(table);
+    csv::ReaderBuilder::new()
+        .flexible(true)
+        .delimiter(separator(table))
+        .from_reader(table.as_bytes())
+}
+
 /// The names of a table's columns.
 pub(crate) fn header(table: &str) -> Vec<String> {
-    let table = table.strip_prefix('\u{feff}').unwrap_or(table);
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(table.as_bytes());
+    let mut reader = reader(table);
     let header = reader.headers().ok();
     header.map(|row| row.iter().map(|name| name.trim().to_owned()).collect()).unwrap_or_default()
 }
@@ -297,12 +312,14 @@ pub(crate) fn header(table: &str) -> Vec<String> {
 /// The columns, other than the target, in which every value that is there is a number.
 pub(crate) fn numeric_columns(table: &str, target: &str) -> Vec<String> {
     let header = header(table);
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(table.as_bytes());
+    let decimal_comma = separator(table) != b',';
     let mut numeric: Vec<bool> = header.iter().map(|name| name != target).collect();
-    for record in reader.records().map_while(Result::ok) {
+    for record in reader(table).records().map_while(Result::ok) {
         for (numeric, field) in numeric.iter_mut().zip(&record) {
             let field = field.trim();
-            *numeric &= matches!(field, "" | "NA") || field.parse::<f64>().is_ok();
+            let is_number = field.parse::<f64>().is_ok()
+                || decimal_comma && field.replace(',', ".").parse::<f64>().is_ok();
+            *numeric &= is_number || matches!(field, "" | "NA");
         }
     }
     header.into_iter().zip(numeric).filter(|(_, numeric)| *numeric).map(|(name, _)| name).collect()

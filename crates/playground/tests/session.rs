@@ -243,6 +243,18 @@ fn a_table_is_read_with_its_columns_or_its_principal_components() {
     change(&mut session, &[("data.columns", json!(["bill_length_mm", "bill_depth_mm"]))]);
     let reply = ask(&mut session, json!({"do": "describe"}));
     assert_ne!(reply.floats("train.points").unwrap(), points);
+    let european = "a;b;kind\n1,5;2;x\n2,5;3;y\n3;1,25;x\n4;4;y\n5;1;x\n6;0;y\n";
+    change(
+        &mut session,
+        &[
+            ("data.table", json!(european)),
+            ("data.target", json!("")),
+            ("data.columns", json!(["b", "a"])),
+        ],
+    );
+    let reply = ask(&mut session, json!({"do": "describe"}));
+    assert_eq!(reply.object()["numeric"], json!(["a", "b"]));
+    assert_eq!(reply.object()["header"], json!(["a", "b", "kind"]));
     let own = "a,b,kind\n1,2,x\n2,3,y\n3,1,x\n4,4,y\n5,1,x\n6,0,y\n";
     change(
         &mut session,
