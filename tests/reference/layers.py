@@ -83,6 +83,15 @@ def normalisation():
         for layer, kind in [("LayerNorm", nn.LayerNorm), ("RMSNorm", nn.RMSNorm)]:
             module = fill(f"{layer} {name}", kind(shape[-1], eps=epsilon))
             add(layer, name, options, module, {"input": 2.0 * normal(f"{layer} {name}", *shape) + 0.5})
+    for name, shape, normalized, bias in [
+        ("two axes", (2, 3, 4), (3, 4), True),
+        ("three axes", (2, 2, 3, 2), (2, 3, 2), True),
+        ("square axes", (2, 3, 3), (3, 3), True),
+        ("no bias", (3, 5), (5,), False),
+    ]:
+        module = fill(f"LayerNorm {name}", nn.LayerNorm(normalized, bias=bias))
+        options = {"normalized_shape": normalized, "epsilon": 1e-5}
+        add("LayerNorm", name, options, module, {"input": 2.0 * normal(f"LayerNorm {name}", *shape) + 0.5})
     for layer, kind, shape in [("BatchNorm1d", nn.BatchNorm1d, (6, 3)), ("BatchNorm2d", nn.BatchNorm2d, (4, 3, 2, 3))]:
         for momentum, epsilon in [(0.1, 1e-5), (0.3, 1e-2)]:
             module = fill(f"{layer} {momentum}", kind(3, eps=epsilon, momentum=momentum))
@@ -108,6 +117,9 @@ def convolution():
         ("depthwise", (3, 6), (3, 3), (5, 4), {"groups": 3}),
         ("uneven", (2, 2), (2, 3), (6, 7), {"stride": (2, 1), "padding": (0, 1), "dilation": (1, 2)}),
         ("everything", (4, 4), (3, 2), (8, 7), {"stride": (2, 2), "padding": (2, 1), "dilation": (2, 1), "groups": 2}),
+        ("same", (2, 3), (3, 5), (4, 6), {"padding": "same"}),
+        ("same, even kernel", (1, 2), (2, 4), (5, 4), {"padding": "same"}),
+        ("same, dilation", (2, 2), (2, 3), (6, 5), {"padding": "same", "dilation": (3, 2)}),
     ]:
         full = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1, "bias": True, **options}
         module = fill(f"Conv2d {name}", nn.Conv2d(*channels, kernel, **full))
@@ -131,6 +143,16 @@ def pooling():
             module = nn.AvgPool2d(kernel, stride, padding, count_include_pad=counted)
             case = name if counted else f"{name}, not counted"
             add("AvgPool2d", case, {**options, "count_include_pad": counted}, module, inputs)
+
+
+    for name, size, image in [
+        ("whole", (1, 1), (3, 4)),
+        ("divided", (2, 3), (4, 6)),
+        ("overlapping", (3, 2), (5, 7)),
+        ("larger", (4, 5), (3, 3)),
+    ]:
+        inputs = {"input": normal(f"adaptive {name}", 2, 3, *image)}
+        add("AdaptiveAvgPool2d", name, {"output_size": size}, nn.AdaptiveAvgPool2d(size), inputs)
 
 
 def causal_attention(attention, input):
@@ -176,15 +198,42 @@ def transformer():
         module = fill(f"attention {name}", nn.MultiheadAttention(width, heads, batch_first=True))
         inputs = {"input": normal(f"attention {name}", *shape, width)}
         values = add(
-            "CausalSelfAttention",
+            "SelfAttention",
             name,
-            {"width": width, "heads": heads},
+            {"width": width, "heads": heads, "causal": True, "padding": None},
             module,
             inputs,
             lambda input: causal_attention(module, input),
         )
         by_hand = attention_by_hand(module, heads, to_torch(inputs["input"]))
         assert_agrees(name, values["output"].detach(), by_hand.detach(), 1e-13)
+    for name, width, heads, padding, causal in [
+        ("everything seen", 6, 2, None, False),
+        ("padding", 6, 3, [[False] * 4, [False, False, True, True], [True, False, False, True]], False),
+        ("causal, padding", 4, 2, [[False] * 4, [False, False, True, True], [False, True, False, True]], True),
+    ]:
+        module = fill(f"attention {name}", nn.MultiheadAttention(width, heads, batch_first=True))
+        inputs = {"input": normal(f"attention {name}", 3, 4, width)}
+        mask = nn.Transformer.generate_square_subsequent_mask(4, dtype=torch.float64) if causal else None
+        if padding is not None:
+            hidden = torch.tensor(padding)
+            hidden = torch.zeros(hidden.shape, dtype=torch.float64).masked_fill(hidden, -torch.inf)
+        options = {"width": width, "heads": heads, "causal": causal, "padding": padding}
+        add(
+            "SelfAttention",
+            name,
+            options,
+            module,
+            inputs,
+            lambda input: module(
+                input,
+                input,
+                input,
+                attn_mask=mask,
+                key_padding_mask=None if padding is None else hidden,
+                need_weights=False,
+            )[0],
+        )
     for name, approximate in [("exact GELU", "none"), ("tanh GELU", "tanh")]:
         module = fill(f"block {name}", Block(6, 2, 8, approximate))
         options = {"width": 6, "heads": 2, "hidden": 8, "gelu": "exact" if approximate == "none" else "tanh"}
@@ -204,6 +253,23 @@ def recurrent():
             return output, last[0]
 
         add("GRU", name, options, module, inputs, forward, outputs=("output", "last_state"))
+    for name, start in [("from zeros", False), ("from a state", True)]:
+        module = fill(f"LSTM {name}", nn.LSTM(3, 4, batch_first=True))
+        inputs = {"input": normal(f"LSTM {name}", 2, 5, 3)}
+        if start:
+            inputs |= {role: normal(f"LSTM {name} {role}", 2, 4) for role in ["hidden", "cell"]}
+
+        def forward(input, *state):
+            output, (hidden, cell) = module(input, tuple(part[None] for part in state) or None)
+            return cell[0], hidden[0], output
+
+        options = {"input_size": 3, "hidden_size": 4}
+        add("LSTM", name, options, module, inputs, forward, outputs=("last_cell", "last_hidden", "output"))
+    for layer, kind in [("GRU", nn.GRU), ("LSTM", nn.LSTM)]:
+        module = fill(f"{layer} bidirectional", kind(3, 4, batch_first=True, bidirectional=True))
+        inputs = {"input": normal(f"{layer} bidirectional", 2, 5, 3)}
+        options = {"input_size": 3, "hidden_size": 4, "layer": layer}
+        add("Bidirectional", layer, options, module, inputs, lambda input: module(input)[0])
 
 
 class Everything(nn.Module):

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use approx::assert_abs_diff_eq;
 use downhill::nn::{
-    Activation, AvgPool2d, BatchNorm, CausalSelfAttention, Conv2d, Embedding, Gru, LayerNorm,
-    Linear, MaxPool2d, Module, RmsNorm, TransformerBlock, load_state_dict,
+    Activation, AdaptiveAvgPool2d, AvgPool2d, BatchNorm, Bidirectional, Conv2d, Embedding, Gru,
+    LayerNorm, Linear, Lstm, LstmState, MaxPool2d, Module, RmsNorm, SelfAttention,
+    TransformerBlock, load_pytorch_state_dict,
 };
 use downhill::tensor::{Element, Parameters, Tensor, parameters};
 use ndarray::ArrayD;
@@ -70,7 +71,8 @@ fn check<M: Parameters<f64> + Clone>(
         let mut entries = reference.arrays(&case[parameters]);
         entries.retain(|(role, _)| case["parameters"].get(role).is_some());
         entries.extend(reference.arrays(&case[buffers]));
-        load_state_dict(model, entries, &rename).unwrap_or_else(|error| panic!("{id}: {error}"));
+        load_pytorch_state_dict(model, entries, &rename)
+            .unwrap_or_else(|error| panic!("{id}: {error}"));
     };
     load(&mut model, "parameters", "buffers_before");
     let inputs = reference.arrays(&case["inputs"]);
@@ -117,21 +119,24 @@ fn check_module<M: Module<f64> + Clone>(reference: &Reference, case: &Value, mod
 
 #[test]
 fn every_kind_of_layer_is_tested() {
-    let reference = Reference::read("layers.safetensors", 55);
+    let reference = Reference::read("layers.safetensors", 73);
     let layers: BTreeSet<&str> =
         reference.cases.iter().map(|case| case["layer"].as_str().unwrap()).collect();
     let tested = [
+        "AdaptiveAvgPool2d",
         "AvgPool2d",
         "BatchNorm1d",
         "BatchNorm2d",
-        "CausalSelfAttention",
+        "Bidirectional",
         "Conv2d",
         "Embedding",
         "GRU",
+        "LSTM",
         "LayerNorm",
         "Linear",
         "MaxPool2d",
         "RMSNorm",
+        "SelfAttention",
         "TransformerBlock",
         "state_dict",
     ];
@@ -140,7 +145,7 @@ fn every_kind_of_layer_is_tested() {
 
 #[test]
 fn linear_is_pytorchs() {
-    let reference = Reference::read("layers.safetensors", 55);
+    let reference = Reference::read("layers.safetensors", 73);
     for case in cases(&reference, "Linear", 3) {
         let layer =
             Linear::new(size(&case, "in_features"), size(&case, "out_features"), &mut rng());
@@ -151,7 +156,7 @@ fn linear_is_pytorchs() {
 
 #[test]
 fn embedding_is_pytorchs() {
-    let reference = Reference::read("layers.safetensors", 55);
+    let reference = Reference::read("layers.safetensors", 73);
     for case in cases(&reference, "Embedding", 2) {
         let (count, width) = (size(&case, "num_embeddings"), size(&case, "embedding_dim"));
         let layer = Embedding::new(count, width, &mut rng());
@@ -164,11 +169,14 @@ fn embedding_is_pytorchs() {
 
 #[test]
 fn layer_norm_and_rms_norm_are_pytorchs() {
-    let reference = Reference::read("layers.safetensors", 55);
+    let reference = Reference::read("layers.safetensors", 73);
     let width = |case: &Value| case["options"]["normalized_shape"][0].as_u64().unwrap() as usize;
-    for case in cases(&reference, "LayerNorm", 3) {
-        let layer = LayerNorm::new(width(&case)).epsilon(number(&case, "epsilon"));
-        check_module(&reference, &case, layer);
+    for case in cases(&reference, "LayerNorm", 7) {
+        let shape: Vec<usize> =
+            serde_json::from_value(case["options"]["normalized_shape"].clone()).unwrap();
+        let layer = LayerNorm::over(&shape).epsilon(number(&case, "epsilon"));
+        let has_bias = case["parameters"].get("bias").is_some();
+        check_module(&reference, &case, if has_bias { layer } else { layer.without_bias() });
     }
     for case in cases(&reference, "RMSNorm", 3) {
         let layer = RmsNorm::new(width(&case)).epsilon(number(&case, "epsilon"));
@@ -178,7 +186,7 @@ fn layer_norm_and_rms_norm_are_pytorchs() {
 
 #[test]
 fn batch_norm_is_pytorchs_in_one_and_two_dimensions() {
-    let reference = Reference::read("layers.safetensors", 55);
+    let reference = Reference::read("layers.safetensors", 73);
     for case in [cases(&reference, "BatchNorm1d", 6), cases(&reference, "BatchNorm2d", 6)].concat()
     {
         let layer = BatchNorm::new(size(&case, "num_features"))
@@ -190,14 +198,17 @@ fn batch_norm_is_pytorchs_in_one_and_two_dimensions() {
 
 #[test]
 fn convolution_is_pytorchs() {
-    let reference = Reference::read("layers.safetensors", 55);
-    for case in cases(&reference, "Conv2d", 12) {
+    let reference = Reference::read("layers.safetensors", 73);
+    for case in cases(&reference, "Conv2d", 15) {
         let (inputs, outputs) = (size(&case, "in_channels"), size(&case, "out_channels"));
         let (kernel, groups) = (pair(&case, "kernel_size"), size(&case, "groups"));
         let layer = Conv2d::grouped(inputs, outputs, kernel, groups, &mut rng())
             .stride(pair(&case, "stride"))
-            .padding(pair(&case, "padding"))
             .dilation(pair(&case, "dilation"));
+        let layer = match case["options"]["padding"].as_str() {
+            Some("same") => layer.padding_same(),
+            _ => layer.padding(pair(&case, "padding")),
+        };
         let layer = if flag(&case, "bias") { layer } else { layer.without_bias() };
         check_module(&reference, &case, layer);
     }
@@ -205,7 +216,7 @@ fn convolution_is_pytorchs() {
 
 #[test]
 fn pooling_is_pytorchs() {
-    let reference = Reference::read("layers.safetensors", 55);
+    let reference = Reference::read("layers.safetensors", 73);
     for case in cases(&reference, "MaxPool2d", 5) {
         let layer = MaxPool2d::new(pair(&case, "kernel_size"))
             .stride(pair(&case, "stride"))
@@ -222,17 +233,39 @@ fn pooling_is_pytorchs() {
 }
 
 #[test]
+fn adaptive_pooling_is_pytorchs() {
+    let reference = Reference::read("layers.safetensors", 73);
+    for case in cases(&reference, "AdaptiveAvgPool2d", 4) {
+        check_module(&reference, &case, AdaptiveAvgPool2d::new(pair(&case, "output_size")));
+    }
+}
+
+#[test]
 fn attention_is_pytorchs() {
-    let reference = Reference::read("layers.safetensors", 55);
-    for case in cases(&reference, "CausalSelfAttention", 3) {
+    let reference = Reference::read("layers.safetensors", 73);
+    for case in cases(&reference, "SelfAttention", 6) {
         let (width, heads) = (size(&case, "width"), size(&case, "heads"));
-        check_module(&reference, &case, CausalSelfAttention::new(width, heads, &mut rng()));
+        let layer = match flag(&case, "causal") {
+            true => SelfAttention::causal(width, heads, &mut rng()),
+            false => SelfAttention::new(width, heads, &mut rng()),
+        };
+        let padding: Option<Vec<Vec<bool>>> =
+            serde_json::from_value(case["options"]["padding"].clone()).unwrap();
+        let Some(padding) = padding else {
+            check_module(&reference, &case, layer);
+            continue;
+        };
+        let shape = (padding.len(), padding[0].len());
+        let padding = ndarray::Array2::from_shape_vec(shape, padding.concat()).unwrap();
+        check(&reference, &case, layer, str::to_string, |layer, inputs| {
+            vec![layer.forward_padded(&inputs[0], &padding)]
+        });
     }
 }
 
 #[test]
 fn a_transformer_block_is_pytorchs() {
-    let reference = Reference::read("layers.safetensors", 55);
+    let reference = Reference::read("layers.safetensors", 73);
     for case in cases(&reference, "TransformerBlock", 2) {
         let (width, heads, hidden) =
             (size(&case, "width"), size(&case, "heads"), size(&case, "hidden"));
@@ -256,7 +289,7 @@ fn a_transformer_block_is_pytorchs() {
 
 #[test]
 fn a_gru_is_pytorchs() {
-    let reference = Reference::read("layers.safetensors", 55);
+    let reference = Reference::read("layers.safetensors", 73);
     for case in cases(&reference, "GRU", 2) {
         let gru = Gru::new(size(&case, "input_size"), size(&case, "hidden_size"), &mut rng());
         check(&reference, &case, gru, str::to_string, |gru, inputs| {
@@ -269,6 +302,43 @@ fn a_gru_is_pytorchs() {
             // In the order of their names: `last_state`, `output`.
             vec![states.slice(1, last..).squeeze(1), states]
         });
+    }
+}
+
+#[test]
+fn an_lstm_is_pytorchs() {
+    let reference = Reference::read("layers.safetensors", 73);
+    for case in cases(&reference, "LSTM", 2) {
+        let lstm = Lstm::new(size(&case, "input_size"), size(&case, "hidden_size"), &mut rng());
+        check(&reference, &case, lstm, str::to_string, |lstm, inputs| {
+            // In the order of their names.
+            let (x, state) = match inputs {
+                [x] => (x, lstm.start(x.shape()[0])),
+                [cell, hidden, x] => (x, LstmState { hidden: hidden.clone(), cell: cell.clone() }),
+                _ => panic!("{} inputs", inputs.len()),
+            };
+            let (output, last) = lstm.forward_from(x, &state);
+            vec![last.cell, last.hidden, output]
+        });
+    }
+}
+
+#[test]
+fn recurrent_layers_in_both_directions_are_pytorchs() {
+    let reference = Reference::read("layers.safetensors", 73);
+    for case in cases(&reference, "Bidirectional", 2) {
+        let (inputs, width) = (size(&case, "input_size"), size(&case, "hidden_size"));
+        match case["options"]["layer"].as_str() {
+            Some("GRU") => {
+                let layer = || Gru::new(inputs, width, &mut rng());
+                check_module(&reference, &case, Bidirectional::new(layer(), layer()));
+            }
+            Some("LSTM") => {
+                let layer = || Lstm::new(inputs, width, &mut rng());
+                check_module(&reference, &case, Bidirectional::new(layer(), layer()));
+            }
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -309,17 +379,17 @@ fn state_dict<E: Element>() -> Vec<(String, Tensor<E>)> {
 
 #[test]
 fn a_state_dict_of_pytorchs_loads_by_its_own_names() {
-    let reference = Reference::read("layers.safetensors", 55);
+    let reference = Reference::read("layers.safetensors", 73);
     let [case] = &cases(&reference, "state_dict", 1)[..] else { unreachable!() };
     let input = reference.array(&case["inputs"]["input"]);
     let expected = reference.array(&case["outputs"]["output"]);
 
     let mut model = Everything::<f64>::new();
-    load_state_dict(&mut model, state_dict(), str::to_string).unwrap();
+    load_pytorch_state_dict(&mut model, state_dict(), str::to_string).unwrap();
     assert_agrees("output in f64", &model.evaluate(&input), &expected);
 
     let mut model = Everything::<f32>::new();
-    load_state_dict(&mut model, state_dict(), str::to_string).unwrap();
+    load_pytorch_state_dict(&mut model, state_dict(), str::to_string).unwrap();
     let output = model.evaluate(&Tensor::from(input.array().mapv(|value| value as f32)));
     for (output, expected) in output.to_vec().into_iter().zip(expected.to_vec()) {
         // Some ten operations on numbers near 1, each rounded to 6e-8.

@@ -1,23 +1,25 @@
-//! Causal self-attention.
+//! Self-attention.
 
 mod blocks;
 mod operation;
 
 use downhill_tensor::{Element, Tensor, parameters};
+use ndarray::Array2;
 use rand::Rng;
 
-use self::operation::causal_attention;
+use self::operation::attention;
 use crate::description::Description;
 use crate::initializer::Initializer;
 use crate::linear::Linear;
 use crate::module::same_in_training;
 
-/// Multi-head self-attention in which each place of a sequence sees itself and those before it
-/// (Vaswani et al., "Attention is all you need", 2017). Input and output `[N, T, width]`.
+/// Multi-head self-attention: each place of a sequence gathers from the places that it sees, all
+/// of them or, if it is [causal](Self::causal), itself and those before it (Vaswani et al.,
+/// "Attention is all you need", 2017). Input and output `[N, T, width]`.
 ///
-/// Each place has a query, a key and a value, of which each head takes its own part of
-/// width / heads numbers. Place t gets the mean of the values at the places s ≤ t, weighted with
-/// the softmax of query(t) · key(s) / √(width / heads).
+/// Each place has a query, a key and a value, and each head takes its own part of them,
+/// width / heads numbers. Place t gets the mean of the values at the places s that it sees,
+/// weighted with the softmax of query(t) · key(s) / √(width / heads).
 ///
 /// | tensor | shape | in PyTorch's `MultiheadAttention` |
 /// | --- | --- | --- |
@@ -27,28 +29,30 @@ use crate::module::same_in_training;
 /// | `output.bias` | `[width]` | `out_proj.bias` |
 ///
 /// ```
-/// use downhill_nn::CausalSelfAttention;
+/// use downhill_nn::SelfAttention;
 /// use downhill_tensor::Tensor;
 /// use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
 ///
 /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
-/// let attention = CausalSelfAttention::new(8, 2, &mut rng);
+/// let attention = SelfAttention::new(8, 2, &mut rng);
 /// let x: Tensor = Tensor::ones(&[5, 3, 8]);
 /// assert_eq!(attention.forward(&x).shape(), [5, 3, 8]);
 /// ```
 #[derive(Debug, Clone)]
-pub struct CausalSelfAttention<E: Element = f32> {
+pub struct SelfAttention<E: Element = f32> {
     /// Makes the queries, keys and values, in that order; in each, the heads one after another.
     pub query_key_value: Linear<E>,
     /// Mixes what the heads have found.
     pub output: Linear<E>,
     heads: usize,
+    causal: bool,
 }
-parameters!(CausalSelfAttention<E> { query_key_value, output });
+parameters!(SelfAttention<E> { query_key_value, output });
 
-impl<E: Element> CausalSelfAttention<E> {
-    /// A layer for vectors of length `width`, split among `heads` heads. The start is PyTorch's:
-    /// queries, keys and values Xavier uniform, the output uniform between ±1/√width, no bias.
+impl<E: Element> SelfAttention<E> {
+    /// A layer for vectors of length `width`, split among `heads` heads, in which each place sees
+    /// all. The start is PyTorch's: queries, keys and values Xavier uniform, the output uniform
+    /// between ±1/√width, biases of 0.
     ///
     /// # Panics
     ///
@@ -57,7 +61,7 @@ impl<E: Element> CausalSelfAttention<E> {
     pub fn new(width: usize, heads: usize, rng: &mut impl Rng) -> Self {
         assert!(
             width > 0 && heads > 0 && width.is_multiple_of(heads),
-            "CausalSelfAttention: {heads} heads do not divide a width of {width}"
+            "SelfAttention: {heads} heads do not divide a width of {width}"
         );
         let linear = |outputs, initializer, rng: &mut _| {
             Linear::new(width, outputs, rng).initialize(initializer, rng)
@@ -66,7 +70,18 @@ impl<E: Element> CausalSelfAttention<E> {
             query_key_value: linear(3 * width, Initializer::xavier_uniform(1.0), rng),
             output: linear(width, Initializer::PYTORCH, rng),
             heads,
+            causal: false,
         }
+    }
+
+    /// As [`new`](Self::new), but each place sees itself and those before it alone.
+    ///
+    /// # Panics
+    ///
+    /// If the width is 0, or `heads` does not divide it.
+    #[track_caller]
+    pub fn causal(width: usize, heads: usize, rng: &mut impl Rng) -> Self {
+        Self { causal: true, ..Self::new(width, heads, rng) }
     }
 
     /// What each place of each sequence finds.
@@ -76,19 +91,56 @@ impl<E: Element> CausalSelfAttention<E> {
     /// If x is not `[N, T, width]`.
     #[track_caller]
     pub fn forward(&self, x: &Tensor<E>) -> Tensor<E> {
+        self.apply(x, None)
+    }
+
+    /// [`forward`](Self::forward) of sequences that are filled up to one length: `padding`
+    /// `[N, T]` is true at the places that nobody sees, as PyTorch's `key_padding_mask`. A place
+    /// that sees none gathers 0.
+    ///
+    /// ```
+    /// use downhill_nn::SelfAttention;
+    /// use downhill_tensor::Tensor;
+    /// use ndarray::arr2;
+    /// use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
+    ///
+    /// let attention = SelfAttention::new(4, 2, &mut Xoshiro256PlusPlus::seed_from_u64(7));
+    /// let x: Tensor = Tensor::ones(&[1, 3, 4]);
+    /// let y = attention.forward_padded(&x, &arr2(&[[false, false, true]]));
+    /// assert_eq!(y.slice(1, ..2).to_vec(), attention.forward(&x.slice(1, ..2)).to_vec());
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If x is not `[N, T, width]`, or the padding not `[N, T]`.
+    #[track_caller]
+    pub fn forward_padded(&self, x: &Tensor<E>, padding: &Array2<bool>) -> Tensor<E> {
+        assert!(
+            x.shape().starts_with(padding.shape()),
+            "SelfAttention: the input has shape {:?}, but the padding {:?}; [N, T] is needed",
+            x.shape(),
+            padding.shape()
+        );
+        self.apply(x, Some(padding))
+    }
+
+    #[track_caller]
+    fn apply(&self, x: &Tensor<E>, padding: Option<&Array2<bool>>) -> Tensor<E> {
         let width = self.query_key_value.inputs();
         assert!(
             x.ndim() == 3 && x.shape()[2] == width,
-            "CausalSelfAttention: the input has shape {:?}; [N, T, {width}] is needed",
+            "SelfAttention: the input has shape {:?}; [N, T, {width}] is needed",
             x.shape()
         );
-        self.output.forward(&causal_attention(&self.query_key_value.forward(x), self.heads))
+        let projected = self.query_key_value.forward(x);
+        self.output.forward(&attention(&projected, self.heads, self.causal, padding))
     }
 }
 
-same_in_training!(CausalSelfAttention<E>, |attention: &CausalSelfAttention<E>| {
+same_in_training!(SelfAttention<E>, |attention: &SelfAttention<E>| {
     let (width, heads) = (attention.output.outputs(), attention.heads);
-    Description::new(format!("CausalSelfAttention({width}, {heads} heads)"))
+    let causal = if attention.causal { ", causal" } else { "" };
+    Description::new(format!("SelfAttention({width}, {heads} heads{causal})"))
         .part("query_key_value", attention.query_key_value.describe())
         .part("output", attention.output.describe())
 });
@@ -96,13 +148,14 @@ same_in_training!(CausalSelfAttention<E>, |attention: &CausalSelfAttention<E>| {
 #[cfg(test)]
 mod tests {
     use approx::assert_relative_eq;
-    use downhill_tensor::Parameters;
+    use downhill_tensor::{Parameters, grad};
+    use proptest::prelude::*;
 
     use super::*;
     use crate::testing::{check_gradients, random, rng};
 
-    fn layer(width: usize, heads: usize) -> CausalSelfAttention<f64> {
-        let mut layer = CausalSelfAttention::new(width, heads, &mut rng());
+    fn layer(width: usize, heads: usize) -> SelfAttention<f64> {
+        let mut layer = SelfAttention::causal(width, heads, &mut rng());
         // Biases that are not the zeros of the start.
         layer.query_key_value.bias = Some(Tensor::parameter(random(&[3 * width], &mut rng())));
         layer
@@ -116,13 +169,42 @@ mod tests {
         }
     }
 
+    /// Of each sequence another part, and of the second all.
+    fn padding(sequences: usize, places: usize) -> Array2<bool> {
+        Array2::from_shape_fn((sequences, places), |(sequence, place)| {
+            sequence == 1 || (place + sequence) % 3 == 1
+        })
+    }
+
+    #[test]
+    fn gradients_agree_with_differences_whatever_is_seen() {
+        let x = random(&[3, 4, 4], &mut rng());
+        for causal in [false, true] {
+            let layer = SelfAttention { causal, ..layer(4, 2) };
+            check_gradients(&layer, &x, |layer, x| layer.forward(x));
+            check_gradients(&layer, &x, |layer, x| layer.forward_padded(x, &padding(3, 4)));
+        }
+    }
+
     /// The weighted means as their definition has them, one place at a time.
     #[test]
     fn values_are_those_of_the_definition() {
-        for (sequences, places, width, heads) in
-            [(2, 5, 6, 2), (1, 20, 4, 1), (3, 17, 8, 4), (1, 70, 16, 1)]
-        {
-            let layer = layer(width, heads);
+        for (sequences, places, width, heads, causal, padded) in [
+            (2, 5, 6, 2, true, false),
+            (1, 20, 4, 1, true, false),
+            (3, 17, 8, 4, true, true),
+            (1, 70, 16, 1, true, false),
+            (2, 5, 6, 2, false, false),
+            (1, 33, 4, 1, false, true),
+            (3, 17, 8, 4, false, true),
+        ] {
+            let layer = SelfAttention { causal, ..layer(width, heads) };
+            let padding = padding(sequences, places);
+            let seen_from = |sequence: usize, place: usize| {
+                let padding = padding.row(sequence).to_vec();
+                let end = if causal { place + 1 } else { places };
+                (0..end).filter(move |&seen| !padded || !padding[seen])
+            };
             let x = random(&[sequences, places, width], &mut rng());
             let all = layer.query_key_value.forward(&x);
             let all = all.array();
@@ -136,14 +218,44 @@ mod tests {
                     };
                     ((0..size).map(product).sum::<f64>() / (size as f64).sqrt()).exp()
                 };
-                let total: f64 = (0..=place).map(score).sum();
+                let total: f64 = seen_from(sequence, place).map(score).sum();
                 let value = |seen: usize| all[[sequence, seen, 2 * width + column]];
-                found.push((0..=place).map(|seen| score(seen) * value(seen)).sum::<f64>() / total);
+                let sum: f64 =
+                    seen_from(sequence, place).map(|seen| score(seen) * value(seen)).sum();
+                found.push(if total == 0.0 { 0.0 } else { sum / total });
             }
             let found = Tensor::from_shape_vec(&[sequences, places, width], found).unwrap();
             let expected = layer.output.forward(&found).to_vec();
-            for (y, expected) in layer.forward(&x).to_vec().into_iter().zip(expected) {
+            let y = if padded { layer.forward_padded(&x, &padding) } else { layer.forward(&x) };
+            for (y, expected) in y.to_vec().into_iter().zip(expected) {
                 assert_relative_eq!(y, expected, epsilon = 1e-13);
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        /// Both ways of differentiating see the same mathematics, as long as scores are finite.
+        #[test]
+        fn grad_and_backward_agree_on_hostile_values(
+            values in prop::collection::vec(
+                crate::testing::hostile().prop_filter("its square is finite", |x| x.abs() < 1e18),
+                18,
+            ),
+            causal in any::<bool>(),
+            padded in any::<bool>(),
+        ) {
+            let x = Tensor::parameter(Tensor::from_shape_vec(&[1, 3, 6], values.clone()).unwrap());
+            let padding = padded.then(|| ndarray::arr2(&[[true, false, false]]));
+            let loss = attention(&x, 1, causal, padding.as_ref()).sum();
+            let backward = loss.backward().get(&x).unwrap().to_vec();
+            let recorded = grad(&loss, &[&x])[0].to_vec();
+            // The terms of a gradient: a value, times a query or a key.
+            let size = values.iter().fold(1.0, |size: f32, x| size.max(x.abs()));
+            for (a, b) in backward.iter().zip(&recorded) {
+                let agree = a == b || (a - b).abs() <= 1e-5 * size * size;
+                prop_assert!(agree, "{:?}: {:?} and {:?}", values, backward, recorded);
             }
         }
     }
@@ -194,7 +306,7 @@ mod tests {
 
     #[test]
     fn the_start_is_pytorchs() {
-        let layer: CausalSelfAttention<f64> = CausalSelfAttention::new(16, 2, &mut rng());
+        let layer: SelfAttention<f64> = SelfAttention::causal(16, 2, &mut rng());
         let bounds = [(6.0_f64 / 64.0).sqrt(), 0.0, 0.25, 0.0];
         for ((name, tensor), bound) in layer.named().into_iter().zip(bounds) {
             let largest = tensor.abs().max().item();
@@ -203,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "CausalSelfAttention: 3 heads do not divide a width of 4")]
+    #[should_panic(expected = "SelfAttention: 3 heads do not divide a width of 4")]
     fn heads_that_do_not_divide_the_width_are_refused() {
         layer(4, 3);
     }

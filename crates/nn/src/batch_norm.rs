@@ -127,14 +127,15 @@ impl<E: Element> Module<E> for BatchNorm<E> {
              at least 2",
             x.shape()
         );
-        let axes = x.ndim() - 1;
-        let mut channels_first: Vec<usize> = (0..=axes).collect();
-        channels_first.swap(0, 1);
-        let (centred, epsilon, weight, bias) = (true, self.epsilon, None, None);
-        let normalize = Normalize { axes, centred, epsilon, weight, bias };
-        let (normalized, statistics) = normalize.apply(&x.permute(&channels_first));
+        let mut swapped: Vec<usize> = (0..x.ndim()).collect();
+        swapped.swap(0, 1);
+        let channels_first = x.permute(&swapped);
+        let rows = channels_first.reshape(&[self.weight.len(), count]);
+        let normalize =
+            Normalize { centred: true, epsilon: self.epsilon, weight: None, bias: None };
+        let (normalized, statistics) = normalize.apply(&rows);
         self.track(&statistics, count);
-        normalized.permute(&channels_first) * along_channels(&self.weight)
+        normalized.reshape(channels_first.shape()).permute(&swapped) * along_channels(&self.weight)
             + along_channels(&self.bias)
     }
 

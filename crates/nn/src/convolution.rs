@@ -44,6 +44,8 @@ pub struct Conv2d<E: Element = f32> {
     pub bias: Option<Tensor<E>>,
     window: Window,
     groups: usize,
+    /// Whether images keep their size.
+    same: bool,
 }
 parameters!(Conv2d<E> { weight, bias });
 
@@ -89,7 +91,7 @@ impl<E: Element> Conv2d<E> {
         let fans = fans(&shape, groups);
         let weight = Initializer::PYTORCH.draw(&shape, fans, rng);
         let bias = Some(Initializer::PYTORCH.draw(&[outputs], fans, rng));
-        Self { weight, bias, window, groups }
+        Self { weight, bias, window, groups, same: false }
     }
 
     /// Moves the kernel by `stride` from one output to the next.
@@ -104,7 +106,25 @@ impl<E: Element> Conv2d<E> {
 
     /// Surrounds the images with `padding` zeros on every side.
     pub fn padding(self, padding: impl Into<Pair>) -> Self {
-        Self { window: self.window.padding(padding.into()), ..self }
+        Self { window: self.window.padding(padding.into()), same: false, ..self }
+    }
+
+    /// Surrounds the images with as many zeros as keep their size at stride 1, PyTorch's
+    /// `padding="same"`: half of dilation · (kernel − 1) on either side, and one more below and on
+    /// the right if that is odd.
+    ///
+    /// ```
+    /// use downhill_nn::Conv2d;
+    /// use downhill_tensor::Tensor;
+    /// use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
+    ///
+    /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
+    /// let convolution = Conv2d::new(1, 2, [4, 3], &mut rng).padding_same();
+    /// let images: Tensor = Tensor::zeros(&[5, 1, 8, 6]);
+    /// assert_eq!(convolution.forward(&images).shape(), [5, 2, 8, 6]);
+    /// ```
+    pub fn padding_same(self) -> Self {
+        Self { same: true, ..self }
     }
 
     /// Spreads the kernel, with `dilation` − 1 points left out between each two of it.
@@ -134,10 +154,28 @@ impl<E: Element> Conv2d<E> {
     ///
     /// # Panics
     ///
-    /// If x is not `[N, inputs, H, W]`, or its images are smaller than the kernel.
+    /// If x is not `[N, inputs, H, W]`, or its images are smaller than the kernel. If they are to
+    /// keep their size and the stride is not 1.
     #[track_caller]
     pub fn forward(&self, x: &Tensor<E>) -> Tensor<E> {
-        convolution(x, &self.weight, self.bias.as_ref(), self.window, self.groups)
+        if !self.same || x.ndim() != 4 {
+            return convolution(x, &self.weight, self.bias.as_ref(), self.window, self.groups);
+        }
+        let spans = self.window.0;
+        assert!(
+            spans.iter().all(|span| span.stride == 1),
+            "Conv2d: images keep their size at stride 1 alone, but it is {}",
+            Pair(spans[0].stride, spans[1].stride)
+        );
+        let [down, along] = spans.map(|span| span.dilation * (span.kernel - 1));
+        let window = self.window.padding(Pair(down / 2, along / 2));
+        let mut x = x.clone();
+        for (axis, padding) in [(2, down), (3, along)] {
+            if padding % 2 == 1 {
+                x = x.pad(axis, 0, 1, E::zero());
+            }
+        }
+        convolution(&x, &self.weight, self.bias.as_ref(), window, self.groups)
     }
 }
 
@@ -147,8 +185,10 @@ fn fans(weight: &[usize], groups: usize) -> Fans {
 }
 
 same_in_training!(Conv2d<E>, |convolution: &Conv2d<E>| {
-    let Conv2d { weight, window, groups, .. } = convolution;
+    let Conv2d { weight, window, groups, same, .. } = convolution;
     let (inputs, outputs) = (weight.shape()[1] * groups, weight.shape()[0]);
     let groups = if *groups == 1 { String::new() } else { format!(", {groups} groups") };
-    Description::new(format!("Conv2d({inputs} → {outputs}, {window}{groups})")).tensors(convolution)
+    let same = if *same { ", same size" } else { "" };
+    Description::new(format!("Conv2d({inputs} → {outputs}, {window}{same}{groups})"))
+        .tensors(convolution)
 });

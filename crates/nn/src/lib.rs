@@ -2,8 +2,10 @@
 //! Layers, initialisers and models.
 
 mod activation;
+mod adaptive_pooling;
 mod attention;
 mod batch_norm;
+mod bidirectional;
 mod convolution;
 mod description;
 mod dropout;
@@ -13,6 +15,7 @@ mod flatten;
 mod gru;
 mod initializer;
 mod linear;
+mod lstm;
 mod mlp;
 mod module;
 mod normalization;
@@ -25,8 +28,10 @@ mod transformer;
 mod window;
 
 pub use activation::Activation;
-pub use attention::CausalSelfAttention;
+pub use adaptive_pooling::AdaptiveAvgPool2d;
+pub use attention::SelfAttention;
 pub use batch_norm::BatchNorm;
+pub use bidirectional::Bidirectional;
 pub use convolution::Conv2d;
 pub use description::Description;
 pub use dropout::Dropout;
@@ -36,12 +41,13 @@ pub use flatten::Flatten;
 pub use gru::Gru;
 pub use initializer::{Fans, Initializer};
 pub use linear::Linear;
+pub use lstm::{Lstm, LstmState};
 pub use mlp::Mlp;
 pub use module::{Module, SameInTraining};
 pub use normalization::{LayerNorm, RmsNorm};
 pub use pooling::{AvgPool2d, MaxPool2d};
 pub use sequential::Sequential;
-pub use state_dict::{Entry, Layout, assign, load_state_dict};
+pub use state_dict::{Entry, Layout, assign, load_pytorch_state_dict};
 pub use transformer::TransformerBlock;
 pub use window::Pair;
 

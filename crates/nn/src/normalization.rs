@@ -34,6 +34,8 @@ pub struct LayerNorm<E: Element = f32> {
     pub weight: Tensor<E>,
     /// What is added to them then, `[width]`, if there is one.
     pub bias: Option<Tensor<E>>,
+    /// The lengths of the last axes, whose product is the width.
+    shape: Vec<usize>,
     epsilon: f64,
 }
 parameters!(LayerNorm<E> { weight, bias });
@@ -45,7 +47,7 @@ impl<E: Element> LayerNorm<E> {
     }
 
     /// A layer that normalises the last axes, which have this shape, together: PyTorch's
-    /// `normalized_shape`, and the shape of the weight and the bias.
+    /// `normalized_shape`. The width is their product.
     ///
     /// ```
     /// use downhill_nn::LayerNorm;
@@ -56,9 +58,10 @@ impl<E: Element> LayerNorm<E> {
     /// assert_eq!(norm.forward(&images).to_vec(), [-1.0, 1.0, 1.0, -1.0]);
     /// ```
     pub fn over(shape: &[usize]) -> Self {
-        let weight = Tensor::parameter(Tensor::ones(shape));
-        let bias = Some(Tensor::parameter(Tensor::zeros(shape)));
-        Self { weight, bias, epsilon: 1e-5 }
+        let width = shape.iter().product();
+        let weight = Tensor::parameter(Tensor::ones(&[width]));
+        let bias = Some(Tensor::parameter(Tensor::zeros(&[width])));
+        Self { weight, bias, shape: shape.to_vec(), epsilon: 1e-5 }
     }
 
     /// Without a bias.
@@ -75,37 +78,37 @@ impl<E: Element> LayerNorm<E> {
     ///
     /// # Panics
     ///
-    /// If the last axes of x are not those of the weight.
+    /// If the last axes of x are not those that the layer was made for.
     #[track_caller]
     pub fn forward(&self, x: &Tensor<E>) -> Tensor<E> {
-        check_last_axes("LayerNorm", x, &self.weight);
-        let normalize = Normalize {
-            axes: self.weight.ndim(),
-            centred: true,
-            epsilon: self.epsilon,
-            weight: Some(&self.weight),
-            bias: self.bias.as_ref(),
-        };
-        normalize.apply(x).0
+        check_last_axes("LayerNorm", x, &self.shape);
+        let (weight, bias) = (Some(&self.weight), self.bias.as_ref());
+        let normalize = Normalize { centred: true, epsilon: self.epsilon, weight, bias };
+        if self.shape.len() == 1 {
+            return normalize.apply(x).0;
+        }
+        let others = &x.shape()[..x.ndim() - self.shape.len()];
+        let rows = x.reshape(&[others, &[self.weight.len()]].concat());
+        normalize.apply(&rows).0.reshape(x.shape())
     }
 }
 
 #[track_caller]
-fn check_last_axes<E: Element>(layer: &str, x: &Tensor<E>, weight: &Tensor<E>) {
+fn check_last_axes<E: Element>(layer: &str, x: &Tensor<E>, last: &[usize]) {
     assert!(
-        x.shape().ends_with(weight.shape()),
+        x.shape().ends_with(last),
         "{layer}: the input has shape {:?}; […, {}] is needed",
         x.shape(),
-        axes(weight)
+        list(last)
     );
 }
 
-fn axes<E: Element>(weight: &Tensor<E>) -> String {
-    weight.shape().iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+fn list(lengths: &[usize]) -> String {
+    lengths.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
 }
 
 same_in_training!(LayerNorm<E>, |norm: &LayerNorm<E>| {
-    Description::new(format!("LayerNorm({})", axes(&norm.weight))).tensors(norm)
+    Description::new(format!("LayerNorm({})", list(&norm.shape))).tensors(norm)
 });
 
 /// Divides each vector along the last axis by its root mean square, and then scales it:
@@ -149,9 +152,9 @@ impl<E: Element> RmsNorm<E> {
     /// If the last axis of x does not have the length `width`.
     #[track_caller]
     pub fn forward(&self, x: &Tensor<E>) -> Tensor<E> {
-        check_last_axes("RmsNorm", x, &self.weight);
-        let (axes, epsilon, weight) = (self.weight.ndim(), self.epsilon, Some(&self.weight));
-        Normalize { axes, centred: false, epsilon, weight, bias: None }.apply(x).0
+        check_last_axes("RmsNorm", x, self.weight.shape());
+        let (epsilon, weight) = (self.epsilon, Some(&self.weight));
+        Normalize { centred: false, epsilon, weight, bias: None }.apply(x).0
     }
 }
 

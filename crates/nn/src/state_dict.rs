@@ -7,7 +7,7 @@ use downhill_tensor::{Element, Parameters, Path, Tensor};
 use crate::error::Error;
 
 /// The names of tensors in PyTorch's layers, and in ours where they differ.
-const NAMES: [(&str, &str); 10] = [
+const NAMES: [(&str, &str); 18] = [
     ("in_proj_weight", "query_key_value.weight"),
     ("in_proj_bias", "query_key_value.bias"),
     ("out_proj.weight", "output.weight"),
@@ -16,6 +16,14 @@ const NAMES: [(&str, &str); 10] = [
     ("bias_ih_l0", "input.bias"),
     ("weight_hh_l0", "state.weight"),
     ("bias_hh_l0", "state.bias"),
+    ("weight_ih_l0", "forward.input.weight"),
+    ("bias_ih_l0", "forward.input.bias"),
+    ("weight_hh_l0", "forward.state.weight"),
+    ("bias_hh_l0", "forward.state.bias"),
+    ("weight_ih_l0_reverse", "backward.input.weight"),
+    ("bias_ih_l0_reverse", "backward.input.bias"),
+    ("weight_hh_l0_reverse", "backward.state.weight"),
+    ("bias_hh_l0_reverse", "backward.state.bias"),
     ("running_var", "running_variance"),
     ("weight", "vectors"),
 ];
@@ -32,21 +40,26 @@ const NAMES: [(&str, &str); 10] = [
 /// | [`Embedding`](crate::Embedding) | `weight` | `vectors` |
 /// | [`BatchNorm`](crate::BatchNorm) | `running_var` | `running_variance` |
 /// | | `num_batches_tracked` | passed over |
-/// | [`CausalSelfAttention`](crate::CausalSelfAttention) | `in_proj_weight`, `in_proj_bias` | `query_key_value.weight`, `query_key_value.bias` |
+/// | [`SelfAttention`](crate::SelfAttention) | `in_proj_weight`, `in_proj_bias` | `query_key_value.weight`, `query_key_value.bias` |
 /// | | `out_proj.weight`, `out_proj.bias` | `output.weight`, `output.bias` |
-/// | [`Gru`](crate::Gru) | `weight_ih_l0`, `bias_ih_l0` | `input.weight`, `input.bias` |
+/// | [`Gru`](crate::Gru), [`Lstm`](crate::Lstm) | `weight_ih_l0`, `bias_ih_l0` | `input.weight`, `input.bias` |
 /// | | `weight_hh_l0`, `bias_hh_l0` | `state.weight`, `state.bias` |
+/// | [`Bidirectional`](crate::Bidirectional) | the same | the same after `forward.` |
+/// | | `weight_ih_l0_reverse` … | the same after `backward.` |
 ///
 /// A matrix called `weight`, which belongs to a [`Linear`](crate::Linear) of ours, is transposed:
-/// PyTorch stores `[outputs, inputs]`. All else is laid out alike.
+/// PyTorch stores `[outputs, inputs]`. All else is laid out alike. A model's own tensors, as
+/// [`named`](downhill_tensor::Parameters::named) gives them, are refused, since a square matrix
+/// would come back transposed; [`assign`] sets them as they are.
 ///
 /// # Errors
 ///
-/// [`Error::Missing`], [`Error::Unexpected`], [`Error::Repeated`] or [`Error::Shape`] if the
-/// entries are not those of the model. The model is then as it was.
+/// [`Error::OwnLayout`] if an entry is a parameter of a model; [`Error::Missing`],
+/// [`Error::Unexpected`], [`Error::Repeated`] or [`Error::Shape`] if the entries are not those of
+/// the model. The model is then as it was.
 ///
 /// ```
-/// use downhill_nn::{Linear, load_state_dict};
+/// use downhill_nn::{Linear, load_pytorch_state_dict};
 /// use downhill_tensor::Tensor;
 /// use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
 ///
@@ -55,15 +68,19 @@ const NAMES: [(&str, &str); 10] = [
 ///     ("fc.weight".to_string(), Tensor::from([[1.0, 2.0, 3.0]])),
 ///     ("fc.bias".to_string(), Tensor::from([10.0])),
 /// ];
-/// load_state_dict(&mut model, entries, |name| name.replace("fc.", ""))?;
+/// load_pytorch_state_dict(&mut model, entries, |name| name.replace("fc.", ""))?;
 /// assert_eq!(model.forward(&Tensor::from([[1.0, 1.0, 1.0]])).item(), 16.0);
 /// # Ok::<(), downhill_nn::Error>(())
 /// ```
-pub fn load_state_dict<E: Element>(
+pub fn load_pytorch_state_dict<E: Element>(
     model: &mut (impl Parameters<E> + ?Sized),
     entries: impl IntoIterator<Item = (String, Tensor<E>)>,
     rename: impl Fn(&str) -> String,
 ) -> Result<(), Error> {
+    let entries: Vec<(String, Tensor<E>)> = entries.into_iter().collect();
+    if let Some((entry, _)) = entries.iter().find(|(_, tensor)| tensor.is_parameter()) {
+        return Err(Error::OwnLayout { entry: entry.clone() });
+    }
     assign(model, Layout::PyTorch, entries, rename)
 }
 
@@ -91,16 +108,16 @@ impl<E: Element> Entry<E> for Tensor<E> {
 pub enum Layout {
     /// This crate's.
     Downhill,
-    /// PyTorch's, which [`load_state_dict`] translates.
+    /// PyTorch's, which [`load_pytorch_state_dict`] translates.
     PyTorch,
 }
 
 /// Sets the tensors of a model to the `entries`, each under the name that `rename` gives it: what
-/// [`load_state_dict`] does with tensors, for entries of any kind and in either layout.
+/// [`load_pytorch_state_dict`] does with tensors, for entries of any kind and in either layout.
 ///
 /// # Errors
 ///
-/// As [`load_state_dict`].
+/// As [`load_pytorch_state_dict`].
 pub fn assign<E: Element, V: Entry<E>>(
     model: &mut (impl Parameters<E> + ?Sized),
     layout: Layout,
@@ -118,7 +135,7 @@ pub fn assign<E: Element, V: Entry<E>>(
             continue;
         }
         let name = match translated && !places.contains_key(&name) {
-            true => own_name(&name).unwrap_or(name),
+            true => own_name(&name, |name| places.contains_key(name)).unwrap_or(name),
             false => name,
         };
         let Some((shape, place)) = places.get_mut(&name) else {
@@ -128,7 +145,11 @@ pub fn assign<E: Element, V: Entry<E>>(
         if translated && is_transposed(&name, shape) {
             expected.reverse();
         }
-        if values.shape() != expected {
+        // A vector of ours may belong to several axes of a layer norm.
+        let is_flattened = translated
+            && expected.len() == 1
+            && values.shape().iter().product::<usize>() == expected[0];
+        if values.shape() != expected && !is_flattened {
             let found = values.shape().to_vec();
             return Err(Error::Shape { entry, name, found, expected });
         }
@@ -169,12 +190,16 @@ fn transpose<E: Element>(values: &mut [E], columns: usize) {
     }
 }
 
-/// The name here of a tensor inside a layer of PyTorch's, if it is another.
-fn own_name(name: &str) -> Option<String> {
-    NAMES.iter().find_map(|(theirs, ours)| {
-        let start = name.strip_suffix(theirs)?;
-        (start.is_empty() || start.ends_with('.')).then(|| format!("{start}{ours}"))
-    })
+/// The name here of a tensor inside a layer of PyTorch's, if it is another: one that the model has,
+/// or else any.
+fn own_name(name: &str, is_there: impl Fn(&str) -> bool) -> Option<String> {
+    let names = || {
+        NAMES.iter().filter_map(|(theirs, ours)| {
+            let start = name.strip_suffix(theirs)?;
+            (start.is_empty() || start.ends_with('.')).then(|| format!("{start}{ours}"))
+        })
+    };
+    names().find(|name| is_there(name)).or_else(|| names().next())
 }
 
 fn is_or_ends_with(name: &str, last: &str) -> bool {
@@ -214,7 +239,7 @@ mod tests {
     fn matrices_of_linear_maps_are_transposed_and_tables_are_not() {
         let (mut model, entries) = (model(), entries());
         let before = model.head.weight.clone();
-        load_state_dict(&mut model, entries.clone(), rename).unwrap();
+        load_pytorch_state_dict(&mut model, entries.clone(), rename).unwrap();
         assert_eq!(model.embedding.vectors.to_vec(), entries[0].1.to_vec());
         assert_eq!(model.head.weight.to_vec(), entries[2].1.transpose().to_vec());
         assert_eq!(model.head.bias.as_ref().unwrap().to_vec(), entries[1].1.to_vec());
@@ -222,10 +247,26 @@ mod tests {
     }
 
     #[test]
+    fn a_models_own_tensors_are_not_taken_for_pytorchs() {
+        let (mut target, source) = (model(), model());
+        let before = target.head.weight.to_vec();
+        let error =
+            load_pytorch_state_dict(&mut target, source.named(), str::to_string).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`embedding.vectors` is a parameter of a model of this library, whose matrices would \
+             be transposed as if they were PyTorch's; set it with `assign`"
+        );
+        assert_eq!(target.head.weight.to_vec(), before);
+        assign(&mut target, Layout::Downhill, source.named(), str::to_string).unwrap();
+        assert_eq!(target.head.weight.to_vec(), source.head.weight.to_vec());
+    }
+
+    #[test]
     fn counters_of_batches_are_passed_over() {
         let mut entries = entries();
         entries.push(("norm.num_batches_tracked".to_string(), Tensor::scalar(3.0)));
-        load_state_dict(&mut model(), entries, rename).unwrap();
+        load_pytorch_state_dict(&mut model(), entries, rename).unwrap();
     }
 
     /// The error of a changed state dict, which must leave the model as it was.
@@ -233,7 +274,7 @@ mod tests {
         let (mut model, mut entries) = (model(), entries());
         let before: Vec<_> = model.named().into_iter().map(|(_, tensor)| tensor.to_vec()).collect();
         change(&mut entries);
-        let error = load_state_dict(&mut model, entries, rename).unwrap_err();
+        let error = load_pytorch_state_dict(&mut model, entries, rename).unwrap_err();
         let after: Vec<_> = model.named().into_iter().map(|(_, tensor)| tensor.to_vec()).collect();
         assert_eq!(before, after);
         error.to_string()

@@ -6,7 +6,7 @@ use downhill_tensor::{Element, Tensor, parameters};
 use rand::Rng;
 
 use crate::activation::Activation;
-use crate::attention::CausalSelfAttention;
+use crate::attention::SelfAttention;
 use crate::description::Description;
 use crate::dropout::Dropout;
 use crate::error::Error;
@@ -36,8 +36,9 @@ use crate::normalization::LayerNorm;
 pub struct TransformerBlock<E: Element = f32> {
     /// Normalises what the attention sees.
     pub attention_norm: LayerNorm<E>,
-    /// Gathers from other places.
-    pub attention: CausalSelfAttention<E>,
+    /// Gathers from other places: from those before alone, unless it is replaced by a
+    /// [`SelfAttention`] that is not causal.
+    pub attention: SelfAttention<E>,
     /// Normalises what the perceptron sees.
     pub feed_forward_norm: LayerNorm<E>,
     /// Transforms each place by itself.
@@ -58,7 +59,7 @@ impl<E: Element> TransformerBlock<E> {
     pub fn new(width: usize, heads: usize, hidden: usize, rng: &mut impl Rng) -> Self {
         Self {
             attention_norm: LayerNorm::new(width),
-            attention: CausalSelfAttention::new(width, heads, rng),
+            attention: SelfAttention::causal(width, heads, rng),
             feed_forward_norm: LayerNorm::new(width),
             feed_forward: Mlp::new(&[width, hidden, width], rng).activation(Activation::Gelu),
             dropout: Dropout::new(0.0).expect("a rate of 0 is in range"),
@@ -163,16 +164,16 @@ mod tests {
         assert_eq!(
             block.to_string(),
             "\
-TransformerBlock                               28,272
-  attention_norm: LayerNorm(48)                    96  weight [48], bias [48]
-  attention: CausalSelfAttention(48, 4 heads)   9,408
-    query_key_value: Linear(48 → 144)           7,056  weight [48, 144], bias [144]
-    output: Linear(48 → 48)                     2,352  weight [48, 48], bias [48]
-  feed_forward_norm: LayerNorm(48)                 96  weight [48], bias [48]
-  feed_forward: Mlp(Gelu)                      18,672
-    layers.0: Linear(48 → 192)                  9,408  weight [48, 192], bias [192]
-    layers.1: Linear(192 → 48)                  9,264  weight [192, 48], bias [48]
-  dropout: Dropout(0.1)                             0"
+TransformerBlock                                 28,272
+  attention_norm: LayerNorm(48)                      96  weight [48], bias [48]
+  attention: SelfAttention(48, 4 heads, causal)   9,408
+    query_key_value: Linear(48 → 144)             7,056  weight [48, 144], bias [144]
+    output: Linear(48 → 48)                       2,352  weight [48, 48], bias [48]
+  feed_forward_norm: LayerNorm(48)                   96  weight [48], bias [48]
+  feed_forward: Mlp(Gelu)                        18,672
+    layers.0: Linear(48 → 192)                    9,408  weight [48, 192], bias [192]
+    layers.1: Linear(192 → 48)                    9,264  weight [192, 48], bias [48]
+  dropout: Dropout(0.1)                               0"
         );
     }
 }

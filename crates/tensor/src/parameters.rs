@@ -14,6 +14,12 @@ use downhill_kernels::Element;
 /// Both visits yield the same tensors in the same order. Tensors that are not parameters
 /// ([`Tensor::is_parameter`]) may be among them, such as running averages: they are part of what a
 /// model has learned, but optimizers pass over them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` names no tensors of `{E}`",
+    label = "a model, or a part of one, is needed here",
+    note = "name the fields that hold tensors: `parameters!({Self} {{ field, … }});`, from \
+            `downhill_tensor` or the prelude"
+)]
 pub trait Parameters<E: Element> {
     /// Calls `visitor` with the name and value of each tensor. `path` leads to this part.
     fn visit(&self, path: Path<'_>, visitor: &mut dyn FnMut(Path<'_>, &Tensor<E>));

@@ -6,19 +6,25 @@ use downhill_kernels::{
 };
 use downhill_tensor::operation::{self, Fused};
 use downhill_tensor::{Element, Tensor};
-use ndarray::{Array2, ArrayD};
+use ndarray::{Array2, Array4, ArrayD};
 
 use super::blocks::{Block, Blocks, Matrix, blocks, product};
 
 /// Fewer values than this are not worth waking another thread for.
 const WORTH_THREADS: usize = 1 << 12;
 
-/// Queries, keys and values `[N, T, 3 · width]` to what each place finds, `[N, T, width]`.
-pub(super) fn causal_attention<E: Element>(x: &Tensor<E>, heads: usize) -> Tensor<E> {
+/// Queries, keys and values `[N, T, 3 · width]` to what each place finds, `[N, T, width]`. No place
+/// sees those where `padding` `[N, T]` is true and, if `causal`, those after itself.
+pub(super) fn attention<E: Element>(
+    x: &Tensor<E>,
+    heads: usize,
+    causal: bool,
+    padding: Option<&Array2<bool>>,
+) -> Tensor<E> {
     let &[sequences, places, triple] = x.shape() else {
         unreachable!("the layer has checked the shape")
     };
-    let plan = Plan { sequences, places, heads, width: triple / 3 };
+    let plan = Plan { sequences, places, heads, width: triple / 3, causal };
     let xs = x.values();
     let mut weights = buffer(sequences * heads * plan.weights_len() * LANES);
     let mut out = buffer(sequences * places * plan.width);
@@ -29,14 +35,20 @@ pub(super) fn causal_attention<E: Element>(x: &Tensor<E>, heads: usize) -> Tenso
         || Workspace::new(&plan),
         |workspace, sequence, out, weights| {
             let x = plan.of(&xs, 3, sequence);
-            vectorize_arithmetic(Attend { plan, workspace, x, out, weights });
+            let padding: Option<Vec<bool>> =
+                padding.map(|padding| padding.row(sequence).iter().copied().collect());
+            let padding = padding.as_deref();
+            vectorize_arithmetic(Attend { plan, workspace, x, padding, out, weights });
         },
     );
     let value = ArrayD::from_shape_vec(&[sequences, places, plan.width][..], out)
         .expect("one value for each place and each of the width");
     let weights =
         ArrayD::from_shape_vec(&[weights.len()][..], weights).expect("as many as there are");
-    operation::fused(&[x], value, || Attention { plan, weights: weights.into() })
+    operation::fused(&[x], value, || {
+        let padding = padding.cloned();
+        Attention { plan, padding, weights: weights.into() }
+    })
 }
 
 const QUERY: usize = 0;
@@ -49,30 +61,45 @@ struct Plan {
     places: usize,
     heads: usize,
     width: usize,
+    /// Whether a place does not see those after it.
+    causal: bool,
 }
 
 struct Attention<E: Element> {
     plan: Plan,
+    /// The places that nobody sees, `[N, T]`.
+    padding: Option<Array2<bool>>,
     /// How much of each place (a row of whole blocks) each place takes, `[N, heads, T, T]`.
     weights: Tensor<E>,
 }
 
 impl<E: Element> Fused<E> for Attention<E> {
     fn name(&self) -> &str {
-        "causal_attention"
+        if self.plan.causal { "causal_attention" } else { "attention" }
     }
 
     fn definition(&self, inputs: &[Tensor<E>]) -> Tensor<E> {
-        let Plan { sequences, places, heads, width } = self.plan;
+        let Plan { sequences, places, heads, width, causal } = self.plan;
         let parts = inputs[0]
             .reshape(&[sequences, places, 3, heads, width / heads])
             .permute(&[2, 0, 3, 1, 4]);
         let part = |index| parts.slice(0, index..index + 1).squeeze(0);
-        let future = Array2::from_shape_fn((places, places), |(place, seen)| {
-            if seen > place { E::neg_infinity() } else { E::zero() }
+        let sees = |sequence: usize, place: usize, seen: usize| {
+            let is_padding = self.padding.as_ref().is_some_and(|padding| padding[[sequence, seen]]);
+            !(is_padding || causal && seen > place)
+        };
+        let masks = if self.padding.is_some() { sequences } else { 1 };
+        let sees_any = Array4::from_shape_fn((masks, 1, places, 1), |(n, _, place, _)| {
+            (0..places).any(|seen| sees(n, place, seen))
+        });
+        // A place that sees none has weights of 0: its softmax, of other scores, is not chosen.
+        let mask = Array4::from_shape_fn((masks, 1, places, places), |(n, _, place, seen)| {
+            sees(n, place, seen) || !sees_any[[n, 0, place, 0]]
         });
         let scores = part(QUERY).matmul(&part(KEY).transpose()) * self.plan.scale::<E>();
-        let weights = (scores + Tensor::<E>::from(future)).softmax(-1);
+        let hidden = Tensor::scalar(E::neg_infinity());
+        let weights = Tensor::select(&mask.into_dyn(), &scores, &hidden).softmax(-1);
+        let weights = Tensor::select(&sees_any.into_dyn(), &weights, &Tensor::scalar(E::zero()));
         let found = weights.matmul(&part(VALUE));
         found.permute(&[0, 2, 1, 3]).reshape(&[sequences, places, width])
     }
@@ -132,6 +159,8 @@ struct Attend<'a, E> {
     plan: Plan,
     workspace: &'a mut Workspace<E>,
     x: &'a [E],
+    /// Which of its places nobody sees.
+    padding: Option<&'a [bool]>,
     out: &'a mut [E],
     weights: &'a mut [Block<E>],
 }
@@ -139,16 +168,16 @@ struct Attend<'a, E> {
 impl<E: Element> Vectorized for Attend<'_, E> {
     type Output = ();
 
-    /// Writes the weights of each head, the softmax of the scores of the places up to each place
-    /// and 0 for those after it; and the means of the values that are weighted so.
+    /// Writes the weights of each head, the softmax of the scores of the places that each place
+    /// sees and 0 for the others; and the means of the values that are weighted so.
     #[inline(always)]
     fn run<A: Arithmetic>(self) {
-        let Self { plan, workspace, x, out, weights } = self;
+        let Self { plan, workspace, x, padding, out, weights } = self;
         let Workspace { transposed: queries, right: values, found, .. } = workspace;
         for (head, weights) in weights.chunks_exact_mut(plan.weights_len()).enumerate() {
             queries.assign(plan.part(x, 3, QUERY, head).t());
             product::<A, E>(weights, plan.part(x, 3, KEY, head), queries);
-            plan.softmax::<A, E>(weights);
+            plan.softmax::<A, E>(weights, padding);
             values.assign(plan.part(x, 3, VALUE, head));
             found.assign_product::<A>(plan.weights_of(weights).t(), values);
             found.copy_to(&mut out[head * plan.size()..], plan.width);
@@ -198,19 +227,24 @@ impl Plan {
     /// From scores to weights. A block holds what as many places make of one: each place has a
     /// lane, so that its scores are gone through from block to block.
     #[inline(always)]
-    fn softmax<A: Arithmetic, E: Element>(&self, scores: &mut [Block<E>]) {
+    fn softmax<A: Arithmetic, E: Element>(
+        &self,
+        scores: &mut [Block<E>],
+        padding: Option<&[bool]>,
+    ) {
         let (scale, blocks): (E, _) = (self.scale(), blocks(self.places));
         for block in 0..blocks {
-            let first = block * LANES;
-            // No place of the block sees any after its last.
-            let seen = (first + LANES).min(self.places);
+            // The last that the first of these places sees; each other sees one more.
+            let last = if self.causal { block * LANES } else { self.places };
+            let seen = last.saturating_add(LANES).min(self.places);
             let mut max = [E::neg_infinity(); LANES];
             for (place, scores) in scores[block..].iter_mut().step_by(blocks).enumerate().take(seen)
             {
                 let mut visible = *scores;
+                let is_padding = padding.is_some_and(|padding| padding[place]);
+                let place = if is_padding { usize::MAX } else { place };
                 for lane in 0..LANES {
-                    let score =
-                        if place > first + lane { E::neg_infinity() } else { visible[lane] };
+                    let score = if place > last + lane { E::neg_infinity() } else { visible[lane] };
                     visible[lane] = score;
                     max[lane] = if score > max[lane] { score } else { max[lane] };
                 }
@@ -226,10 +260,18 @@ impl Plan {
                 }
                 *scores = weights;
             }
-            let share = total.map(E::recip);
+            let over_total = total.map(E::recip);
             for weights in scores[block..].iter_mut().step_by(blocks).take(seen) {
-                for (weight, share) in weights.iter_mut().zip(share) {
-                    *weight *= share;
+                for (weight, over_total) in weights.iter_mut().zip(over_total) {
+                    *weight *= over_total;
+                }
+            }
+            for lane in 0..if padding.is_some() { LANES } else { 0 } {
+                let sees = (last + lane + 1).min(self.places);
+                if padding.is_some_and(|padding| padding[..sees].iter().all(|&is| is)) {
+                    for weights in scores[block..].iter_mut().step_by(blocks).take(seen) {
+                        weights[lane] = E::zero();
+                    }
                 }
             }
             for weights in scores[block..].iter_mut().step_by(blocks).skip(seen) {

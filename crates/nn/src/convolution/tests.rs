@@ -164,3 +164,25 @@ fn other_channels_than_the_kernels_take_are_refused() {
 fn groups_that_do_not_divide_the_channels_are_refused() {
     let _: Conv2d = Conv2d::grouped(4, 6, 3, 3, &mut rng());
 }
+
+#[test]
+fn images_keep_their_size_with_any_kernel_and_dilation() {
+    for kernel in [1, 2, 3, 4, 5] {
+        for dilation in [1, 2, 3] {
+            let layer: Conv2d<f64> =
+                Conv2d::new(1, 2, [kernel, 2], &mut rng()).padding_same().dilation([dilation, 1]);
+            let x = random(&[1, 1, 5, 4], &mut rng());
+            assert_eq!(layer.forward(&x).shape(), [1, 2, 5, 4], "{kernel} {dilation}");
+        }
+    }
+    let layer = Conv2d::new(1, 2, [2, 3], &mut rng()).padding_same();
+    check_gradients(&layer, &random(&[1, 1, 3, 3], &mut rng()), |layer, x| layer.forward(x));
+    assert!(layer.to_string().contains("2×3, same size"), "{layer}");
+}
+
+#[test]
+#[should_panic(expected = "Conv2d: images keep their size at stride 1 alone, but it is 2×2")]
+fn a_stride_that_shrinks_what_is_to_keep_its_size_is_refused() {
+    let layer: Conv2d<f64> = Conv2d::new(1, 2, 3, &mut rng()).padding_same().stride(2);
+    layer.forward(&random(&[1, 1, 5, 4], &mut rng()));
+}

@@ -2,14 +2,12 @@
 
 use downhill_kernels::{buffer, lanes, vectorize};
 use downhill_tensor::operation::{self, Fused};
-use downhill_tensor::{Axes, Element, Tensor, keep};
+use downhill_tensor::{Element, Tensor, keep};
 use ndarray::ArrayD;
 
-/// What is done with the rows of a tensor, each the values along its last axes.
+/// What is done with the rows of a tensor, each the values along its last axis.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Normalize<'a, E: Element> {
-    /// How many axes a row has.
-    pub(crate) axes: usize,
     /// Whether the mean of a row is subtracted first.
     pub(crate) centred: bool,
     /// What is added to the mean square before its root is taken.
@@ -30,8 +28,7 @@ impl<E: Element> Normalize<'_, E> {
     /// (x − mean) / √(variance + ε) · weight + bias, and what it found of each row.
     pub(crate) fn apply(self, x: &Tensor<E>) -> (Tensor<E>, Statistics<E>) {
         let shape = x.shape();
-        let width: usize = shape[shape.len() - self.axes..].iter().product();
-        let width = width.max(1);
+        let width = shape.last().copied().unwrap_or(1).max(1);
         let epsilon = E::from_f64(self.epsilon);
         let xs = x.values();
         let (weights, biases) = (self.weight.map(Tensor::values), self.bias.map(Tensor::values));
@@ -85,8 +82,8 @@ impl<E: Element> Normalize<'_, E> {
         normalized: Option<Tensor<E>>,
     ) -> Normalization<E> {
         let units = moments.iter().any(|row| row.unit != E::one()).then(|| {
-            let (rows, columns) = x.shape().split_at(x.ndim() - self.axes);
-            let shape = [rows, &vec![1; columns.len()]].concat();
+            let mut shape = x.shape().to_vec();
+            *shape.last_mut().expect("a row has an axis") = 1;
             let units = moments.iter().map(|row| row.unit).collect();
             Tensor::from_shape_vec(&shape, units).expect("one for each row")
         });
@@ -94,7 +91,6 @@ impl<E: Element> Normalize<'_, E> {
             normalized,
             scales: moments.iter().map(|row| row.factor * row.unit).collect(),
             units,
-            axes: self.axes,
             centred: self.centred,
             epsilon: E::from_f64(self.epsilon),
         }
@@ -167,9 +163,8 @@ struct Normalization<E: Element> {
     normalized: Option<Tensor<E>>,
     /// What the deviations in each row were multiplied by.
     scales: Vec<E>,
-    /// Powers of two, of the rows' shape but for axes of length 1, if a row needs one.
+    /// Powers of two, `[…, 1]`, if a row needs one.
     units: Option<Tensor<E>>,
-    axes: usize,
     centred: bool,
     epsilon: E,
 }
@@ -180,18 +175,16 @@ impl<E: Element> Fused<E> for Normalization<E> {
     }
 
     fn definition(&self, inputs: &[Tensor<E>]) -> Tensor<E> {
-        let axes: Vec<isize> = (1..=self.axes as isize).map(|axis| -axis).collect();
-        let axes: Axes = keep(&axes[..]);
         let (mut x, mut epsilon) = (inputs[0].clone(), Tensor::scalar(self.epsilon));
         if let Some(units) = &self.units {
             (x, epsilon) = (x * units, epsilon * units * units);
         }
         if self.centred {
-            x = &x - x.mean_axes(axes.clone());
+            x = &x - x.mean_axes(keep(-1));
             // The mean was rounded.
-            x = &x - x.mean_axes(axes.clone());
+            x = &x - x.mean_axes(keep(-1));
         }
-        let normalized = &x / (x.square().mean_axes(axes) + epsilon).sqrt();
+        let normalized = &x / (x.square().mean_axes(keep(-1)) + epsilon).sqrt();
         match inputs {
             [_, weight, bias] => normalized * weight + bias,
             [_, weight] => normalized * weight,

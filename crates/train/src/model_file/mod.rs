@@ -103,7 +103,7 @@ pub(crate) fn entries<E: Element>(
 }
 
 /// Sets the tensors of a model to those of a file: one that [`save`] wrote, or a state dict of
-/// the same module in PyTorch, whose names and layouts [`downhill_nn::load_state_dict`]
+/// the same module in PyTorch, whose names and layouts [`downhill_nn::load_pytorch_state_dict`]
 /// translates.
 ///
 /// ```python
