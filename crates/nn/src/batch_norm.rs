@@ -115,8 +115,8 @@ impl<E: Element> Module<E> for BatchNorm<E> {
     ///
     /// # Panics
     ///
-    /// If x is not `[N, channels, …]`, or holds fewer than two values for each channel, of which
-    /// there is no variance.
+    /// If x is not `[N, channels, …]`, or holds fewer than two values for each channel: one value
+    /// has no variance.
     #[track_caller]
     fn forward_training(&mut self, x: &Tensor<E>, _rng: &mut dyn Rng) -> Tensor<E> {
         let along_channels = self.along_channels(x);

@@ -1,5 +1,10 @@
 #![forbid(unsafe_code)]
 //! Layers, initialisers and models.
+//!
+//! To be read, in this order: `module` (what layers have in common), `linear`, `activation` and
+//! `mlp` (a whole model), `initializer`, and then whichever layer is wanted; each page begins with
+//! its formula. For speed: `attention/blocks`, `attention/operation`, `convolution/patches` and
+//! `normalization/operation`. Their `definition`s say what they compute, the rest may be skipped.
 
 mod activation;
 mod adaptive_pooling;

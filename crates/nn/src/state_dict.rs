@@ -179,7 +179,7 @@ fn is_transposed(name: &str, shape: &[usize]) -> bool {
     shape.len() == 2 && is_or_ends_with(name, "weight")
 }
 
-/// Makes a matrix of so many columns, in row-major order, one of so many rows.
+/// Transposes a matrix that has this number of columns, in row-major order, in place.
 fn transpose<E: Element>(values: &mut [E], columns: usize) {
     let original = values.to_vec();
     for (row, line) in original.chunks(columns.max(1)).enumerate() {

@@ -75,7 +75,7 @@ pub enum Error {
     NonFiniteGradient {
         /// The parameter's name.
         parameter: String,
-        /// The place of the first such value: an index for each axis.
+        /// The place of the first of them: an index for each axis.
         position: Vec<usize>,
         /// The value.
         value: f64,

@@ -32,6 +32,11 @@
 //! theirs. Around the step there are [`ParameterGroup`]s, [`Schedule`]s of the learning rate,
 //! clipping of gradients ([`clip_by_global_norm`] and others), and the
 //! [`ExponentialMovingAverage`] of the weights. An optimizer of your own is a [`Rule`].
+//!
+//! To be read, in this order: `optimizer` (the interface), `sgd` and `adam` (a formula each, and
+//! its lines in Rust), `rule` (what a formula is given), `first_order` (what all of them share),
+//! and then whichever part is wanted. For speed: `in_lanes`, the loop that formulas are inlined
+//! into, which may be skipped.
 
 mod adagrad;
 mod adam;

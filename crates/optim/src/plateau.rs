@@ -4,7 +4,7 @@ use crate::error::{Error, check};
 use crate::improvement::{Improvement, Threshold};
 
 /// Multiplies the learning rate by a factor once a metric has stopped improving, in PyTorch's
-/// formulation, but for metrics below 0, of which PyTorch's relative threshold takes the wrong side.
+/// formulation, but for metrics below 0, where PyTorch's relative threshold lies on the wrong side.
 ///
 /// Unlike a [`Schedule`](crate::Schedule) it depends on how training goes: tell it the metric of
 /// each epoch, usually the validation loss.

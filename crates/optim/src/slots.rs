@@ -1,4 +1,7 @@
-//! What is kept for each parameter of a model, found without hashing.
+//! Per-parameter state of an optimizer, indexed by visiting order.
+//!
+//! A map keyed by identity would have one entry for a parameter that a model holds twice, and step
+//! it twice.
 
 /// One `T` for each parameter, in the order in which the model's parameters are visited.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use downhill_tensor::{Element, Tensor};
 
 use crate::error::Error;
 
-/// The state of an optimizer by name, of which each part is taken once.
+/// The state of an optimizer by name; each part is taken once.
 pub(crate) struct SavedState<'a, E: Element> {
     left: BTreeMap<&'a str, &'a Tensor<E>>,
 }

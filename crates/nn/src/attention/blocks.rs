@@ -8,10 +8,10 @@ use ndarray::{ArrayView2, ShapeBuilder};
 /// Products with at least this many multiplications are left to the general kernel.
 const LARGE: usize = 1 << 16;
 
-/// So many rows are computed together: with a block of each, they fill the vector registers.
+/// Rows computed together: a block of each fills the vector registers.
 const ROWS: usize = 6;
 
-/// So many values are copied at once. A call of `memcpy` takes longer than copying a short row.
+/// Values copied at once. Calling `memcpy` takes longer than copying a short row.
 const COPIED: usize = 4;
 
 /// What fills vector registers.

@@ -224,8 +224,8 @@ impl<E: Element> Vectorized for AttendBackwards<'_, E> {
 }
 
 impl Plan {
-    /// From scores to weights. A block holds what as many places make of one: each place has a
-    /// lane, so that its scores are gone through from block to block.
+    /// From scores to weights, 16 places at a time: each place that looks has a lane, and the
+    /// blocks follow the places that it looks at.
     #[inline(always)]
     fn softmax<A: Arithmetic, E: Element>(
         &self,
