@@ -5,15 +5,17 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from datetime import date
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def built(kind, name):
+def built(kind, name, package=None):
     """Builds a `bench` or an `example` in release mode, and returns the program's path."""
     command = ["cargo", "build", "--release", f"--{kind}", name, "--message-format", "json"]
+    command += ["--package", package] if package else []
     build = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     for message in map(json.loads, build.stdout.splitlines()):
         if message.get("executable") and message["target"]["name"] == name:
@@ -56,3 +58,17 @@ def markdown(header, rows):
     """A table whose first column is text and the others numbers."""
     lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def run(command):
+    """The seconds a program takes, its peak resident memory in MiB, and the last line it prints."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    printed = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    if status != 0:
+        sys.exit(f"{' '.join(command)} failed")
+    # In KiB, but on macOS in bytes.
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return seconds, usage.ru_maxrss / unit, printed.splitlines()[-1]

@@ -22,7 +22,7 @@ impl fmt::Display for At {
             write!(f, ":{line}")?;
         }
         if let Some(column) = &self.column {
-            write!(f, ": column `{column}`")?;
+            write!(f, ": column `{}`", in_a_line(column))?;
         }
         Ok(())
     }
@@ -207,7 +207,7 @@ pub enum Problem {
     AllRowsDropped(usize),
 
     /// A header that gives two columns the same name.
-    #[error("two columns are named `{0}`; without a header, `.header(false)` numbers them")]
+    #[error("two columns are named `{}`; without a header, `.header(false)` numbers them", in_a_line(.0))]
     DuplicateColumn(String),
 
     /// A column asked for that the header does not name.
@@ -219,6 +219,15 @@ pub enum Problem {
         columns: Vec<String>,
     },
 
+    /// An array asked for that a `.npz` file does not hold.
+    #[error("no array is named `{name}`; there are {}", list(arrays))]
+    UnknownArray {
+        /// The name asked for.
+        name: String,
+        /// The names that exist.
+        arrays: Vec<String>,
+    },
+
     /// A column asked for twice: as two features, or as a feature and the target.
     #[error("asked for twice; it can be the target or one feature")]
     AskedTwice,
@@ -228,7 +237,7 @@ pub enum Problem {
     NoColumns,
 
     /// No column beside the target, or no feature asked for.
-    #[error("no features beside the target `{0}`")]
+    #[error("no features beside the target `{}`", in_a_line(.0))]
     NoFeatures(String),
 
     /// A row with more or fewer fields than the header.
@@ -250,7 +259,7 @@ pub enum Problem {
     LineBreak,
 
     /// A word where a number belongs.
-    #[error("{value:?} is not a number{}", if *.leave_out { "; `.without(&[…])` leaves columns out, `.one_hot(&[…])` makes features of words" } else { "" })]
+    #[error("\"{}\" is not a number{}", in_a_line(value), if *.leave_out { "; `.without(&[…])` leaves columns out, `.one_hot(&[…])` makes features of words" } else { "" })]
     NotANumber {
         /// What stands there.
         value: String,
@@ -259,7 +268,7 @@ pub enum Problem {
     },
 
     /// NaN, an infinity, or a number beyond the range of the element type.
-    #[error("{value:?} is not a finite {element}")]
+    #[error("\"{}\" is not a finite {element}", in_a_line(value))]
     NotFinite {
         /// What stands there.
         value: String,
@@ -272,7 +281,7 @@ pub enum Problem {
     NegativeWeight(f64),
 
     /// A word that [`Csv::ordinal`](crate::Csv::ordinal) was given no position for.
-    #[error("{value:?} is none of {}", list(order))]
+    #[error("\"{}\" is none of {}", in_a_line(value), list(order))]
     UnknownWord {
         /// What stands there.
         value: String,
@@ -334,12 +343,38 @@ pub enum Problem {
 
     /// A label that is no whole number.
     #[error("label {index} is {value}, not a whole number")]
-    IdxLabel {
+    Label {
         /// Which label, counted from 0.
         index: usize,
         /// The label.
         value: f64,
     },
+
+    /// NaN, an infinity, or a number beyond the range of the element type in an array.
+    #[error("value {index} is not a finite {element}")]
+    NotFiniteAt {
+        /// Which value, counted from 0 in the order of the file's rows.
+        index: usize,
+        /// The element type.
+        element: &'static str,
+    },
+
+    /// Labels and rows that differ in number.
+    #[error("{labels} labels, but {rows} rows")]
+    LabelRows {
+        /// The number of labels.
+        labels: usize,
+        /// The number of rows.
+        rows: usize,
+    },
+
+    /// What the reader of a format of others said: of NumPy's arrays, Parquet or pictures.
+    #[error("{}", in_a_line(.0))]
+    Format(String),
+
+    /// A directory without a picture in a directory of its own.
+    #[error("holds no directory with PNG or JPEG pictures")]
+    NoPictures,
 
     /// A label file that does not belong to its image file.
     #[error("{labels} labels, but {} holds {images} images", images_path.display())]
@@ -352,12 +387,12 @@ pub enum Problem {
         images: u32,
     },
 
-    /// Test images of another size than the training images.
-    #[error("images of {found:?} pixels, but the training images have {expected:?}")]
+    /// Images of another size than those before.
+    #[error("{found:?} pixels, but the images before have {expected:?}")]
     ImageShape {
         /// Their height and width.
         found: [usize; 2],
-        /// The height and width of the training images.
+        /// The height and width of the images before.
         expected: [usize; 2],
     },
 }
@@ -377,11 +412,23 @@ impl Error {
 
 /// The names; of many, the first and the last ones.
 fn list(names: &[String]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{}`", in_a_line(name))).collect();
     match quoted.len() {
         0..=16 => quoted.join(", "),
         count => {
             format!("{count}: {}, …, {}", quoted[..3].join(", "), quoted[count - 2..].join(", "))
         }
     }
+}
+
+/// What a file holds, in a form that an error can show: of a long text the beginning, and no
+/// control characters, like line ends.
+fn in_a_line(text: &str) -> String {
+    const MOST: usize = 200;
+    let beginning = text.chars().take(MOST).flat_map(|character| match character {
+        character if character.is_control() => character.escape_debug().collect::<Vec<_>>(),
+        character => vec![character],
+    });
+    let rest = if text.chars().nth(MOST).is_some() { "…" } else { "" };
+    beginning.chain(rest.chars()).collect()
 }

@@ -1,8 +1,6 @@
 //! MNIST's IDX files (LeCun, Cortes & Burges, 1998): a magic number that gives the type and the
 //! number of axes, the length of each axis (32 bits, big-endian), then the values.
 
-use std::any::type_name;
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -15,6 +13,7 @@ use crate::error::{Error, Problem};
 use crate::names::Names;
 use crate::source;
 use crate::target::Classes;
+use crate::whole::whole_labels;
 
 impl Dataset {
     /// Reads MNIST, or any data set in the same four files of `directory`, each plain or
@@ -52,16 +51,9 @@ impl Dataset {
         test_labels.check_count(&test)?;
         test.check_image_shape(&train)?;
 
-        // Numbered together, so that a class has one index in both.
-        let (train_labels, test_labels) = (train_labels.labels()?, test_labels.labels()?);
-        let classes: BTreeSet<i64> = train_labels.iter().chain(&test_labels).copied().collect();
-        let classes: Vec<i64> = classes.into_iter().collect();
-        let targets = |labels: Vec<i64>| {
-            let index = |label| classes.binary_search(label).expect("every label is a class");
-            let names = classes.iter().map(i64::to_string).collect();
-            Classes::new(labels.iter().map(index).collect(), names)
-        };
-        Ok((train.dataset(targets(train_labels)?)?, test.dataset(targets(test_labels)?)?))
+        let [train_classes, test_classes] =
+            Classes::from_whole([train_labels.labels()?, test_labels.labels()?]);
+        Ok((train.dataset(train_classes)?, test.dataset(test_classes)?))
     }
 }
 
@@ -180,16 +172,8 @@ impl Idx {
         self.numbers().map(E::from_f64)
     }
 
-    /// The values as whole numbers.
     fn labels(&self) -> Result<Vec<i64>, Error> {
-        let whole = |(index, value): (usize, f64)| {
-            // Beyond 2⁵³ there is no telling which whole number is meant.
-            if value.trunc() == value && value.abs() < 9_007_199_254_740_992.0 {
-                return Ok(value as i64);
-            }
-            Err(Problem::IdxLabel { index, value }.at(&*self.path))
-        };
-        self.numbers().enumerate().map(whole).collect()
+        whole_labels(self.numbers()).map_err(|problem| problem.at(&*self.path))
     }
 
     fn check_count(&self, images: &Self) -> Result<(), Error> {
@@ -217,9 +201,7 @@ impl Idx {
         let [height, width] = self.image_shape();
         let pixels: Vec<f32> = self.values().collect();
         if let Some(index) = pixels.iter().position(|pixel| !pixel.is_finite()) {
-            let value = self.numbers().nth(index).expect("a value for each pixel").to_string();
-            let problem = Problem::NotFinite { value, element: type_name::<f32>() };
-            return Err(problem.at(&*self.path));
+            return Err(Problem::NotFiniteAt { index, element: "f32" }.at(&*self.path));
         }
         let features = Array2::from_shape_vec((self.shape[0] as usize, height * width), pixels)
             .expect("as many values were read as the shape holds");

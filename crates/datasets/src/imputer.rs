@@ -39,6 +39,7 @@ pub enum Fill {
 /// # Ok::<(), downhill_datasets::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Imputer {
     values: Vec<f64>,
 }

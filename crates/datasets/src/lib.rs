@@ -6,6 +6,10 @@
 //! options), from MNIST's IDX files ([`Dataset::read_idx`]), or made from arrays
 //! ([`Dataset::new`]); each way, every value is checked to be finite.
 //!
+//! With the feature `npy` it is also read from NumPy's files (`Dataset::read_npy`,
+//! `Dataset::read_npz`), with `images` from folders of pictures (`ImageFolder`), and with
+//! `parquet` from Parquet tables (`Parquet`).
+//!
 //! To be read, in this order: `csv.rs` (a file becomes rows), `table.rs` (rows become a data
 //! set), `dataset.rs`, `split.rs` (the first method) and `batches.rs`. The other files are
 //! further options, formats and ways of splitting.
@@ -33,8 +37,14 @@ mod csv;
 mod dataset;
 mod error;
 mod idx;
+#[cfg(feature = "images")]
+mod images;
 mod imputer;
 mod names;
+#[cfg(feature = "npy")]
+mod npy;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod sampling;
 mod source;
 mod split;
@@ -42,6 +52,7 @@ mod standardizer;
 pub mod synthetic;
 mod table;
 mod target;
+mod whole;
 mod words;
 
 pub use batches::Batches;
@@ -49,7 +60,13 @@ pub use csv::Csv;
 pub use dataset::Dataset;
 pub use error::{At, Error, Problem};
 pub use idx::read_idx_array;
+#[cfg(feature = "images")]
+pub use images::ImageFolder;
 pub use imputer::{Fill, Imputer};
+#[cfg(feature = "npy")]
+pub use npy::{read_npy_array, read_npz_array};
+#[cfg(feature = "parquet")]
+pub use parquet::Parquet;
 pub use split::Folds;
 pub use standardizer::Standardizer;
 pub use target::{Batch, Classes, Numbers, RegressionBatch, Target};

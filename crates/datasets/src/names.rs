@@ -9,6 +9,9 @@ pub(crate) enum Names {
     Numbered(usize),
     /// `pixel_0_0`, `pixel_0_1`, … of height and width, row by row.
     Pixels([usize; 2]),
+    /// `red_0_0`, …, then green and blue, of height and width.
+    #[cfg(feature = "images")]
+    Colours([usize; 2]),
 }
 
 impl Names {
@@ -16,9 +19,11 @@ impl Names {
         match self {
             Self::Given(names) => names.clone(),
             Self::Numbered(count) => (0..*count).map(|index| format!("feature_{index}")).collect(),
-            Self::Pixels([height, width]) => (0..height * width)
-                .map(|index| format!("pixel_{}_{}", index / width, index % width))
-                .collect(),
+            Self::Pixels(shape) => grid("pixel", *shape).collect(),
+            #[cfg(feature = "images")]
+            Self::Colours(shape) => {
+                ["red", "green", "blue"].iter().flat_map(|colour| grid(colour, *shape)).collect()
+            }
         }
     }
 
@@ -26,8 +31,8 @@ impl Names {
     pub(crate) fn image_shape(&self) -> Option<[usize; 2]> {
         let names = match self {
             Self::Given(names) => names,
-            Self::Numbered(_) => return None,
             Self::Pixels(shape) => return Some(*shape),
+            _ => return None,
         };
         let (row, column) = names.last()?.strip_prefix("pixel_")?.split_once('_')?;
         let height = row.parse::<usize>().ok()?.checked_add(1)?;
@@ -36,4 +41,9 @@ impl Names {
             && *names == Self::Pixels([height, width]).to_vec();
         whole.then_some([height, width])
     }
+}
+
+/// `name_0_0`, `name_0_1`, … row by row.
+fn grid(name: &str, [height, width]: [usize; 2]) -> impl Iterator<Item = String> {
+    (0..height * width).map(move |index| format!("{name}_{}_{}", index / width, index % width))
 }

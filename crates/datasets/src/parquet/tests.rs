@@ -1,0 +1,68 @@
+use ndarray::array;
+
+use super::*;
+
+fn file(name: &str) -> Parquet {
+    Parquet::new(format!("{}/tests/files/{name}", env!("CARGO_MANIFEST_DIR"))).target("class")
+}
+
+fn error(options: impl FnOnce(Parquet) -> Parquet) -> String {
+    let error = options(file("snappy.parquet")).read_classification::<f32>().unwrap_err();
+    error.to_string().rsplit('/').next().unwrap().into()
+}
+
+#[test]
+fn tables_of_pyarrow_are_read_with_their_types() {
+    for name in ["snappy.parquet", "zstd.parquet"] {
+        let numbers = ["whole", "real", "single", "small", "flag", "decimal"];
+        let table = file(name).features(&numbers).keep_missing(true);
+        let table = table.read_classification::<f64>().unwrap();
+        assert_eq!((table.features().dim(), table.class_names().len()), ((1200, 6), 2));
+        for row in [0, 1, 1023, 1024, 1099, 1100, 1199] {
+            let i = row as f64;
+            let flag = f64::from(u8::from(row % 2 == 0));
+            let expected = [i - 5.0, i / 4.0, i / 8.0, f64::from(row as u8), flag, i / 4.0];
+            let missing = [row % 10 == 3, row % 7 == 2, false, false, false, false];
+            for column in 0..6 {
+                let found = table.features()[[row, column]];
+                assert_eq!(found.is_nan(), missing[column], "{row} {column}");
+                assert!(missing[column] || found == expected[column], "{row} {column} {found}");
+            }
+            assert_eq!(table.labels()[row], row % 2);
+        }
+        let lacking = table.features().iter().filter(|value| value.is_nan()).count();
+        assert_eq!(lacking, 120 + 172);
+    }
+}
+
+#[test]
+fn words_are_encoded_and_rows_dropped_as_in_csv() {
+    let table = file("snappy.parquet").features(&["word", "whole"]).one_hot(&["*"]);
+    let table = table.drop_missing(true).read_classification::<f32>().unwrap();
+    assert_eq!(table.feature_names(), ["word=blue", "word=green", "word=red", "whole"]);
+    assert_eq!(table.features().row(0), array![0.0, 0.0, 1.0, -5.0]);
+    assert_eq!(table.len() + table.dropped_rows(), 1200);
+    assert_eq!(table.dropped_rows(), 240 + 120);
+    let whole = Parquet::new(&file("snappy.parquet").path).target("single").features(&["flag"]);
+    assert_eq!(whole.read_regression::<f32>().unwrap().targets().as_slice()[9], 9.0 / 8.0);
+}
+
+#[test]
+fn errors_name_column_and_row() {
+    assert_eq!(
+        error(|table| table.features(&["whole"])),
+        "snappy.parquet:4: column `whole`: the value is missing; `.drop_missing(true)` leaves such \
+         rows out"
+    );
+    assert_eq!(
+        error(|table| table.features(&["word"])),
+        "snappy.parquet:1: column `word`: \"red\" is not a number"
+    );
+    let list = error(|table| table.features(&["list*"]));
+    assert!(list.contains("column `element` holds a list in each row"), "{list}");
+    assert!(error(|table| table.features(&["no"])).contains(": no column is named `no`"));
+    let missing = Parquet::new("no/such/file").read_classification::<f32>().unwrap_err();
+    assert!(missing.to_string().starts_with("cannot read no/such/file: "));
+    let text = Parquet::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+    assert!(text.read_classification::<f32>().unwrap_err().to_string().contains("Cargo.toml: "));
+}

@@ -1,0 +1,253 @@
+//! Damaged files never make a reader panic, take memory far beyond the file, or fail with more
+//! than one line that names the file.
+//!
+//! Each reader gets some files with a few bytes changed at random. For more than a short while:
+//!
+//! ```text
+//! DOWNHILL_MUTATION_SECONDS=600 cargo test --release -p downhill-datasets --all-features --test mutations
+//! ```
+//!
+//! gives each of them so many seconds.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use downhill_datasets::{Csv, Error, read_idx_array};
+use peak_alloc::PeakAlloc;
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use tempfile::tempdir;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// Buffers, names and the like.
+const SLACK: usize = 1 << 20;
+
+/// A reader, files that it reads, and how much memory it may take for a file of a size.
+struct Reader {
+    name: &'static str,
+    files: Vec<Vec<u8>>,
+    read: fn(&Path) -> Result<(), Error>,
+    memory: fn(&[u8]) -> usize,
+}
+
+fn in_proportion(file: &[u8]) -> usize {
+    4 * unpacked(file) + SLACK
+}
+
+/// The length of a file, or of what can be unpacked of it.
+fn unpacked(file: &[u8]) -> usize {
+    let mut length = 0;
+    let mut decoder = flate2::read::MultiGzDecoder::new(file);
+    let mut buffer = [0; 1 << 14];
+    while let Ok(count @ 1..) = decoder.read(&mut buffer) {
+        length += count;
+    }
+    length.max(file.len())
+}
+
+fn file(name: &str) -> Vec<u8> {
+    fs::read(format!("{}/tests/files/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// A table large enough for its memory to be seen beside the slack.
+fn large_table(separator: char, decimal: char) -> Vec<u8> {
+    let mut text = String::from("a;b;\"c, d\";e;class\n");
+    for row in 0..40_000 {
+        let x = f64::from(row) * 0.37;
+        text += &format!("{x:.3};-{row};\"{x:e}\";;class {}\n", row % 7)
+            .replace('.', &decimal.to_string());
+    }
+    text.replace(';', &separator.to_string()).into()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn idx(code: u8, shape: &[u32], bytes: usize) -> Vec<u8> {
+    let mut file = vec![0, 0, code, shape.len() as u8];
+    file.extend(shape.iter().flat_map(|length| length.to_be_bytes()));
+    file.extend((0..bytes).map(|index| index as u8));
+    file
+}
+
+fn readers() -> Vec<Reader> {
+    let tables = ["iris.data", "adult.data", "adult.test", "winequality-red.csv", "write_csv.csv"];
+    let exports = ["write_csv2.csv", "write_table.txt", "excel.txt", "to_csv.csv"];
+    let small: Vec<Vec<u8>> = tables.into_iter().chain(exports).map(file).collect();
+    let large = || vec![large_table(',', '.'), large_table(';', ','), large_table('\t', '.')];
+    #[cfg_attr(
+        not(any(feature = "npy", feature = "parquet", feature = "images")),
+        expect(unused_mut)
+    )]
+    let mut readers = vec![
+        Reader {
+            name: "csv",
+            files: [vec![file("iris.data"), file("winequality-red.csv")], large()].concat(),
+            read: |path| Csv::new(path).keep_missing(true).read_classification::<f32>().map(drop),
+            memory: in_proportion,
+        },
+        Reader {
+            name: "csv with options",
+            files: small,
+            read: |path| {
+                let csv = Csv::new(path).one_hot(&["*"]).drop_missing(true).comments('|');
+                csv.read_classification::<f32>().map(drop)
+            },
+            // A feature for each of up to 1,000 words in a column.
+            memory: |file| 4000 * file.len() + SLACK,
+        },
+        Reader {
+            name: "csv.gz",
+            files: large().iter().map(|table| gzip(table)).collect(),
+            read: |path| Csv::new(path).keep_missing(true).read_classification::<f32>().map(drop),
+            memory: in_proportion,
+        },
+        Reader {
+            name: "idx",
+            files: vec![
+                idx(8, &[100, 64, 64], 100 * 64 * 64),
+                idx(0x0b, &[500, 500], 500_000),
+                idx(0x0e, &[3, 2, 5], 240),
+                gzip(&idx(8, &[100, 64, 64], 100 * 64 * 64)),
+            ],
+            read: |path| read_idx_array::<f32>(path).map(drop),
+            // A byte becomes a number of four, and buffers grow by doubling.
+            memory: |file| 8 * unpacked(file) + SLACK,
+        },
+    ];
+    #[cfg(feature = "npy")]
+    readers.extend([
+        Reader {
+            name: "npz",
+            files: vec![file("numpy.npz")],
+            read: |path| downhill_datasets::Dataset::read_npz(path, "x", "y").map(drop),
+            memory: in_proportion,
+        },
+        Reader {
+            name: "npy",
+            files: vec![npy()],
+            read: |path| downhill_datasets::read_npy_array::<f32>(path).map(drop),
+            memory: in_proportion,
+        },
+    ]);
+    #[cfg(feature = "parquet")]
+    readers.push(Reader {
+        name: "parquet",
+        files: vec![file("snappy.parquet"), file("zstd.parquet")],
+        read: |path| {
+            let table = downhill_datasets::Parquet::new(path).target("class").without(&["list*"]);
+            table.one_hot(&["*"]).keep_missing(true).read_classification::<f32>().map(drop)
+        },
+        // A run of equal values takes a few bytes, however long it is.
+        memory: |_| 1 << 30,
+    });
+    #[cfg(feature = "images")]
+    readers.push(Reader {
+        name: "images",
+        files: vec![picture(image::ImageFormat::Png), picture(image::ImageFormat::Jpeg)],
+        read: |path| {
+            let folder = path.parent().unwrap().parent().unwrap();
+            downhill_datasets::ImageFolder::new(folder).size(16, 16).read().map(drop)
+        },
+        // The limit of the crate `image`.
+        memory: |_| 1 << 30,
+    });
+    readers
+}
+
+#[cfg(feature = "npy")]
+fn npy() -> Vec<u8> {
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (500, 200), }";
+    let mut bytes = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    bytes.extend(format!("{header:<117}\n").as_bytes());
+    bytes.extend((0..100_000_u32).flat_map(|index| (index as f32).to_le_bytes()));
+    bytes
+}
+
+#[cfg(feature = "images")]
+fn picture(format: image::ImageFormat) -> Vec<u8> {
+    let pixel = |x: u32, y: u32| image::Rgb([x as u8, y as u8, (x * y) as u8]);
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image::RgbImage::from_fn(40, 30, pixel).write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+/// Changes one to four places: bytes replaced, left out, repeated, or put in, or the end cut off.
+fn mutate(bytes: &mut Vec<u8>, rng: &mut Xoshiro256PlusPlus) {
+    const TELLING: &[u8] = b"\"\"\n\r,;\t |.-+eE0919\0\x7f\x80\xff#?NA'()[]{}";
+    for _ in 0..rng.random_range(1..5) {
+        let length = bytes.len();
+        if length == 0 {
+            return;
+        }
+        // The beginning of a file is where the formats say most.
+        let end = if rng.random() { length } else { length.min(64) };
+        let at = rng.random_range(0..end);
+        let until = (at + rng.random_range(1..20)).min(length);
+        match rng.random_range(0..6) {
+            0 => bytes[at] = rng.random(),
+            1 => bytes[at] ^= 1 << rng.random_range(0..8),
+            2 => bytes[at] = *TELLING.choose(rng).unwrap(),
+            3 => drop(bytes.drain(at..until)),
+            4 => {
+                let piece = bytes[at..until].to_vec();
+                bytes.splice(at..at, piece);
+            }
+            _ if rng.random_ratio(1, 4) => bytes.truncate(at),
+            _ => bytes.insert(at, *TELLING.choose(rng).unwrap()),
+        }
+    }
+}
+
+#[test]
+fn damaged_files_are_read_or_refused_with_a_line() {
+    let seconds = std::env::var("DOWNHILL_MUTATION_SECONDS").ok();
+    let budget = seconds.map(|seconds| Duration::from_secs(seconds.parse().expect("seconds")));
+    let directory = tempdir().unwrap();
+    fs::create_dir(directory.path().join("class")).unwrap();
+    for reader in readers() {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+        let (start, mut count, mut refused) = (Instant::now(), 0, 0);
+        let path = directory.path().join("class").join("file.png");
+        for whole in &reader.files {
+            fs::write(&path, whole).unwrap();
+            (reader.read)(&path).unwrap();
+        }
+        while budget.map_or(count < 100, |budget| start.elapsed() < budget) {
+            let mut bytes = reader.files.choose(&mut rng).unwrap().clone();
+            mutate(&mut bytes, &mut rng);
+            fs::write(&path, &bytes).unwrap();
+            let before = MEMORY.current_usage();
+            MEMORY.reset_peak_usage();
+            let result = catch_unwind(AssertUnwindSafe(|| (reader.read)(&path)));
+            let taken = MEMORY.peak_usage().saturating_sub(before);
+            let place = || {
+                let kept = std::env::temp_dir().join(format!("downhill-{}-{count}", reader.name));
+                fs::write(&kept, &bytes).unwrap();
+                format!("{}, file {count}, kept as {}", reader.name, kept.display())
+            };
+            let Ok(result) = result else { panic!("{}: a panic", place()) };
+            if let Err(error) = result {
+                let message = error.to_string();
+                let is_clear =
+                    message.contains("class") && !message.contains('\n') && message.len() < 2000;
+                assert!(is_clear, "{}: {message:?}", place());
+                refused += 1;
+            }
+            let allowed = (reader.memory)(&bytes);
+            assert!(taken <= allowed, "{}: {taken} bytes for {}", place(), bytes.len());
+            count += 1;
+        }
+        println!("{}: {count} files, {refused} refused", reader.name);
+        assert!(refused > 0, "{}: none of {count} refused", reader.name);
+    }
+}
