@@ -309,7 +309,7 @@ pub enum Problem {
     },
 
     /// An IDX file that ends early.
-    #[error("the header promises {promised} bytes, {shape:?}, but only {found} follow")]
+    #[error("the header promises {promised} bytes, {}, but only {found} follow", axes(shape))]
     IdxTooShort {
         /// The lengths of the axes by the header.
         shape: Vec<u32>,
@@ -329,7 +329,7 @@ pub enum Problem {
     },
 
     /// An IDX file that goes on after its last value.
-    #[error("more follows than the {promised} bytes, {shape:?}, that the header promises")]
+    #[error("more follows than the {promised} bytes, {}, that the header promises", axes(shape))]
     IdxTooLong {
         /// The lengths of the axes by the header.
         shape: Vec<u32>,
@@ -338,7 +338,7 @@ pub enum Problem {
     },
 
     /// An IDX file without a single value.
-    #[error("the header promises no values, {0:?}")]
+    #[error("the header promises no values, {}", axes(.0))]
     IdxEmpty(Vec<u32>),
 
     /// A label that is no whole number.
@@ -418,6 +418,14 @@ fn list(names: &[String]) -> String {
         count => {
             format!("{count}: {}, …, {}", quoted[..3].join(", "), quoted[count - 2..].join(", "))
         }
+    }
+}
+
+/// The lengths of the axes; of many, the first ones.
+fn axes(shape: &[u32]) -> String {
+    match shape.len() {
+        0..=8 => format!("{shape:?}"),
+        count => format!("{:?} and {} more axes", &shape[..8], count - 8),
     }
 }
 
