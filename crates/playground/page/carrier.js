@@ -2,7 +2,7 @@
 // else on the page knows which.
 
 /** The object of a reply, with its arrays as typed arrays under `arrays`. */
-export function decode(buffer) {
+function decode(buffer) {
   const length = new DataView(buffer).getUint32(0, true);
   const reply = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
   for (const [name, [start, count, kind]] of Object.entries(reply.arrays)) {

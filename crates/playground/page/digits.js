@@ -7,7 +7,7 @@ const SIDE = 8;
 const FINE = 32;
 
 /** Draws an image, 0 white and 255 black. */
-export function paintImage(canvas, pixels) {
+function paintImage(canvas, pixels) {
   canvas.width = canvas.height = SIDE;
   const context = canvas.getContext('2d');
   const image = context.createImageData(SIDE, SIDE);

@@ -3,7 +3,7 @@
 import { classColor, classRgb, fit, mark, signRgb, variable } from './colors.js';
 
 /** Colours of a grid that `map` describes in 255ths: `outputs` probabilities a cell, or a value. */
-export function paintMap(map, outputs, image) {
+function paintMap(map, outputs, image) {
   const cells = image.width * image.height;
   const pixels = image.data;
   if (outputs === 1) {

@@ -2,7 +2,6 @@
 
 const TEXTS = {
   title: ['Playground', '游乐场'],
-  tagline: ['gradient descent to touch', '亲手体验梯度下降'],
   // Time
   rewind: ['To the start', '回到起点'],
   back: ['One step back', '后退一步'],
@@ -35,7 +34,6 @@ const TEXTS = {
   test: ['Kept for testing', '留作测试'],
   rarity: ['How rare the second class is', '第二类的稀少程度'],
   data_seed: ['Seed of the points', '数据种子'],
-  new_points: ['Other points', '换一批点'],
   show_test: ['Show test points', '显示测试点'],
   load: ['Open a CSV file …', '打开 CSV 文件…'],
   drop: ['or drop one on the page', '或拖放到页面上'],
@@ -43,11 +41,8 @@ const TEXTS = {
   components: ['principal components', '主成分'],
   target: ['To predict', '预测目标'],
   dropped: [(n) => `${n} rows without a value left out`, (n) => `略去 ${n} 行缺失值`],
-  draw_as: ['Draw', '绘制'],
   erase: ['Erase', '擦除'],
-  done: ['Done', '完成'],
   edit: ['Draw points', '绘制数据点'],
-  draw_hint: ['Click to add, drag to move', '点击添加，拖动移动'],
   clear: ['Clear', '清空'],
   look: ['Look', '查看'],
   draw_class: [(n) => `Draw class ${n}`, (n) => `绘制第 ${n} 类`],
@@ -132,7 +127,6 @@ const TEXTS = {
   more: ['More', '更多'],
   // Pictures
   map: ['Decision map', '决策图'],
-  map_hint: ['Click a point to see its numbers', '点击数据点查看其全部数值'],
   loss_curve: ['Loss', '损失'],
   accuracy_curve: ['Accuracy', '准确率'],
   fit_curve: ['R²', 'R²'],
@@ -196,7 +190,6 @@ const TEXTS = {
   mean_of_batch: [(n) => `the mean over the next batch, ${n} points`, (n) => `下一批 ${n} 个点的平均`],
   gradient: ['gradient', '梯度'],
   graph: ['The computation as a graph', '计算图'],
-  remembered: ['Adam remembers', '优化器记忆'],
 };
 
 let language = 0;

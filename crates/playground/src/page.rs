@@ -1,7 +1,9 @@
 //! The page's files, embedded in the program.
 
+const JS: &str = "text/javascript; charset=utf-8";
+
 macro_rules! files {
-    ($($name:literal: $kind:literal,)*) => {
+    ($($name:literal: $kind:expr,)*) => {
         /// The kind and the content of the file that a path asks for.
         pub(crate) fn file(path: &str) -> Option<(&'static str, &'static str)> {
             match path.strip_prefix('/')? {
@@ -16,18 +18,26 @@ macro_rules! files {
 files! {
     "index.html": "text/html; charset=utf-8",
     "style.css": "text/css; charset=utf-8",
-    "main.js": "text/javascript; charset=utf-8",
-    "carrier.js": "text/javascript; charset=utf-8",
-    "texts.js": "text/javascript; charset=utf-8",
-    "controls.js": "text/javascript; charset=utf-8",
-    "colors.js": "text/javascript; charset=utf-8",
-    "map.js": "text/javascript; charset=utf-8",
-    "network.js": "text/javascript; charset=utf-8",
-    "curves.js": "text/javascript; charset=utf-8",
-    "numbers.js": "text/javascript; charset=utf-8",
-    "digits.js": "text/javascript; charset=utf-8",
-    "graph.js": "text/javascript; charset=utf-8",
-    "missions.js": "text/javascript; charset=utf-8",
-    "trace.js": "text/javascript; charset=utf-8",
-    "share.js": "text/javascript; charset=utf-8",
+    "main.js": JS,
+    "carrier.js": JS,
+    "dom.js": JS,
+    "state.js": JS,
+    "session.js": JS,
+    "show.js": JS,
+    "mission.js": JS,
+    "save.js": JS,
+    "points.js": JS,
+    "tip.js": JS,
+    "texts.js": JS,
+    "controls.js": JS,
+    "colors.js": JS,
+    "map.js": JS,
+    "network.js": JS,
+    "curves.js": JS,
+    "numbers.js": JS,
+    "digits.js": JS,
+    "graph.js": JS,
+    "missions.js": JS,
+    "trace.js": JS,
+    "share.js": JS,
 }

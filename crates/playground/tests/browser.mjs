@@ -103,7 +103,7 @@ await check('every number is shown of the sample that is clicked', async () => {
   // The step that is announced is the one that comes.
   const announced = await page.locator('#numbers .formula b').last().textContent();
   await page.click('#step');
-  await page.waitForTimeout(400);
+  await page.waitForTimeout(1000);
   const now = await page.locator('#numbers tbody tr.chosen td').first().textContent();
   assert.equal(now, announced);
   await page.click('#numbers .close');
@@ -121,22 +121,30 @@ await check('points are drawn, moved and deleted', async () => {
   await page.click('.sources button[value="moons"]');
   await page.click('.sources button[value="points"]');
   await page.locator('.tools button').first().waitFor();
-  const count = () => page.evaluate(() => decodeURIComponent(location.hash).match(/data.points=([^&]*)/)?.[1].split(',').length ?? 0);
+  const count = () => page.evaluate(() => location.hash.match(/data.points=([^&]*)/)?.[1].split(',').length ?? 0);
+  const counts = (expected) => reaches(page, (expected) => location.hash.match(/data.points=([^&]*)/)?.[1].split(',').length === expected, expected);
+  /** Waits until a point is under the pointer. */
+  const grabs = async (x, y) => {
+    for (let tries = 0; tries < 100; tries++) {
+      await page.mouse.move(x + (tries % 2), y);
+      if ((await page.locator('#map').evaluate((canvas) => canvas.style.cursor)) === 'grab') return;
+      await page.waitForTimeout(50);
+    }
+    assert.fail('there is no point to grab');
+  };
   await reaches(page, () => location.hash.includes('data.points='));
   const before = await count();
   const box = await page.locator('#map').boundingBox();
   await page.mouse.click(box.x + 4, box.y + 4);
-  await page.waitForTimeout(300);
-  assert.equal(await count(), before + 1);
-  await page.mouse.move(box.x + 4, box.y + 4);
+  await counts(before + 1);
+  await grabs(box.x + 4, box.y + 4);
   await page.mouse.down();
   await page.mouse.move(box.x + 40, box.y + 12, { steps: 4 });
   await page.mouse.up();
-  await page.waitForTimeout(300);
+  await grabs(box.x + 40, box.y + 12);
   assert.equal(await count(), before + 1);
   await page.mouse.click(box.x + 40, box.y + 12, { button: 'right' });
-  await page.waitForTimeout(300);
-  assert.equal(await count(), before);
+  await counts(before);
 });
 
 await check('a table is dropped on the page', async () => {
