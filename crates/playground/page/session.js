@@ -8,8 +8,12 @@ import { t } from './texts.js';
 /** Who is told what has come. */
 export const hooks = {};
 
-/** The cells along a side of the decision map: while it runs, and at rest. */
-const MAP_CELLS = [100, 200];
+/** The cells along a side of the decision map: fewer while it runs, and of a large network. */
+function mapCells() {
+  const size = page.description?.parameters ?? 100;
+  const [work, most] = page.running ? [2e7, 100] : [3e8, 200];
+  return Math.round(Math.max(40, Math.min(most, Math.sqrt(work / size))));
+}
 
 /** How long the engine may train for one picture, in milliseconds. */
 const SHARE_OF_A_PICTURE = 12;
@@ -40,7 +44,7 @@ export async function ask(message, training) {
   }
 }
 
-const wanted = () => ({ do: 'frame', map: MAP_CELLS[page.running ? 0 : 1], units: UNIT_CELLS, weights: true, curves: true, worst: page.description?.setting.data.source === 'digits' && !page.running ? 24 : 0 });
+const wanted = () => ({ do: 'frame', map: mapCells(), units: UNIT_CELLS, weights: true, curves: true, worst: page.description?.setting.data.source === 'digits' && !page.running ? 24 : 0 });
 
 let stale = true;
 

@@ -19,6 +19,8 @@ use crate::setting::Setting;
 /// The most states that are kept, and the most bytes they may take.
 const MOST_MOMENTS: usize = 512;
 const MOST_BYTES: usize = 48 << 20;
+/// How many multiplications are made for the record of a step before only some steps have one.
+const MOST_FOR_A_RECORD: usize = 2_000_000;
 
 /// What decides the steps from some step on.
 #[derive(Debug)]
@@ -271,8 +273,11 @@ impl Run {
         let record = state.record();
         let moments = vec![Moment { state: state.clone(), record, gradients: None }];
         let most_moments = (MOST_BYTES / bytes).clamp(32, MOST_MOMENTS);
+        let points = state.plan.data.train.len() + state.plan.data.test.len();
+        let work = points * state.network.parameter_count();
+        let stride = (work / MOST_FOR_A_RECORD).max(1).next_power_of_two() as u64;
         let changes = Vec::new();
-        Ok(Self { state, end: 0, moments, stride: 1, most_moments, changes, halted: None })
+        Ok(Self { state, end: 0, moments, stride, most_moments, changes, halted: None })
     }
 
     pub(crate) fn end(&self) -> u64 {
