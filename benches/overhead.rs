@@ -1,8 +1,9 @@
 //! What recording and differentiating cost besides arithmetic: nanoseconds for each operation of
-//! a small graph, and the time and memory of deep ones.
+//! a small graph, the time and memory of deep ones, of halves that two threads share, and of memory
+//! from the allocator and from the pool of buffers.
 //!
 //! ```text
-//! cargo bench --bench overhead                     # both parts
+//! cargo bench --bench overhead                     # all parts
 //! cargo bench --bench overhead -- operation/tanh   # those whose names begin so
 //! ```
 
@@ -11,6 +12,7 @@ mod timing;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use downhill::kernels::{buffer, join, recycle};
 use downhill::prelude::*;
 use timing::{Cases, MEBIBYTE, normal, peak_memory, time};
 
@@ -18,6 +20,8 @@ fn main() {
     let cases = Cases::from_command_line();
     operations(&cases);
     chains(&cases);
+    halves(&cases);
+    buffers(&cases);
     cases.finish();
 }
 
@@ -91,4 +95,74 @@ fn chain(length: usize) -> [f64; 3] {
     let gradient = gradients.get(&x).expect("the chain depends on it").item();
     assert_eq!(gradient, (length + 1) as f32);
     [forward, backward - forward, end - backward].map(|time| time.as_secs_f64())
+}
+
+/// Work that is done alone and then by two halves, again and again as in a step of training: in
+/// turn, by `join`, and by rayon's, called from a thread of its pool and from outside.
+fn halves(cases: &Cases) {
+    println!(
+        "\n{:24} {:>10} {:>10} {:>10} {:>10}",
+        "least µs, 3 times", "in turn", "join", "in rayon", "to rayon"
+    );
+    for micros in [1, 2, 5, 10, 20, 50] {
+        let name = format!("halves/{micros}");
+        if !cases.include(&name) {
+            continue;
+        }
+        let work = move || {
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_micros(micros) {
+                std::hint::spin_loop();
+            }
+        };
+        let least = |both: &(dyn Fn() + Sync)| {
+            let timing = time(Duration::from_millis(300), || {
+                work();
+                both();
+            });
+            timing.least * 1e6
+        };
+        let in_turn = least(&|| {
+            work();
+            work();
+        });
+        let joined = least(&|| {
+            join(work, work);
+        });
+        let by_rayon: &(dyn Fn() + Sync) = &|| {
+            rayon::join(work, work);
+        };
+        let pool = rayon::ThreadPoolBuilder::new().build().expect("a pool of threads");
+        let in_rayon = pool.install(|| least(by_rayon));
+        let to_rayon = least(by_rayon);
+        println!("{name:24} {in_turn:10.1} {joined:10.1} {in_rayon:10.1} {to_rayon:10.1}");
+    }
+}
+
+/// Four arrays at a time, as a step of training has some, made, filled and given back.
+fn buffers(cases: &Cases) {
+    println!("\n{:24} {:>10} {:>10}", "median µs, 4 arrays", "allocator", "buffers");
+    for kibibytes in [16, 128, 1024, 4096, 16384] {
+        let name = format!("buffers/{kibibytes}-KiB");
+        if !cases.include(&name) {
+            continue;
+        }
+        let len = kibibytes << 8;
+        let median = |four: &dyn Fn() -> [Vec<f32>; 4], give_back: fn(Vec<f32>)| {
+            let timing = time(Duration::from_millis(300), || {
+                black_box(four()).into_iter().for_each(give_back);
+            });
+            timing.median * 1e6
+        };
+        let allocated = || [0, 1, 2, 3].map(|i| vec![i as f32 + 0.5; len]);
+        let reused = || {
+            [0, 1, 2, 3].map(|i| {
+                let mut values = buffer(len);
+                values.fill(i as f32 + 0.5);
+                values
+            })
+        };
+        let [allocated, reused] = [median(&allocated, drop), median(&reused, recycle)];
+        println!("{name:24} {allocated:10.1} {reused:10.1}");
+    }
 }

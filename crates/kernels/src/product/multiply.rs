@@ -1,6 +1,9 @@
 //! Which kernel computes a product, and on how many threads: for matrices in cache it is ours, for
-//! others that of the `gemm` crate. Of `gemm` only the kernels for real numbers are used: those for
-//! complex ones would take longer to compile than everything else here.
+//! others that of the `gemm` crate. With AVX-512 ours is level with `nano-gemm` up to 2¹⁶
+//! multiplications (0.86 to 1.1 times as fast, where plans are made beforehand), and 1.2 times as fast
+//! at 2²¹ and 2²²; and it begins with a bias, or with the destination. Of `gemm` only the kernels for
+//! real numbers are used: those for complex ones would take longer to compile than everything else
+//! here.
 
 use gemm_common::Parallelism;
 use num_traits::Float;

@@ -3,7 +3,10 @@
 //! A step of training shares its work dozens of times, each time for some ten microseconds, which
 //! is about what it takes to wake a thread. So a helper that has done its half stays awake for a
 //! while and watches for the next; a half that nobody has begun is withdrawn by its owner, who does
-//! it; and an owner whose half was begun waits for it awake at first.
+//! it; and an owner whose half was begun waits for it awake at first. An offer that nobody takes costs
+//! 0.05 µs. `rayon::join`, called from a thread that is not rayon's, has the caller sleep until
+//! both halves are done in the pool, and takes 5 to 11 µs longer than the halves in turn
+//! (`cargo bench --bench overhead -- halves`).
 //!
 //! Helpers are threads of their own. On threads of rayon's pool they would be jobs, and a thread
 //! that waits in `rayon::join` runs any job it finds: it would help others for as long as they have
