@@ -74,7 +74,7 @@ impl<E: Element> Distributions<'_, E> {
 }
 
 /// x / y, elementwise, and 0 with derivatives of 0 where both are 0.
-fn quotient_or_zero<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Tensor<E> {
+pub(crate) fn quotient_or_zero<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Tensor<E> {
     let both = Zip::from(x.array()).and(y.array()).map_collect(|x, y| x.is_zero() && y.is_zero());
     x / Tensor::select(&both, &Tensor::scalar(E::infinity()), y)
 }

@@ -7,7 +7,7 @@ use ndarray::{Array, ArrayD};
 
 use super::CrossEntropy;
 use super::kernel::RowTargets;
-use crate::reduction::array;
+use crate::reduction::{Reduction, array};
 
 /// A cross-entropy that has been computed. Its inputs are the logits, and the distributions where
 /// there are no labels.
@@ -106,6 +106,18 @@ impl<E: Element> Computed<E> {
             .expect("the forward pass found every row valid");
         array(logits.shape(), gradient).into()
     }
+}
+
+/// The gradient with respect to logits, given distributions and the gradient of each row's
+/// cross-entropy: also that of any loss which differs from it by what does not depend on the logits.
+pub(crate) fn logits_gradient<E: Element>(
+    logits: &Tensor<E>,
+    probabilities: &Tensor<E>,
+    gradients: &Tensor<E>,
+) -> Tensor<E> {
+    let options = CrossEntropy::new().reduction(Reduction::None);
+    let computed = Computed { options, labels: None, normalization: 1.0, gradient: None };
+    computed.computed_gradient(&gradients.values(), &[logits.clone(), probabilities.clone()])
 }
 
 /// The shape of the rows.

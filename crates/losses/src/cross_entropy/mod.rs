@@ -15,6 +15,7 @@ use ndarray::ArrayD;
 
 pub(crate) use self::definition::limit;
 use self::fused::Computed;
+pub(crate) use self::fused::logits_gradient;
 use self::kernel::{RowTargets, Rows};
 use crate::checks;
 use crate::error::Error;

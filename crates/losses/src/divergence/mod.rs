@@ -2,13 +2,17 @@
 
 mod relative;
 
-use downhill_tensor::{Element, Tensor, operation};
+use downhill_tensor::operation::Fused;
+use downhill_tensor::{Element, Tensor, operation, without_recording};
 use ndarray::Zip;
 
 use self::relative::{clamp_rows, relative_entropy, relative_entropy_terms};
 use crate::checks;
+use crate::cross_entropy::logits_gradient;
 use crate::error::Error;
-use crate::of_distributions::{DistributionRule, Distributions, Form, OfDistributions};
+use crate::of_distributions::{
+    DistributionRule, Distributions, Form, OfDistributions, quotient_or_zero,
+};
 use crate::reduction::Reduction;
 use crate::wrapper::{options, plain_function};
 
@@ -50,15 +54,61 @@ impl DistributionRule for KlDivergenceRule {
         input: &Distributions<'_, E>,
         target: &Distributions<'_, E>,
     ) -> Tensor<E> {
-        let (log_p, log_q) = match (input.form, target.form) {
-            (Form::Logits, Form::Logits) => return relative_entropy(target.tensor, input.tensor),
-            _ => (target.log_probabilities(), input.log_probabilities()),
-        };
-        if input.form == Form::Logits {
-            return relative_entropy_terms(&log_p, &log_q, true).sum_axes(-1);
+        match (input.form, target.form) {
+            (Form::Logits, Form::Logits) => relative_entropy(target.tensor, input.tensor),
+            (Form::Logits, _) => from_logits(input.tensor, target),
+            _ => {
+                let (log_p, log_q) = (target.log_probabilities(), input.log_probabilities());
+                let losses = relative_entropy_terms(&log_p, &log_q, false).sum_axes(-1);
+                clamp_rows(losses, &log_q)
+            }
         }
-        let losses = relative_entropy_terms(&log_p, &log_q, false).sum_axes(-1);
-        clamp_rows(losses, &log_q)
+    }
+}
+
+/// The divergence of distributions p in some form from softmaxes q, with the gradient of
+/// cross-entropy, in its kernel's one pass.
+struct FromLogits {
+    form: Form,
+}
+
+fn from_logits<E: Element>(logits: &Tensor<E>, target: &Distributions<'_, E>) -> Tensor<E> {
+    let fused = FromLogits { form: target.form };
+    let inputs = [logits.clone(), target.tensor.clone()];
+    let value = without_recording(|| fused.definition(&inputs));
+    operation::fused(&[logits, target.tensor], value.array().to_owned(), || fused)
+}
+
+impl<E: Element> Fused<E> for FromLogits {
+    fn name(&self) -> &str {
+        "kl_divergence"
+    }
+
+    fn definition(&self, inputs: &[Tensor<E>]) -> Tensor<E> {
+        let log_p = Distributions { tensor: &inputs[1], form: self.form }.log_probabilities();
+        let log_q = Distributions { tensor: &inputs[0], form: Form::Logits }.log_probabilities();
+        relative_entropy_terms(&log_p, &log_q, true).sum_axes(-1)
+    }
+
+    fn vjp(
+        &self,
+        index: usize,
+        gradient: Tensor<E>,
+        _output: &Tensor<E>,
+        inputs: &[Tensor<E>],
+    ) -> Tensor<E> {
+        let target = Distributions { tensor: &inputs[1], form: self.form };
+        let p = target.probabilities();
+        if index == 0 {
+            return logits_gradient(&inputs[0], &p, &gradient);
+        }
+        let input = Distributions { tensor: &inputs[0], form: Form::Logits };
+        let (log_p, log_q) = (target.log_probabilities(), input.log_probabilities());
+        let terms = relative_entropy_terms(&log_p, &log_q, false) + &p;
+        match self.form {
+            Form::Probabilities => quotient_or_zero(&(terms * gradient.unsqueeze(-1)), &p),
+            _ => terms * gradient.unsqueeze(-1),
+        }
     }
 }
 
