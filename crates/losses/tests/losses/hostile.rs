@@ -112,8 +112,8 @@ fn with_labels<E: Element>(x: &Tensor<E>, labels: &[usize]) -> TestCaseResult {
         let weight =
             &Tensor::from([[0.5, -1.0, 2.0, 0.0], [1.0; 4], [-2.0, 0.0, 1.5, 3.0], [0.0; 4]]);
         let weight = &Tensor::from(weight.array().mapv(E::from_f64));
-        // Products must not overflow in one order of their sums and not in another.
-        let limit = E::from_f64(1e20);
+        // Products of three such numbers must not overflow in one order and not in another.
+        let limit = E::from_f64(1e10);
         let inside = |x: E| if x.is_finite() { x.max(-limit).min(limit) } else { x };
         let hidden = &Tensor::from(x.array().mapv(inside));
         check(&format!("linear, {options:?}"), &[hidden, weight], |x, reduction| {

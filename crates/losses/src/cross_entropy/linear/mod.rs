@@ -30,8 +30,8 @@ impl CrossEntropy {
     /// A chunk of logits is computed, turned into its gradient in place, and multiplied into the
     /// gradients of the layer at once (Hsu et al., "Liger Kernel: efficient Triton kernels for LLM
     /// training", 2024; Wijmans et al., "Cut your losses in large-vocabulary language models",
-    /// 2024). With [`Reduction::None`](crate::Reduction::None) the backward pass computes the logits again. Derivatives of
-    /// the gradient are composed of tensor operations, which hold all logits.
+    /// 2024). With [`Reduction::None`](crate::Reduction::None) the backward pass computes the logits
+    /// again. Derivatives of the gradient are composed of tensor operations, which hold all logits.
     ///
     /// # Errors
     ///
