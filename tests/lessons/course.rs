@@ -1,4 +1,4 @@
-//! The course, examples/README.md: its commands exist, and so do its pictures.
+//! The course: its commands exist, its pictures and links, and both languages say the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,18 +20,37 @@ fn commands(text: &str) -> Vec<(String, Vec<String>)> {
     after.map(command).collect()
 }
 
+/// The pages of the lessons in a language, by file name.
+fn lessons(folder: &str) -> BTreeMap<String, String> {
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let pages = files.filter_map(|path| {
+        let name = path.file_name()?.to_str()?.to_owned();
+        let lesson = name.starts_with(|c: char| c.is_ascii_digit()) && name.ends_with(".md");
+        lesson.then(|| (name, fs::read_to_string(&path).unwrap()))
+    });
+    pages.collect()
+}
+
+const ENGLISH: &str = "examples/course";
+const CHINESE: &str = "examples/course/zh-CN";
+
 #[test]
 fn every_command_names_an_example_and_flags_that_it_takes() {
+    let mut texts: Vec<String> = lessons(ENGLISH).into_values().collect();
+    texts.push(fs::read_to_string("README.md").unwrap());
     let mut flags: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for file in ["README.md", "examples/README.md"] {
-        let found = commands(&fs::read_to_string(file).unwrap());
-        assert!(found.len() > 10, "{file}: {} commands", found.len());
+    for text in texts {
+        let found = commands(&text);
+        assert!(!found.is_empty(), "a page without a command: {text}");
         for (name, given) in found {
             flags.entry(name).or_default().extend(given);
         }
     }
     for (name, given) in &flags {
         assert!(Path::new("examples").join(name).with_extension("rs").exists(), "{name}");
+        if given.is_empty() {
+            continue;
+        }
         let help = stdout(example(name).arg("--help"));
         let taken: BTreeSet<&str> =
             help.split_whitespace().filter(|word| word.starts_with("--")).collect();
@@ -42,25 +61,86 @@ fn every_command_names_an_example_and_flags_that_it_takes() {
 }
 
 #[test]
-fn every_lesson_is_in_the_course() {
-    let named: BTreeSet<String> = commands(&fs::read_to_string("examples/README.md").unwrap())
-        .into_iter()
-        .map(|(name, _)| name)
-        .collect();
+fn every_program_has_its_place_in_the_course() {
+    let pages: String = lessons(ENGLISH).into_values().collect();
+    let named: BTreeSet<String> = commands(&pages).into_iter().map(|(name, _)| name).collect();
     let files = fs::read_dir("examples").unwrap().map(|entry| entry.unwrap().path());
-    let lessons: BTreeSet<String> = files
+    let programs: BTreeSet<String> = files
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
         .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
         .collect();
-    assert_eq!(named, lessons);
+    assert_eq!(named, programs);
+}
+
+/// Numbers with a decimal point, in order.
+fn figures(text: &str) -> Vec<String> {
+    let number = |word: &str| {
+        let word = word.trim_matches('.');
+        word.contains('.') && word.starts_with(|c: char| c.is_ascii_digit())
+    };
+    let words = text.split(|c: char| !c.is_ascii_digit() && c != '.');
+    let mut figures: Vec<String> =
+        words.filter(|word| number(word)).map(|word| word.trim_matches('.').to_owned()).collect();
+    figures.sort();
+    figures
+}
+
+#[test]
+fn both_languages_have_the_same_lessons_commands_and_figures() {
+    let (english, chinese) = (lessons(ENGLISH), lessons(CHINESE));
+    assert!(english.len() >= 16);
+    assert!(english.keys().eq(chinese.keys()));
+    for (name, page) in &english {
+        let translated = &chinese[name];
+        assert_eq!(commands(page), commands(translated), "{name}");
+        assert_eq!(figures(page), figures(translated), "{name}");
+        let pictures = |text: &str| text.matches("gallery/").count();
+        assert_eq!(pictures(page), pictures(translated), "{name}");
+    }
+}
+
+#[test]
+fn every_page_is_a_whole_lesson() {
+    for (name, page) in lessons(ENGLISH) {
+        let words = page.split_whitespace().count();
+        assert!((400..=900).contains(&words), "{name} has {words} words");
+        for part in ["\n## The idea", "\n## Run it", "\n## Exercises", "*Change code.*"] {
+            let another = part == "\n## The idea" && name.starts_with("08");
+            assert!(another || page.contains(part), "{name} has no {part}");
+        }
+        assert!(page.matches("<summary>Answer</summary>").count() >= 3, "{name}");
+        for line in page.lines().filter(|line| !line.contains("<code>") && !line.contains('|')) {
+            assert!(line.chars().count() <= 112, "{name}: {line}");
+        }
+    }
+}
+
+#[test]
+fn links_of_the_course_lead_somewhere() {
+    for folder in [ENGLISH, CHINESE] {
+        let glossary = fs::read_to_string(format!("{folder}/glossary.md")).unwrap();
+        for (name, page) in lessons(folder) {
+            for target in page.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+                if target.starts_with("http") {
+                    continue;
+                }
+                let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+                assert!(Path::new(folder).join(file).exists(), "{folder}/{name}: {target}");
+                if file == "glossary.md" {
+                    let word = format!("<a id=\"{anchor}\">");
+                    assert!(glossary.contains(&word), "{folder}/{name}: {target}");
+                }
+            }
+        }
+    }
 }
 
 #[test]
 fn every_picture_of_the_course_is_whole_and_drawn_by_the_script() {
-    let course = fs::read_to_string("examples/README.md").unwrap();
+    let course: String = lessons(ENGLISH).into_values().collect();
     let script = fs::read_to_string("examples/gallery/make").unwrap();
     let shown: BTreeSet<&str> =
-        course.split("](gallery/").skip(1).filter_map(|rest| rest.split(".svg)").next()).collect();
+        course.split("/gallery/").skip(1).filter_map(|rest| rest.split(".svg").next()).collect();
     let files = fs::read_dir("examples/gallery").unwrap().map(|entry| entry.unwrap().path());
     let pictures: Vec<_> =
         files.filter(|path| path.extension().is_some_and(|extension| extension == "svg")).collect();

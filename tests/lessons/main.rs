@@ -6,6 +6,7 @@ mod cross_entropy;
 mod diabetes;
 mod digits;
 mod ending;
+mod few_weights;
 mod first;
 mod gradients;
 mod imbalance;
