@@ -17,7 +17,18 @@ fn the_first_example_fits_on_a_page() {
 #[test]
 fn the_readme_shows_the_first_example() {
     let snippet = format!("```rust,no_run\n{}\n```\n", first());
-    assert!(read(project("README.md")).contains(&snippet), "README.md has another program");
+    for readme in ["README.md", "README.zh-CN.md"] {
+        assert!(read(project(readme)).contains(&snippet), "{readme} has another program");
+    }
+}
+
+#[test]
+fn both_readmes_show_the_same_code() {
+    let code = |readme: &str| -> Vec<String> {
+        let text = read(project(readme));
+        text.split("```").skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    assert_eq!(code("README.md"), code("README.zh-CN.md"));
 }
 
 #[test]
