@@ -82,12 +82,12 @@ fn descend(arguments: Arguments) -> lesson::Outcome {
     println!();
     for rate in &rates {
         let says = match factor(rate) {
-            factor if factor == 0.0 => "one step ends at the minimum".to_owned(),
+            0.0 => "one step ends at the minimum".to_owned(),
             factor if factor.abs() < 1.0 => {
                 let steps = (0.01_f64.ln() / factor.abs().ln()).ceil();
                 format!("a hundredth of the distance is left after {steps} steps")
             }
-            factor if factor == -1.0 => "it jumps from side to side for ever".to_owned(),
+            -1.0 => "it jumps from side to side for ever".to_owned(),
             _ => "each step ends farther away: the descent diverges".to_owned(),
         };
         println!("rate {rate}: {says}");

@@ -54,7 +54,7 @@ fn words_are_recognised_by_their_relatives() {
     let held_out = |split: &str| -> [f64; 2] {
         let output = run("doubt", &format!("--epochs 3 --split {split}"));
         let average = between(&output, "gives the mean answer each time", "\n").trim();
-        let line = output.lines().filter(|line| line.contains("  =  ")).last().unwrap();
+        let line = output.lines().rfind(|line| line.contains("  =  ")).unwrap();
         let loss = line.split_whitespace().nth(2).unwrap();
         [average, loss].map(|figure| figure.parse().unwrap())
     };
