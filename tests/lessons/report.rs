@@ -104,9 +104,9 @@ fn digits_shows_learning_layers_and_its_surest_mistakes() {
 fn spirals_shows_its_decisions_at_several_moments() {
     let (headings, titles) = page("spirals", "--epochs 20 --points 100");
     assert_eq!(headings, ["Learning", "Layers", "Decisions", "Classification", "The run"]);
-    // Batches of 32 of 160 samples.
-    has(&titles, &["Decisions before training", "Decisions after 5 steps"]);
-    has(&titles, &["Decisions after 20 steps", "Decisions after 100 steps"]);
+    // Batches of 32 of 80 samples.
+    has(&titles, &["Decisions before training", "Decisions after 3 steps"]);
+    has(&titles, &["Decisions after 12 steps", "Decisions after 60 steps"]);
 }
 
 #[test]

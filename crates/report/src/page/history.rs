@@ -9,8 +9,10 @@ use crate::plot::Chart;
 
 /// The most runs side by side of which each step's loss is drawn, and not its average alone.
 const NOISY_RUNS: usize = 4;
-/// How far beyond what most runs reach the linear picture of several goes.
+/// How far beyond what most runs reach the picture of several goes, and how far one of them must go
+/// to be cut off there.
 const BEYOND: f64 = 3.0;
+const FAR: f64 = 100.0;
 /// The greatest of some values in proportion to the least, from which on a logarithmic scale shows
 /// more.
 const WIDE: f64 = 30.0;
@@ -122,13 +124,15 @@ impl Report {
             .fold(chart, |chart, (name, points)| draw(chart, (*name).to_owned(), points.clone()));
         let values = curves.iter().flat_map(|(_, points)| points).map(|point| point.1);
         let values: Vec<f64> = values.collect();
-        match usual_end(curves).filter(|_| !is_drawn_logarithmically(quantity, &values)) {
-            None => self.on_its_scale(chart, &values, caption),
-            Some(end) => {
+        let least = values.iter().copied().filter(|value| value.is_finite()).reduce(f64::min);
+        match (usual_end(curves), least) {
+            (Some(end), Some(least)) if least < end => {
                 let end_text = format_short(end);
                 let caption = format!("{caption} What exceeds {end_text} is not in this picture.");
-                self.section("Learning").picture(chart.y_range(0.0, end).picture(), caption);
+                let usual: Vec<f64> = values.into_iter().filter(|value| *value <= end).collect();
+                self.on_its_scale(chart.y_range(least, end), &usual, caption);
             }
+            _ => self.on_its_scale(chart, &values, caption),
         }
     }
 
@@ -151,11 +155,15 @@ impl Report {
             !history.learning_rates().is_empty() && constant(history).is_none()
         };
         let varying: Vec<_> = runs.iter().filter(varies).collect();
-        for (name, history) in runs {
-            if let Some(rate) = constant(history) {
-                let name =
-                    if runs.len() == 1 { (*name).into() } else { format!("learning rate, {name}") };
-                self.result(name, format!("{}, at every step", format_short(rate)));
+        let rates: Vec<Option<f64>> = runs.iter().map(|(_, history)| constant(history)).collect();
+        let alike = rates.windows(2).all(|pair| pair[0] == pair[1]);
+        for ((run, _), rate) in runs.iter().zip(&rates).take(if alike { 1 } else { runs.len() }) {
+            if let Some(rate) = rate {
+                let name = match alike {
+                    true => "learning rate".to_owned(),
+                    false => format!("learning rate, {run}"),
+                };
+                self.result(name, format!("{}, at every step", format_short(*rate)));
             }
         }
         if varying.is_empty() {
@@ -260,8 +268,8 @@ fn usual_end(curves: &[Curve<'_>]) -> Option<f64> {
     };
     let mut greatest: Vec<f64> = curves.iter().filter_map(greatest).collect();
     greatest.sort_by(f64::total_cmp);
-    let end = BEYOND * greatest.get((greatest.len().max(1) - 1) / 2)?;
-    (end > 0.0 && greatest.last()? > &end).then_some(end)
+    let usual = *greatest.get((greatest.len().max(1) - 1) / 2)?;
+    (usual > 0.0 && *greatest.last()? > FAR * usual).then_some(BEYOND * usual)
 }
 
 /// Whether a logarithmic scale shows more than a linear one: if all values are positive and the
@@ -281,7 +289,7 @@ mod tests {
     fn runs_that_explode_do_not_press_the_others_to_the_foot_of_the_picture() {
         let run = |greatest: f64| ("run", vec![(1.0, greatest), (2.0, 0.5), (3.0, f64::NAN)]);
         assert_eq!(usual_end(&[run(2.0), run(3.0), run(1e22)]), Some(9.0));
-        assert_eq!(usual_end(&[run(2.0), run(3.0), run(8.0)]), None);
+        assert_eq!(usual_end(&[run(2.0), run(3.0), run(80.0)]), None);
         // Of two, neither is what most runs reach; it is the lesser that shall be seen.
         assert_eq!(usual_end(&[run(2.0), run(3000.0)]), Some(6.0));
         assert_eq!(usual_end(&[run(2.0), ("lost at once", Vec::new())]), None);

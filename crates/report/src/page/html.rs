@@ -52,14 +52,21 @@ impl fmt::Display for Page<'_> {
             for text in &section.texts {
                 writeln!(f, "<p>{}</p>", Escaped(text))?;
             }
-            if !section.entries.is_empty() {
+            let (pictured, tables): (Vec<&Table>, Vec<&Table>) =
+                section.tables.iter().partition(|table| table.has_pictures());
+            if !section.entries.is_empty() || !pictured.is_empty() {
                 f.write_str("<div class=\"pictures\">\n")?;
                 for entry in &section.entries {
                     write_entry(f, entry, &mut files)?;
                 }
+                for table in pictured {
+                    f.write_str("<div class=\"card layers two-columns\">")?;
+                    write_table(f, table)?;
+                    f.write_str("</div>\n")?;
+                }
                 f.write_str("</div>\n")?;
             }
-            for table in &section.tables {
+            for table in tables {
                 f.write_str("<div class=\"wide\">")?;
                 write_table(f, table)?;
                 f.write_str("</div>\n")?;
@@ -76,7 +83,7 @@ impl Page<'_> {
     fn head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("<div class=\"head\">\n")?;
         if !self.results.is_empty() || !self.result_tables.is_empty() {
-            f.write_str("<div class=\"card\"><h3>Result</h3>")?;
+            f.write_str("<div class=\"card two-columns\"><h3>Result</h3>")?;
             for table in self.result_tables {
                 write_table(f, table)?;
             }

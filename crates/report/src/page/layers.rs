@@ -59,22 +59,14 @@ impl Report {
             .picture(
                 norms.picture(),
                 format!(
-                    "The length of the loss' gradient with respect to each layer's parameters, at \
-                     {} steps. Layers whose gradient vanishes or explodes stand out.",
+                    "Layers whose gradient vanishes or explodes stand out; {} steps were measured.",
                     history.measurements().len()
                 ),
             )
             .picture(
                 ratios.picture(),
-                "How far a step moves each layer's parameters, in proportion to their length. \
-                 About a thousandth is usual; much less is slow, much more is unsteady.",
+                "About a thousandth is usual; much less is slow, much more is unsteady.",
             );
-        if names.len() > most {
-            section.text(format!(
-                "The table has {most} of the {} layers, from the first to the last.",
-                names.len()
-            ));
-        }
         section.tables.extend(table);
     }
 }
@@ -116,8 +108,10 @@ fn layer_table<E: Element>(history: &History<E>, most: usize) -> Option<Table> {
         }
         row
     };
-    Some(Table::new(
-        &["layer", "weights", "activations", "gradients"],
-        chosen.into_iter().map(row).collect(),
-    ))
+    let layer = match chosen.len() < names.len() {
+        true => format!("layer ({} of {})", chosen.len(), names.len()),
+        false => "layer".into(),
+    };
+    let header = [layer.as_str(), "weights", "activations", "gradients"];
+    Some(Table::new(&header, chosen.into_iter().map(row).collect()))
 }

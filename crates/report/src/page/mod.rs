@@ -298,6 +298,10 @@ impl Table {
     fn new(header: &[&str], rows: Vec<Vec<Cell>>) -> Self {
         Self { header: header.iter().map(|&name| name.to_owned()).collect(), rows }
     }
+
+    fn has_pictures(&self) -> bool {
+        self.rows.iter().flatten().any(|cell| matches!(cell, Cell::Pictures(_)))
+    }
 }
 
 /// `Gradient norm of layers.0` as `gradient-norm-of-layers-0`. What follows a colon is left out: it

@@ -224,7 +224,7 @@ fn runs_side_by_side_have_a_curve_and_a_record_each() {
     for picture in report.pictures() {
         assert_eq!(check(picture)[1..3], ["fast", "slow & sure"]);
     }
-    let rate = ("learning rate, fast".to_owned(), "0.25, at every step".to_owned());
+    let rate = ("learning rate".to_owned(), "0.25, at every step".to_owned());
     assert!(report.results.contains(&rate), "{:?}", report.results);
     report.write().unwrap();
     for file in ["steps-fast.csv", "epochs-slow-sure.csv", "history-slow-sure.jsonl"] {
@@ -272,8 +272,8 @@ fn layers_are_a_table_with_a_row_a_layer() {
     report.layers("One of them", &history);
     let section = &report.sections[0];
     assert_eq!(section.title, "One of them");
-    assert_eq!(section.texts, ["The table has 5 of the 30 layers, from the first to the last."]);
     let rows = &section.tables[0].rows;
+    assert_eq!(section.tables[0].header[0], "layer (5 of 30)");
     assert_eq!(rows.len(), 5);
     assert!(matches!(&rows[4][0], Cell::Text(name) if name == "29"));
     // Steps 1, 5 and 9.

@@ -41,7 +41,7 @@ pub fn histograms(title: &str, x_label: &str, histograms: &[(String, &Histogram)
 }
 
 /// The size of a histogram in a table, the height of its bars, and the space at its sides.
-const SMALL: (f64, f64) = (190.0, 52.0);
+const SMALL: (f64, f64) = (180.0, 52.0);
 const BARS: f64 = 34.0;
 const SIDE: f64 = 6.0;
 
