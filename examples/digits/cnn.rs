@@ -12,7 +12,7 @@ pub struct Cnn {
     standard_deviation: f32,
     layers: Sequential,
 }
-parameters!(Cnn { layers });
+parameters!(Cnn { height: _, width: _, mean: _, standard_deviation: _, layers });
 
 impl Cnn {
     /// A network for images such as those of `train`, with hidden layers of the sizes `hidden`

@@ -81,7 +81,7 @@ pub(crate) struct LanguageModel {
     places: Option<Embedding>,
     body: Sequential,
 }
-parameters!(LanguageModel { symbols, places, body });
+parameters!(LanguageModel { symbols, places, body, name: _, context: _ });
 
 /// The length of E(s) in the perceptron.
 const MLP_VECTOR: usize = 24;

@@ -47,7 +47,7 @@ pub struct SelfAttention<E: Element = f32> {
     heads: usize,
     causal: bool,
 }
-parameters!(SelfAttention<E> { query_key_value, output });
+parameters!(SelfAttention<E> { query_key_value, output, heads: _, causal: _ });
 
 impl<E: Element> SelfAttention<E> {
     /// A layer for vectors of length `width`, split among `heads` heads, in which each place sees

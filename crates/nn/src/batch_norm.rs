@@ -48,7 +48,7 @@ pub struct BatchNorm<E: Element = f32> {
     epsilon: f64,
     momentum: f64,
 }
-parameters!(BatchNorm<E> { weight, bias, running_mean, running_variance });
+parameters!(BatchNorm<E> { weight, bias, running_mean, running_variance, epsilon: _, momentum: _ });
 
 impl<E: Element> BatchNorm<E> {
     /// A layer for a number of channels, with ε = 10⁻⁵ and momentum 0.1.

@@ -30,7 +30,7 @@ pub struct Mlp<E: Element = f32> {
     pub layers: Vec<Linear<E>>,
     activation: Activation,
 }
-parameters!(Mlp<E> { layers });
+parameters!(Mlp<E> { layers, activation: _ });
 
 impl<E: Element> Mlp<E> {
     /// A perceptron with [ReLU](Activation::Relu) between its layers, and PyTorch's start (see

@@ -38,7 +38,7 @@ pub struct LayerNorm<E: Element = f32> {
     shape: Vec<usize>,
     epsilon: f64,
 }
-parameters!(LayerNorm<E> { weight, bias });
+parameters!(LayerNorm<E> { weight, bias, epsilon: _ });
 
 impl<E: Element> LayerNorm<E> {
     /// A layer for vectors of length `width`, with ε = 10⁻⁵.
@@ -132,7 +132,7 @@ pub struct RmsNorm<E: Element = f32> {
     pub weight: Tensor<E>,
     epsilon: f64,
 }
-parameters!(RmsNorm<E> { weight });
+parameters!(RmsNorm<E> { weight, epsilon: _ });
 
 impl<E: Element> RmsNorm<E> {
     /// A layer for vectors of length `width`, with ε = 10⁻⁵.

@@ -45,7 +45,7 @@ pub struct TransformerBlock<E: Element = f32> {
     pub feed_forward: Mlp<E>,
     dropout: Dropout,
 }
-parameters!(TransformerBlock<E> { attention_norm, attention, feed_forward_norm, feed_forward });
+parameters!(TransformerBlock<E> { attention_norm, attention, feed_forward_norm, feed_forward, dropout: _ });
 
 impl<E: Element> TransformerBlock<E> {
     /// A block for vectors of length `width`, with `heads` heads of attention and a perceptron

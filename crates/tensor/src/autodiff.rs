@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, HashSet};
 use self::waiting::Waiting;
 use crate::gradients::Gradients;
 use crate::operation::Operation;
+use crate::operations::broadcast_shape;
 use crate::recording::{is_recording, with_recording};
 use crate::tensor::Tensor;
 use downhill_kernels::Element;
@@ -64,7 +65,16 @@ fn product<E: Element>(
         false => operation.vjp_fused(index, gradient, output),
     };
     let shape = operation.inputs()[index].shape();
-    if product.shape() == shape { product } else { product.sum_to(shape) }
+    if product.shape() == shape {
+        return product;
+    }
+    assert!(
+        broadcast_shape(shape, product.shape()).is_some_and(|common| common == product.shape()),
+        "{}: the vector–Jacobian product for input {index} has shape {:?}, but the input {shape:?}",
+        operation.name(),
+        product.shape()
+    );
+    product.sum_to(shape)
 }
 
 impl<E: Element> Tensor<E> {
@@ -77,7 +87,8 @@ impl<E: Element> Tensor<E> {
     /// # Panics
     ///
     /// If the tensor holds more or less than one value: the gradient of several numbers needs a
-    /// weight for each ([`backward_with`](Self::backward_with)).
+    /// weight for each ([`backward_with`](Self::backward_with)). If it depends on no parameter, so
+    /// that there is nothing to differentiate with respect to.
     ///
     /// ```
     /// use downhill_tensor::Tensor;
@@ -95,10 +106,16 @@ impl<E: Element> Tensor<E> {
     ///
     /// # Panics
     ///
-    /// If `seed` has another shape.
+    /// If `seed` has another shape, or this tensor depends on no parameter.
     #[track_caller]
     pub fn backward_with(&self, seed: &Tensor<E>) -> Gradients<E> {
         check_seed("backward_with", self, seed);
+        assert!(
+            self.requires_gradient(),
+            "backward: the output depends on no parameter, so there is nothing to differentiate; \
+             weights are made with Tensor::parameter (not Tensor::from), and what is computed in \
+             without_recording or from .detach() does not depend on them"
+        );
         let mut gradients = Vec::new();
         with_recording(false, || {
             propagate([(self, seed.clone())], Tensor::requires_gradient, |tensor, gradient| {

@@ -1,5 +1,8 @@
 //! Gradients as a value.
 
+use std::collections::HashSet;
+
+use crate::parameters::{Parameters, Path};
 use crate::tensor::Tensor;
 use downhill_kernels::Element;
 
@@ -46,6 +49,44 @@ impl<E: Element> Gradients<E> {
             Ok(index) => self.entries[index].1 = gradient,
             Err(index) => self.entries.insert(index, (parameter.id(), gradient)),
         }
+    }
+
+    /// The names of the parameters of `model` that have no gradient: the output did not depend on
+    /// them, so that a step leaves them as they are.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// let model = [Tensor::parameter(1.0), Tensor::parameter(2.0)];
+    /// assert_eq!((&model[0] * 3.0).backward().missing(&model), ["1"]);
+    /// ```
+    pub fn missing(&self, model: &(impl Parameters<E> + ?Sized)) -> Vec<String> {
+        let mut names = Vec::new();
+        model.visit(Path::ROOT, &mut |path, tensor| {
+            if tensor.is_parameter() && self.get(tensor).is_none() {
+                names.push(path.to_string());
+            }
+        });
+        names
+    }
+
+    /// The gradients with respect to parameters that `model` does not hold: a step of the model
+    /// passes over them.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// let (model, other) = ([Tensor::parameter(1.0)], Tensor::parameter([2.0, 3.0]));
+    /// let gradients = (&model[0] * &other).sum().backward();
+    /// assert_eq!(gradients.unclaimed(&model)[0].shape(), other.shape());
+    /// ```
+    pub fn unclaimed(&self, model: &(impl Parameters<E> + ?Sized)) -> Vec<&Tensor<E>> {
+        let mut claimed = HashSet::new();
+        model.visit(Path::ROOT, &mut |_, tensor| {
+            claimed.insert(tensor.id());
+        });
+        let unclaimed = self.entries.iter().filter(|(id, _)| !claimed.contains(id));
+        unclaimed.map(|(_, gradient)| gradient).collect()
     }
 
     /// The number of parameters that have a gradient.

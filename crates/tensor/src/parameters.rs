@@ -179,8 +179,9 @@ impl<E: Element, P: Parameters<E>> Parameters<E> for Option<P> {
 
 /// Implements [`Parameters`] for a struct, by visiting the fields named.
 ///
-/// Fields that hold no tensors are left out. A struct that is generic over the element names it
-/// as in the second form.
+/// What is in braces is a pattern of the struct, so that the compiler finds a field that was
+/// forgotten: every field is named, and one that holds no tensors is left out as `field: _`. A
+/// struct that is generic over the element names it as in the second form.
 ///
 /// ```
 /// use downhill_tensor::{Element, Parameters, Tensor, parameters};
@@ -195,23 +196,39 @@ impl<E: Element, P: Parameters<E>> Parameters<E> for Option<P> {
 ///     left: [Tensor<E>; 2],
 ///     at: f64,
 /// }
-/// parameters!(Bend<E> { left });
+/// parameters!(Bend<E> { left, at: _ });
 ///
 /// let line = Line { slope: Tensor::parameter(2.0), intercept: Tensor::parameter(1.0) };
 /// let names: Vec<String> = line.named().into_iter().map(|(name, _)| name).collect();
 /// assert_eq!(names, ["slope", "intercept"]);
 /// ```
+///
+/// A field that would never learn is an error of the compiler, which names it:
+///
+/// ```compile_fail,E0027
+/// # use downhill_tensor::{Parameters, Tensor, parameters};
+/// struct Line {
+///     slope: Tensor,
+///     intercept: Tensor,
+/// }
+/// parameters!(Line { slope });
+/// ```
 #[macro_export]
 macro_rules! parameters {
-    ($model:ident { $($field:ident),* $(,)? }) => {
-        $crate::parameters!(@implement [] f32, $model { $($field),* });
+    ($model:tt $fields:tt) => {
+        $crate::parameters!(@implement [] f32, $model, $model, $fields, $fields);
     };
-    ($model:ident<$element:ident> { $($field:ident),* $(,)? }) => {
+    ($model:tt<$element:ident> $fields:tt) => {
         $crate::parameters!(
-            @implement [$element: $crate::Element] $element, $model<$element> { $($field),* }
+            @implement [$element: $crate::Element] $element,
+            $model<$element>, $model, $fields, $fields
         );
     };
-    (@implement [$($generics:tt)*] $element:ty, $model:ty { $($field:ident),* }) => {
+    // The pattern comes once more as a whole: the compiler's error is then about the caller's.
+    (
+        @implement [$($generics:tt)*] $element:ty,
+        $model:ty, $name:tt, $fields:tt, { $($field:ident $(: $skipped:tt)?),* $(,)? }
+    ) => {
         impl<$($generics)*> $crate::Parameters<$element> for $model {
             fn visit(
                 &self,
@@ -219,7 +236,8 @@ macro_rules! parameters {
                 visitor: &mut dyn ::std::ops::FnMut($crate::Path<'_>, &$crate::Tensor<$element>),
             ) {
                 let _ = (&path, &visitor);
-                $($crate::Parameters::visit(&self.$field, path.field(stringify!($field)), visitor);)*
+                let $name $fields = self;
+                $($crate::parameters!(@part visit(path, visitor) $field $(: $skipped)?);)*
             }
 
             fn visit_mut(
@@ -228,10 +246,13 @@ macro_rules! parameters {
                 visitor: &mut dyn ::std::ops::FnMut($crate::Path<'_>, &mut $crate::Tensor<$element>),
             ) {
                 let _ = (&path, &visitor);
-                $($crate::Parameters::visit_mut(
-                    &mut self.$field, path.field(stringify!($field)), visitor,
-                );)*
+                let $name $fields = self;
+                $($crate::parameters!(@part visit_mut(path, visitor) $field $(: $skipped)?);)*
             }
         }
     };
+    (@part $visit:ident($path:ident, $visitor:ident) $field:ident) => {
+        $crate::Parameters::$visit($field, $path.field(stringify!($field)), $visitor);
+    };
+    (@part $visit:ident($path:ident, $visitor:ident) $field:ident: _) => {};
 }

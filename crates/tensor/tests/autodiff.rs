@@ -164,6 +164,38 @@ fn a_vector_without_a_seed_is_refused_with_advice() {
 }
 
 #[test]
+#[should_panic(expected = "backward: the output depends on no parameter")]
+fn a_loss_of_constants_is_refused_with_the_likely_cause() {
+    let weight = Tensor::from([1.0, 2.0]);
+    let _ = weight.square().sum().backward();
+}
+
+#[test]
+#[should_panic(expected = "backward: the output depends on no parameter")]
+fn a_loss_computed_without_recording_is_refused() {
+    let weight = Tensor::parameter([1.0, 2.0]);
+    let _ = without_recording(|| weight.square().sum()).backward();
+}
+
+#[test]
+#[should_panic(
+    expected = "thirds: the vector–Jacobian product for input 0 has shape [3], but the input [2, 2]"
+)]
+fn a_product_of_a_wrong_shape_names_its_operation() {
+    let x = Tensor::parameter([[1.0, 2.0], [3.0, 4.0]]);
+    let y = operation::unary("thirds", &x, x.array().to_owned(), |_, _, _| Tensor::zeros(&[3]));
+    let _ = y.sum().backward();
+}
+
+#[test]
+#[should_panic(expected = "stretched: the vector–Jacobian product for input 0 has shape [2]")]
+fn a_product_that_the_input_does_not_broadcast_to_names_its_operation() {
+    let x = Tensor::parameter([[1.0, 2.0], [3.0, 4.0]]);
+    let y = operation::unary("stretched", &x, x.array().to_owned(), |_, _, _| Tensor::zeros(&[2]));
+    let _ = y.sum().backward();
+}
+
+#[test]
 #[should_panic(expected = "update: the tensor is the result of `mul`")]
 fn a_result_cannot_be_updated() {
     let x = Tensor::parameter([1.0, 2.0]);
@@ -258,6 +290,57 @@ fn nothing_of_a_graph_outlives_it_after_a_thousand_steps() {
         assert!(Arc::strong_count(&alive) > 1, "the graph of this step is alive");
     }
     assert_eq!(Arc::strong_count(&alive), 1);
+}
+
+/// A value whose drop panics, as a user's might.
+struct Explosive;
+
+impl Drop for Explosive {
+    fn drop(&mut self) {
+        panic!("a captured value");
+    }
+}
+
+#[test]
+fn graphs_are_dropped_after_a_panic_in_the_drop_of_something_captured() {
+    let capture = |x: &Tensor, captured: Arc<dyn Send + Sync + std::any::Any>| {
+        operation::unary("capture", x, x.array().to_owned(), move |gradient, _, _| {
+            let _ = &captured;
+            gradient
+        })
+    };
+    let alive: Arc<dyn Send + Sync + std::any::Any> = Arc::new(());
+    let chain = |explosive| {
+        let mut x = Tensor::parameter([1.0]);
+        x = capture(&x, Arc::clone(&alive));
+        if explosive {
+            x = capture(&x, Arc::new(Explosive));
+        }
+        capture(&x, Arc::clone(&alive))
+    };
+    for _ in 0..3 {
+        let graph = chain(true);
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(graph)));
+        assert!(caught.is_err());
+        assert_eq!(Arc::strong_count(&alive), 1, "the rest of the graph is dropped");
+        drop(chain(false));
+        assert_eq!(Arc::strong_count(&alive), 1, "so are later ones");
+    }
+}
+
+/// A thread's own variables may be dropped after those that the library keeps for it.
+#[test]
+fn a_deep_graph_held_by_a_thread_local_is_dropped_without_recursion() {
+    thread_local! {
+        static KEPT: std::cell::RefCell<Option<Tensor>> = const { std::cell::RefCell::new(None) };
+    }
+    let work = || {
+        KEPT.with(|_| {});
+        let x = Tensor::parameter([1.0]);
+        let deep = (0..300_000).fold(x.clone(), |y, _| y + &x);
+        KEPT.set(Some(deep));
+    };
+    thread::Builder::new().stack_size(2 << 20).spawn(work).unwrap().join().unwrap();
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod shape;
 mod softmax;
 
 pub use axes::{Axes, keep};
+pub(crate) use broadcast::broadcast_shape;
 
 #[cfg(test)]
 mod tests {
