@@ -116,7 +116,9 @@ pub fn times_slope<E: Element, F: Function<E>>(gradient: &[E], x: &[E], slope: F
         fn run<A: Arithmetic>(self) {
             let (out, (gradient, x)) = self.0;
             for ((out, &gradient), &x) in out.iter_mut().zip(gradient).zip(x) {
-                out.write(gradient * self.1.at::<A>(x));
+                // A gradient of 0 stays 0, though the slope be NaN.
+                let product = gradient * self.1.at::<A>(x);
+                out.write(if gradient == E::zero() { gradient } else { product });
             }
         }
     }

@@ -25,7 +25,7 @@ use crate::description::Description;
 ///     dropout: Dropout,
 ///     linear: Linear,
 /// }
-/// parameters!(Robust { linear });
+/// parameters!(Robust { linear, dropout: _ });
 ///
 /// impl Module<f32> for Robust {
 ///     fn forward_training(&mut self, x: &Tensor, rng: &mut dyn Rng) -> Tensor {

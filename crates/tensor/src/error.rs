@@ -1,16 +1,25 @@
 //! What can be wrong with data that comes from outside.
 
+use crate::storage::checked_volume;
+
 /// An error about values that a program was given. Mistakes in the program itself, such as
 /// operands whose shapes do not fit, panic instead.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A shape that does not hold as many values as were given.
-    #[error("shape {shape:?} holds {} values, but {found} were given", shape.iter().product::<usize>())]
+    #[error("shape {shape:?} holds {} values, but {found} were given", count(shape))]
     Shape {
         /// The shape asked for.
         shape: Vec<usize>,
         /// The number of values given.
         found: usize,
     },
+}
+
+fn count(shape: &[usize]) -> String {
+    match checked_volume::<u8>(shape) {
+        Some(count) => count.to_string(),
+        None => "more than countable".into(),
+    }
 }

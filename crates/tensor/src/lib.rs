@@ -61,7 +61,7 @@ pub use error::Error;
 pub use gradcheck::{GradcheckError, gradcheck, gradcheck_second_order};
 pub use gradients::Gradients;
 pub use operation::Operation;
-pub use operations::{Axes, keep};
+pub use operations::{Axes, Norm, keep};
 pub use parameters::{Parameters, Path};
 pub use recording::{is_recording, without_recording};
 pub use second_order::{hessian, hessian_vector_product};

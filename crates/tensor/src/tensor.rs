@@ -10,7 +10,7 @@ use ndarray::{Array, ArrayView, ArrayViewD, Dimension};
 use crate::error::Error;
 use crate::operation::Operation;
 use crate::release;
-use crate::storage::Storage;
+use crate::storage::{Storage, checked_volume, volume};
 use downhill_kernels as kernels;
 use downhill_kernels::Element;
 
@@ -93,18 +93,38 @@ impl<E: Element> Tensor<E> {
     }
 
     /// A constant of `shape` that holds `value` everywhere.
+    ///
+    /// # Panics
+    ///
+    /// If the shape holds more values than memory has addresses for.
+    #[track_caller]
     pub fn full(shape: &[usize], value: E) -> Self {
-        Self::constant(Storage::new(shape, vec![value; shape.iter().product()]))
+        Self::filled("full", shape, value)
     }
 
     /// A constant of `shape` that holds 0 everywhere.
+    ///
+    /// # Panics
+    ///
+    /// If the shape holds more values than memory has addresses for.
+    #[track_caller]
     pub fn zeros(shape: &[usize]) -> Self {
-        Self::full(shape, E::zero())
+        Self::filled("zeros", shape, E::zero())
     }
 
     /// A constant of `shape` that holds 1 everywhere.
+    ///
+    /// # Panics
+    ///
+    /// If the shape holds more values than memory has addresses for.
+    #[track_caller]
     pub fn ones(shape: &[usize]) -> Self {
-        Self::full(shape, E::one())
+        Self::filled("ones", shape, E::one())
+    }
+
+    #[track_caller]
+    fn filled(name: &str, shape: &[usize], value: E) -> Self {
+        Self::constant(Storage::new(shape, vec![value; volume::<E>(name, shape)]))
     }
 
     /// A constant of `shape` with `values` in row-major order.
@@ -122,7 +142,7 @@ impl<E: Element> Tensor<E> {
     /// # Ok::<(), downhill_tensor::Error>(())
     /// ```
     pub fn from_shape_vec(shape: &[usize], values: Vec<E>) -> Result<Self, Error> {
-        match values.len() == shape.iter().product() {
+        match checked_volume::<E>(shape) == Some(values.len()) {
             true => Ok(Self::constant(Storage::new(shape, values))),
             false => Err(Error::Shape { shape: shape.to_vec(), found: values.len() }),
         }

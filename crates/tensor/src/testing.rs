@@ -4,6 +4,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 use crate::gradcheck::{gradcheck, gradcheck_second_order};
+use crate::operations::{Axes, keep};
 use crate::tensor::Tensor;
 
 pub(crate) type Rng = Xoshiro256PlusPlus;
@@ -81,6 +82,27 @@ pub(crate) fn check_binary(
             let y = random(&other, low, high, rng);
             check(|x| f(&x[0], &x[1]), &[x.clone(), y.clone()]);
             check(|x| f(&x[0], &x[1]), &[y, x]);
+        }
+    }
+}
+
+/// Every choice of axes for a shape of up to three axes.
+fn choices(rank: usize) -> Vec<Vec<isize>> {
+    let chosen = |bits: usize| (0..rank as isize).filter(move |axis| bits >> axis & 1 == 1);
+    (0..1 << rank).map(|bits| chosen(bits).collect()).collect()
+}
+
+/// Checks a reduction over every choice of axes of random shapes.
+pub(crate) fn check_axes(f: impl Fn(&Tensor<f64>, Axes) -> Tensor<f64>, with_empty: bool) {
+    let rng = &mut rng(5);
+    for shape in shapes(4, rng) {
+        if !with_empty && shape.contains(&0) {
+            continue;
+        }
+        for axes in choices(shape.len()) {
+            let x = random(&shape, -2.0, 2.0, rng);
+            check(|x| f(&x[0], Axes::from(&axes[..])), &[x.clone()]);
+            check(|x| f(&x[0], keep(&axes[..])), &[x]);
         }
     }
 }

@@ -34,7 +34,9 @@ impl<E: Element> Function<E> for Gate<E> {
 
     #[inline(always)]
     fn at<A: Arithmetic>(self, x: E) -> E {
-        let (_, (open, _)) = self.at_cut::<A>(x);
+        let (cut, (open, _)) = self.at_cut::<A>(x);
+        // At −∞ the gate is shut.
+        let x = if x < cut { cut } else { x };
         x * open
     }
 }

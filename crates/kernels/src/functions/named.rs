@@ -68,8 +68,11 @@ macro_rules! function {
 }
 function!(NormalCdf, |_, cdf, _| cdf);
 function!(NormalDensity, |_, _, density| density);
-function!(Gelu, |x, cdf, _| x * cdf);
-function!(GeluSlope, |x, cdf, density| cdf + x * density);
+// 0 also where x is infinite.
+function!(Gelu, |x, cdf, _| if cdf == E::zero() { cdf } else { x * cdf });
+function!(GeluSlope, |x, cdf, density| {
+    cdf + if density == E::zero() { density } else { x * density }
+});
 
 #[cfg(test)]
 mod tests {
@@ -85,9 +88,8 @@ mod tests {
     fn limits_are_those_of_the_functions() {
         let limits = [f32::NEG_INFINITY, -20.0, -0.0, 0.0, 20.0, f32::INFINITY];
         assert_eq!(map(&limits, NormalCdf), [0.0, 0.0, 0.5, 0.5, 1.0, 1.0]);
-        let limits = [-20.0, -0.0, 0.0, 20.0];
-        assert_eq!(map(&limits, Gelu), [0.0, 0.0, 0.0, 20.0_f32]);
-        assert_eq!(map(&limits, GeluSlope), [0.0, 0.5, 0.5, 1.0_f32]);
+        assert_eq!(map(&limits, Gelu), [0.0, 0.0, 0.0, 0.0, 20.0, f32::INFINITY]);
+        assert_eq!(map(&limits, GeluSlope), [0.0, 0.0, 0.5, 0.5, 1.0, 1.0]);
         for x in [f32::NAN, -f32::NAN] {
             assert!(map(&[x], NormalCdf)[0].is_nan());
             assert!(map(&[x], Gelu)[0].is_nan());

@@ -1,125 +1,17 @@
-//! + − × ÷, powers, and the larger and smaller of two, with broadcasting.
+//! + − × ÷, and the larger and smaller of two, with broadcasting.
+
+mod operators;
 
 use std::cmp::Ordering;
-use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
-use super::broadcast::zip;
+use self::operators::in_place;
+use super::broadcast::{compare, zip};
 use crate::operation::{self, is_recorded};
-use crate::storage::Storage;
 use crate::tensor::Tensor;
-use downhill_kernels as kernels;
 use downhill_kernels::Element;
 
-/// Defines an operator between tensors, by value and by reference, and with a number on either
-/// side. A temporary (a tensor that nothing else holds) is changed in place when its history need
-/// not be remembered.
-macro_rules! operator {
-    ($Trait:ident, $method:ident, $function:ident, $f:expr) => {
-        impl<E: Element> $Trait<&Tensor<E>> for &Tensor<E> {
-            type Output = Tensor<E>;
-
-            #[track_caller]
-            fn $method(self, other: &Tensor<E>) -> Tensor<E> {
-                $function(self, other)
-            }
-        }
-
-        impl<E: Element> $Trait<&Tensor<E>> for Tensor<E> {
-            type Output = Tensor<E>;
-
-            #[track_caller]
-            fn $method(mut self, other: &Tensor<E>) -> Tensor<E> {
-                match in_place(&mut self, other, $f) {
-                    true => self,
-                    false => $function(&self, other),
-                }
-            }
-        }
-
-        impl<E: Element> $Trait<Tensor<E>> for &Tensor<E> {
-            type Output = Tensor<E>;
-
-            #[track_caller]
-            fn $method(self, mut other: Tensor<E>) -> Tensor<E> {
-                match in_place(&mut other, self, |y, x| $f(x, y)) {
-                    true => other,
-                    false => $function(self, &other),
-                }
-            }
-        }
-
-        impl<E: Element> $Trait<Tensor<E>> for Tensor<E> {
-            type Output = Tensor<E>;
-
-            #[track_caller]
-            fn $method(self, other: Tensor<E>) -> Tensor<E> {
-                if self.len() >= other.len() { self.$method(&other) } else { (&self).$method(other) }
-            }
-        }
-
-        impl<E: Element> $Trait<E> for &Tensor<E> {
-            type Output = Tensor<E>;
-
-            fn $method(self, number: E) -> Tensor<E> {
-                $function(self, &Tensor::scalar(number))
-            }
-        }
-
-        impl<E: Element> $Trait<E> for Tensor<E> {
-            type Output = Tensor<E>;
-
-            fn $method(self, number: E) -> Tensor<E> {
-                self.$method(&Tensor::scalar(number))
-            }
-        }
-
-        operator!(@number_first $Trait, $method, f32);
-        operator!(@number_first $Trait, $method, f64);
-    };
-    (@number_first $Trait:ident, $method:ident, $number:ty) => {
-        impl $Trait<&Tensor<$number>> for $number {
-            type Output = Tensor<$number>;
-
-            fn $method(self, tensor: &Tensor<$number>) -> Tensor<$number> {
-                (&Tensor::scalar(self)).$method(tensor)
-            }
-        }
-
-        impl $Trait<Tensor<$number>> for $number {
-            type Output = Tensor<$number>;
-
-            fn $method(self, tensor: Tensor<$number>) -> Tensor<$number> {
-                (&Tensor::scalar(self)).$method(tensor)
-            }
-        }
-    };
-}
-
-operator!(Add, add, addition, |x, y| x + y);
-operator!(Sub, sub, subtraction, |x, y| x - y);
-operator!(Mul, mul, multiplication, |x, y| x * y);
-operator!(Div, div, division, |x, y| x / y);
-
-/// Replaces `x` by `f(x, y)`, if that is its shape, nothing else holds it, and no history is kept.
-fn in_place<E: Element>(x: &mut Tensor<E>, y: &Tensor<E>, f: impl Fn(E, E) -> E + Sync) -> bool {
-    if x.requires_gradient() || is_recorded(&[y]) {
-        return false;
-    }
-    let same_shape = x.shape() == y.shape();
-    let number = y.len() == 1 && y.ndim() <= x.ndim();
-    if !(same_shape || number) {
-        return false;
-    }
-    let (Some(xs), Some(ys)) = (x.owned_values(), y.storage().as_slice()) else { return false };
-    match ys {
-        &[y] => kernels::map_in_place(xs, |x| f(x, y)),
-        _ => kernels::zip_in_place(xs, ys, f),
-    }
-    true
-}
-
 #[track_caller]
-fn addition<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Tensor<E> {
+pub(super) fn addition<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Tensor<E> {
     operation::binary(
         "add",
         [x, y],
@@ -130,7 +22,7 @@ fn addition<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Tensor<E> {
 }
 
 #[track_caller]
-fn subtraction<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Tensor<E> {
+pub(super) fn subtraction<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Tensor<E> {
     operation::binary(
         "sub",
         [x, y],
@@ -141,96 +33,98 @@ fn subtraction<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Tensor<E> {
 }
 
 #[track_caller]
-fn multiplication<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Tensor<E> {
+pub(super) fn multiplication<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Tensor<E> {
     operation::binary(
         "mul",
         [x, y],
         zip("mul", x, y, |x, y| x * y),
-        |gradient, _, _, y| gradient * y,
-        |gradient, _, x, _| gradient * x,
+        |gradient, _, _, y| gradient.times(y),
+        |gradient, _, x, _| gradient.times(x),
     )
 }
 
 #[track_caller]
-fn division<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Tensor<E> {
+pub(super) fn division<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Tensor<E> {
     operation::binary(
         "div",
         [x, y],
         zip("div", x, y, |x, y| x / y),
-        |gradient, _, _, y| gradient / y,
-        |gradient, quotient, _, y| -(gradient * quotient / y),
+        |gradient, _, _, y| gradient.over(y),
+        |gradient, quotient, _, y| -gradient.times(quotient).over(y),
     )
 }
 
-/// Adds in place where nothing else holds the sum.
-impl<E: Element> AddAssign for Tensor<E> {
-    #[track_caller]
-    fn add_assign(&mut self, other: Self) {
-        if !in_place(self, &other, |x, y| x + y) {
-            *self = &*self + other;
-        }
-    }
-}
-
-impl<E: Element> Neg for &Tensor<E> {
-    type Output = Tensor<E>;
-
-    fn neg(self) -> Tensor<E> {
-        let value = Storage::new(self.shape(), kernels::map(&self.values(), |x: E| -x));
-        operation::unary("neg", self, value, |gradient, _, _| -gradient)
-    }
-}
-
-impl<E: Element> Neg for Tensor<E> {
-    type Output = Self;
-
-    fn neg(mut self) -> Self {
-        if !self.requires_gradient()
-            && let Some(values) = self.owned_values()
-        {
-            kernels::map_in_place(values, |x| -x);
-            return self;
-        }
-        -&self
-    }
-}
-
 impl<E: Element> Tensor<E> {
-    /// xⁿ, elementwise, for a whole exponent: n · xⁿ⁻¹ is its derivative, 0 for n = 0.
+    /// A gradient times the slope that it goes through, by the rule that **a gradient of 0 stays
+    /// 0**, though the slope be infinite or NaN: what an output does not depend on has no say in
+    /// it. By this rule the branch that [`select`](Self::select) has not chosen may hold anything.
+    /// For vector–Jacobian products of functions that take each value by itself; everywhere else
+    /// it is the product with `*`.
+    ///
+    /// # Panics
+    ///
+    /// If the shapes do not broadcast.
     ///
     /// ```
     /// use downhill_tensor::Tensor;
     ///
-    /// assert_eq!(Tensor::from([-2.0, 3.0]).powi(3).to_vec(), [-8.0, 27.0]);
+    /// let gradient = Tensor::from([2.0, 0.0]);
+    /// assert_eq!(gradient.times(&Tensor::from([3.0, f32::INFINITY])).to_vec(), [6.0, 0.0]);
     /// ```
-    pub fn powi(&self, n: i32) -> Self {
-        self.elementwise(
-            "powi",
-            move |x: E| x.powi(n),
-            move |gradient, _, x| match n {
-                0 => gradient * E::zero(),
-                _ => gradient * x.powi(n - 1) * E::from_f64(f64::from(n)),
-            },
-        )
+    #[track_caller]
+    #[must_use]
+    pub fn times(self, slope: &Self) -> Self {
+        if is_recorded(&[&self, slope]) {
+            // Derivatives of higher order stop where this one does.
+            return self.clone() * slope.unless_stopped(&self, E::zero(), E::is_finite);
+        }
+        self.changed("mul", slope, |x, y| if x == E::zero() { x } else { x * y })
     }
 
-    /// xᵖ, elementwise; NaN for negative x and a fraction p. The derivative is p · xᵖ⁻¹, 0 for
-    /// p = 0.
+    /// A gradient divided by `divisor`, by the rule of [`times`](Self::times).
+    ///
+    /// # Panics
+    ///
+    /// If the shapes do not broadcast.
     ///
     /// ```
     /// use downhill_tensor::Tensor;
     ///
-    /// assert_eq!(Tensor::from([4.0, 9.0]).powf(0.5).to_vec(), [2.0, 3.0]);
+    /// let gradient = Tensor::from([2.0, 0.0]);
+    /// assert_eq!(gradient.over(&Tensor::from([4.0, 0.0])).to_vec(), [0.5, 0.0]);
     /// ```
-    pub fn powf(&self, p: E) -> Self {
-        self.elementwise(
-            "powf",
-            move |x: E| x.powf(p),
-            move |gradient, _, x| match p.is_zero() {
-                true => gradient * E::zero(),
-                false => gradient * x.powf(p - E::one()) * p,
-            },
-        )
+    #[track_caller]
+    #[must_use]
+    pub fn over(self, divisor: &Self) -> Self {
+        if is_recorded(&[&self, divisor]) {
+            let divides = |y: E| y != E::zero() && !y.is_nan();
+            return self.clone() / divisor.unless_stopped(&self, E::infinity(), divides);
+        }
+        self.changed("div", divisor, |x, y| if x == E::zero() { x } else { x / y })
+    }
+
+    /// This slope, with `stop` in place of what is not `regular` where the gradient is 0.
+    fn unless_stopped(
+        &self,
+        gradient: &Self,
+        stop: E,
+        regular: impl Fn(E) -> bool + Copy + Sync,
+    ) -> Self {
+        if self.array().iter().all(|&x| regular(x)) {
+            return self.clone();
+        }
+        let stopped =
+            compare("times", gradient, self, |gradient, x| gradient == E::zero() && !regular(x));
+        self.masked_fill(&stopped, stop)
+    }
+
+    /// `f` of each pair of values, in place where nothing else holds this tensor.
+    #[track_caller]
+    fn changed(mut self, name: &str, y: &Self, f: impl Fn(E, E) -> E + Copy + Sync) -> Self {
+        match in_place(&mut self, y, f) {
+            true => self,
+            false => Self::constant(zip(name, &self, y, f)),
+        }
     }
 
     /// The larger of x and y, elementwise with broadcasting; NaN if either is. Where they are
@@ -252,8 +146,8 @@ impl<E: Element> Tensor<E> {
             "maximum",
             [self, other],
             zip("maximum", self, other, |x, y| if x > y || x.is_nan() { x } else { y }),
-            |gradient, _, x, y| gradient * share(x, y, Ordering::Greater),
-            |gradient, _, x, y| gradient * share(x, y, Ordering::Less),
+            |gradient, _, x, y| gradient.times(&share(x, y, Ordering::Greater)),
+            |gradient, _, x, y| gradient.times(&share(x, y, Ordering::Less)),
         )
     }
 
@@ -276,8 +170,8 @@ impl<E: Element> Tensor<E> {
             "minimum",
             [self, other],
             zip("minimum", self, other, |x, y| if x < y || x.is_nan() { x } else { y }),
-            |gradient, _, x, y| gradient * share(x, y, Ordering::Less),
-            |gradient, _, x, y| gradient * share(x, y, Ordering::Greater),
+            |gradient, _, x, y| gradient.times(&share(x, y, Ordering::Less)),
+            |gradient, _, x, y| gradient.times(&share(x, y, Ordering::Greater)),
         )
     }
 }
@@ -316,17 +210,6 @@ mod tests {
     }
 
     #[test]
-    fn derivatives_of_powers_agree_with_differences() {
-        for n in [-2, -1, 0, 1, 2, 3] {
-            check_unary(move |x| x.powi(n), 0.5, 2.0);
-        }
-        check_unary(|x| x.powi(3), -2.0, 2.0);
-        for p in [-1.5, 0.0, 0.5, 1.0, 2.5] {
-            check_unary(move |x| x.powf(p), 0.5, 2.0);
-        }
-    }
-
-    #[test]
     fn derivatives_of_the_larger_and_smaller_agree_with_differences() {
         check_binary(|x, y| x.maximum(y), -2.0, 2.0);
         check_binary(|x, y| x.minimum(&(y * y)), -2.0, 2.0);
@@ -345,13 +228,6 @@ mod tests {
         let (x, y) = (Tensor::from([f32::NAN, 1.0]), Tensor::from([1.0, f32::NAN]));
         assert!(x.maximum(&y).to_vec().iter().all(|x| x.is_nan()));
         assert!(x.minimum(&y).to_vec().iter().all(|x| x.is_nan()));
-    }
-
-    #[test]
-    fn a_power_of_zero_has_no_gradient_even_at_zero() {
-        let x = Tensor::parameter([0.0, 2.0]);
-        assert_eq!(x.powi(0).sum().backward().get(&x).unwrap().to_vec(), [0.0, 0.0]);
-        assert_eq!(x.powf(0.0).sum().backward().get(&x).unwrap().to_vec(), [0.0, 0.0]);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 //! As in NumPy, shapes are aligned at their last axes, and an axis of length 1 (or a missing one)
 //! is repeated to the length of the other's.
 
-use ndarray::Zip;
+use ndarray::{ArrayD, Zip};
 
-use crate::storage::Storage;
+use crate::storage::{Storage, volume};
 use crate::tensor::Tensor;
 use downhill_kernels as kernels;
 use downhill_kernels::Element;
@@ -27,9 +27,13 @@ pub(crate) fn broadcast_shape(x: &[usize], y: &[usize]) -> Option<Vec<usize>> {
 }
 
 #[track_caller]
-pub(crate) fn expect_broadcast(name: &str, x: &[usize], y: &[usize]) -> Vec<usize> {
-    broadcast_shape(x, y)
-        .unwrap_or_else(|| panic!("{name}: shapes {x:?} and {y:?} do not broadcast to one shape"))
+pub(crate) fn expect_broadcast<E>(name: &str, x: &[usize], y: &[usize]) -> Vec<usize> {
+    // Not in a closure, into which `track_caller` would not reach.
+    let Some(shape) = broadcast_shape(x, y) else {
+        panic!("{name}: shapes {x:?} and {y:?} do not broadcast to one shape")
+    };
+    volume::<E>(name, &shape);
+    shape
 }
 
 /// `f` of each pair of values, broadcast.
@@ -47,7 +51,7 @@ pub(crate) fn zip<E: Element>(
         };
         return Storage::new(x.shape(), values);
     }
-    let shape = expect_broadcast(name, x.shape(), y.shape());
+    let shape = expect_broadcast::<E>(name, x.shape(), y.shape());
     match (x.storage().as_slice(), y.storage().as_slice()) {
         (Some(xs), Some(&[y])) if x.shape() == shape => {
             Storage::new(&shape, kernels::map(xs, |x: E| f(x, y)))
@@ -63,4 +67,16 @@ pub(crate) fn zip<E: Element>(
             out.into()
         }
     }
+}
+
+/// Where a pair of values satisfies `predicate`, broadcast.
+#[track_caller]
+pub(crate) fn compare<E: Element>(
+    name: &str,
+    x: &Tensor<E>,
+    y: &Tensor<E>,
+    predicate: impl Fn(E, E) -> bool + Copy + Sync,
+) -> ArrayD<bool> {
+    let holds = zip(name, x, y, |x, y| if predicate(x, y) { E::one() } else { E::zero() });
+    holds.view().mapv(|holds| holds == E::one())
 }

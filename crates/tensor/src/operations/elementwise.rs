@@ -1,6 +1,8 @@
 //! Functions of one number, applied to each.
 //!
-//! Each line of the table is a function, its value and its vector–Jacobian product.
+//! Each line of the table is a function, its value and its vector–Jacobian product. A gradient
+//! goes through a slope with [`times`](Tensor::times) and [`over`](Tensor::over), by which a
+//! gradient of 0 stays 0.
 
 #[cfg(test)]
 mod tests;
@@ -12,7 +14,7 @@ use downhill_kernels as kernels;
 use downhill_kernels::Element;
 use downhill_kernels::{
     ExponentialM1, Function, Gate, GateSlope, Gelu, GeluSlope, HyperbolicTangent, LogSigmoid,
-    Logarithm, Logarithm1p, NormalCdf, NormalDensity, Separate, Sigmoid, Softplus,
+    Logarithm, Logarithm1p, NormalCdf, NormalDensity, Sigmoid, Softplus,
 };
 
 impl<E: Element> Tensor<E> {
@@ -36,7 +38,7 @@ impl<E: Element> Tensor<E> {
         composed: impl Fn(&Self) -> Self,
     ) -> Self {
         if is_recorded(&[&self, x]) {
-            return self * composed(x);
+            return self.times(&composed(x));
         }
         let value = kernels::times_slope(&self.values(), &x.values(), slope);
         Self::constant(Storage::new(x.shape(), value))
@@ -76,7 +78,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([0.0, f32::NEG_INFINITY]).exp().to_vec(), [1.0, 0.0]);
     /// ```
-    exp: |x: E| x.exponential(), |gradient, y, _| gradient * y;
+    exp: |x: E| x.exponential(), |gradient, y, _| gradient.times(y);
 
     /// The natural logarithm: −∞ of 0, NaN of negative numbers.
     ///
@@ -84,7 +86,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([1.0, 0.0]).ln().to_vec(), [0.0, f32::NEG_INFINITY]);
     /// ```
-    ln: Logarithm, |gradient, _, x| gradient / x;
+    ln: Logarithm, |gradient, _, x| gradient.over(x);
 
     /// ln(1 + x), exact for small x.
     ///
@@ -92,7 +94,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::scalar(1e-20_f64).ln_1p().item(), 1e-20);
     /// ```
-    ln_1p: Logarithm1p, |gradient, _, x| gradient / (x + E::one());
+    ln_1p: Logarithm1p, |gradient, _, x| gradient.over(&(x + E::one()));
 
     /// eˣ − 1, exact for small x.
     ///
@@ -100,7 +102,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::scalar(1e-20_f64).exp_m1().item(), 1e-20);
     /// ```
-    exp_m1: ExponentialM1, |gradient, y, _| gradient * (y + E::one());
+    exp_m1: ExponentialM1, |gradient, y, _| gradient.times(&(y + E::one()));
 
     /// The square root: NaN of negative numbers. The derivative at 0 is ∞.
     ///
@@ -108,7 +110,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([4.0, 9.0]).sqrt().to_vec(), [2.0, 3.0]);
     /// ```
-    sqrt: |x: E| x.sqrt(), |gradient, y, _| gradient / (y + y);
+    sqrt: |x: E| x.sqrt(), |gradient, y, _| gradient.over(&(y + y));
 
     /// x².
     ///
@@ -116,7 +118,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([-2.0, 3.0]).square().to_vec(), [4.0, 9.0]);
     /// ```
-    square: |x: E| x * x, |gradient, _, x| gradient * (x + x);
+    square: |x: E| x * x, |gradient, _, x| gradient.times(&(x + x));
 
     /// 1 / x.
     ///
@@ -124,7 +126,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([-2.0, 4.0]).reciprocal().to_vec(), [-0.5, 0.25]);
     /// ```
-    reciprocal: |x: E| x.recip(), |gradient, y, _| -(gradient * y * y);
+    reciprocal: |x: E| x.recip(), |gradient, y, _| -gradient.times(y).times(y);
 
     /// |x|. The derivative at 0 is taken to be 0.
     ///
@@ -133,7 +135,16 @@ elementwise! {
     /// assert_eq!(Tensor::from([-2.0, 3.0]).abs().to_vec(), [2.0, 3.0]);
     /// ```
     abs: |x: E| x.abs(), |gradient, _, x| gradient.piecewise(x, |gradient, x| {
-        if x > E::zero() { gradient } else if x < E::zero() { -gradient } else { x }
+        if x > E::zero() {
+            gradient
+        } else if x < E::zero() {
+            -gradient
+        } else if gradient == E::zero() {
+            gradient
+        } else {
+            // Either 0, as the derivative is taken to be, or NaN, as it is.
+            x
+        }
     });
 
     /// The sine.
@@ -142,7 +153,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::scalar(0.0).sin().item(), 0.0);
     /// ```
-    sin: |x: E| x.sin(), |gradient, _, x| gradient * x.cos();
+    sin: |x: E| x.sin(), |gradient, _, x| gradient.times(&x.cos());
 
     /// The cosine.
     ///
@@ -150,7 +161,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::scalar(0.0).cos().item(), 1.0);
     /// ```
-    cos: |x: E| x.cos(), |gradient, _, x| -(gradient * x.sin());
+    cos: |x: E| x.cos(), |gradient, _, x| -gradient.times(&x.sin());
 
     /// The hyperbolic tangent; its derivative is 1 − tanh².
     ///
@@ -178,7 +189,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::scalar(-1e4).log_sigmoid().item(), -1e4);
     /// ```
-    log_sigmoid: LogSigmoid, |gradient, _, x| gradient * (-x).sigmoid();
+    log_sigmoid: LogSigmoid, |gradient, _, x| gradient.times(&(-x).sigmoid());
 
     /// ln(1 + eˣ), without overflow; its derivative is σ(x).
     ///
@@ -186,7 +197,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([1e4, f32::NEG_INFINITY]).softplus().to_vec(), [1e4, 0.0]);
     /// ```
-    softplus: Softplus, |gradient, _, x| gradient * x.sigmoid();
+    softplus: Softplus, |gradient, _, x| gradient.times(&x.sigmoid());
 
     /// max(x, 0), the rectified linear unit. The derivative at 0 is taken to be 0.
     ///
@@ -268,7 +279,9 @@ impl<E: Element> Tensor<E> {
 
     /// φ(x); its derivative is −x · φ(x).
     fn normal_density(&self) -> Self {
-        self.elementwise("normal_density", NormalDensity, |gradient, y, x| -(gradient * y * x))
+        self.elementwise("normal_density", NormalDensity, |gradient, y, x| {
+            -gradient.times(&y.clone().times(x))
+        })
     }
 
     /// x · Φ(x), the Gaussian error linear unit (Hendrycks & Gimpel, 2016); its derivative is
@@ -288,7 +301,7 @@ impl<E: Element> Tensor<E> {
     /// Φ(x) + x · φ(x); its derivative is (2 − x²) · φ(x).
     fn gelu_slope(&self) -> Self {
         self.elementwise("gelu_slope", GeluSlope, |gradient, _, x| {
-            gradient * (-x.square() + E::from_f64(2.0)) * x.normal_density()
+            gradient.times(&x.normal_density().times(&(-x.square() + E::from_f64(2.0))))
         })
     }
 
@@ -317,59 +330,27 @@ impl<E: Element> Tensor<E> {
         self.gate("silu", Gate { linear: E::one(), cubic: E::zero() })
     }
 
-    /// x · σ(linear · x + cubic · x³); its derivative is σ · (1 + x · (1 − σ) · (linear +
-    /// 3 · cubic · x²)).
+    /// x · σ(u) with u = linear · x + cubic · x³.
     fn gate(&self, name: &'static str, gate: Gate<E>) -> Self {
         self.elementwise(name, gate, move |gradient, _, x| {
-            gradient.times_slope(x, GateSlope(gate), |x| {
-                let square = x.square();
-                let open = ((&square * gate.cubic + gate.linear) * x).sigmoid();
-                let slope = square * (E::from_f64(3.0) * gate.cubic) + gate.linear;
-                ((-&open + E::one()) * x * slope + E::one()) * open
-            })
+            gradient.times_slope(x, GateSlope(gate), |x| x.gate_slope(gate))
         })
     }
 
-    /// x · ln y, elementwise with broadcasting, and 0 wherever x is 0 (the limit, as in entropy;
-    /// NaN if y is NaN). Its derivatives are ln y with respect to x, also at 0, where it is −∞ if
-    /// y is 0 as well, and x / y with respect to y, taken to be 0 wherever x is 0.
-    ///
-    /// # Panics
-    ///
-    /// If the shapes do not broadcast.
-    ///
-    /// ```
-    /// use downhill_tensor::Tensor;
-    ///
-    /// let p = Tensor::from([0.0_f64, 1.0]);
-    /// assert_eq!(p.x_ln_y(&p).to_vec(), [0.0, 0.0]);
-    /// ```
-    #[track_caller]
-    pub fn x_ln_y(&self, y: &Self) -> Self {
-        let value = super::broadcast::zip("x_ln_y", self, y, |x, y| match x.is_zero() {
-            true if !y.is_nan() => E::zero(),
-            _ => x * y.logarithm::<Separate>(),
-        });
-        operation::binary(
-            "x_ln_y",
-            [self, y],
-            value,
-            |gradient, _, _, y| gradient * y.ln(),
-            |gradient, _, x, y| gradient * x.quotient_or_zero(y),
-        )
-    }
-
-    /// x / y, and 0 wherever x is 0.
-    fn quotient_or_zero(&self, y: &Self) -> Self {
-        let value = super::broadcast::zip("quotient_or_zero", self, y, |x, y| {
-            if x.is_zero() && !y.is_nan() { E::zero() } else { x / y }
-        });
-        operation::binary(
-            "quotient_or_zero",
-            [self, y],
-            value,
-            |gradient, _, _, y| gradient / y,
-            |gradient, quotient, _, y| -(gradient * quotient.quotient_or_zero(y)),
-        )
+    /// σ(u) + x · u′ · σ(u) σ(−u); its derivative is σ(u) σ(−u) (2u′ + x · u″ + x · u′² (σ(−u) −
+    /// σ(u))).
+    fn gate_slope(&self, gate: Gate<E>) -> Self {
+        let number = E::from_f64;
+        self.elementwise("gate_slope", GateSlope(gate), move |gradient, _, x| {
+            // Beyond, σ(u) σ(−u) is 0 or would be if x³ did not overflow.
+            let x = x.clamp(-number(1000.0), number(1000.0));
+            let square = x.square();
+            let u = (&square * gate.cubic + gate.linear) * &x;
+            let (open, shut) = (u.sigmoid(), (-u).sigmoid());
+            let slope = &square * (number(3.0) * gate.cubic) + gate.linear;
+            let bend = square * (number(12.0) * gate.cubic) + number(2.0) * gate.linear;
+            let curvature = &open * &shut * (bend + x * slope.square() * (shut - open));
+            gradient.times(&curvature)
+        })
     }
 }

@@ -4,7 +4,7 @@ use ndarray::{ArrayD, ArrayViewMutD, Axis, Zip};
 
 use super::axes::resolve;
 use crate::operation;
-use crate::storage::Storage;
+use crate::storage::{Storage, volume};
 use crate::tensor::Tensor;
 use downhill_kernels::Element;
 
@@ -31,7 +31,7 @@ impl<E: Element> Tensor<E> {
         shape[0] = rows.len();
         let length: usize = shape[1..].iter().product();
         let values = self.values();
-        let mut picked = Vec::with_capacity(rows.len() * length);
+        let mut picked = Vec::with_capacity(volume::<E>("select_rows", &shape));
         for &row in rows {
             picked.extend_from_slice(&values[row * length..(row + 1) * length]);
         }
@@ -69,7 +69,7 @@ impl<E: Element> Tensor<E> {
         shape[0] = count;
         check_indices("scatter_rows", rows, count, &shape);
         let length: usize = shape[1..].iter().product();
-        let mut sums = vec![E::zero(); count * length];
+        let mut sums = vec![E::zero(); volume::<E>("scatter_rows", &shape)];
         if length > 0 {
             for (&row, values) in rows.iter().zip(self.values().chunks_exact(length)) {
                 let sums = &mut sums[row * length..(row + 1) * length];
@@ -143,6 +143,7 @@ impl<E: Element> Tensor<E> {
         let mut shape = self.shape().to_vec();
         shape[axis] = length;
         check_indices("scatter", indices.iter(), length, &shape);
+        volume::<E>("scatter", &shape);
         let mut value = ArrayD::zeros(shape);
         each_line(axis, &mut value.view_mut(), indices, self, |out, indices, line| {
             for (&index, &value) in indices.iter().zip(line) {
@@ -171,7 +172,7 @@ impl<E: Element> Tensor<E> {
     pub fn one_hot(indices: &[usize], classes: usize) -> Self {
         let shape = [indices.len(), classes];
         check_indices("one_hot", indices, classes, &shape);
-        let mut values = vec![E::zero(); indices.len() * classes];
+        let mut values = vec![E::zero(); volume::<E>("one_hot", &shape)];
         for (row, &index) in indices.iter().enumerate() {
             values[row * classes + index] = E::one();
         }
@@ -200,7 +201,10 @@ fn each_line<E: Element>(
 
 #[track_caller]
 fn row_count<E: Element>(name: &str, x: &Tensor<E>) -> usize {
-    *x.shape().first().unwrap_or_else(|| panic!("{name}: a tensor of shape [] has no rows"))
+    let Some(&count) = x.shape().first() else {
+        panic!("{name}: a tensor of shape [] has no rows")
+    };
+    count
 }
 
 #[track_caller]

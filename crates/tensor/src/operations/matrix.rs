@@ -4,7 +4,7 @@ use ndarray::{ArrayView2, ArrayViewD, Axis, Dimension, indices};
 
 use super::broadcast::broadcast_shape;
 use crate::operation::{self, is_recorded};
-use crate::storage::Storage;
+use crate::storage::{Storage, volume};
 use crate::tensor::Tensor;
 use downhill_kernels as kernels;
 use downhill_kernels::Element;
@@ -22,8 +22,8 @@ impl<E: Element> Tensor<E> {
     ///
     /// # Panics
     ///
-    /// If an operand has no axes, the inner dimensions differ, or the leading axes do not
-    /// broadcast.
+    /// If an operand has no axes, the inner dimensions differ, the leading axes do not broadcast,
+    /// or the result holds more values than memory has addresses for.
     ///
     /// ```
     /// use downhill_tensor::Tensor;
@@ -39,13 +39,17 @@ impl<E: Element> Tensor<E> {
             (1, 1) => x.unsqueeze(0).matmul(&y.unsqueeze(1)).reshape(&[]),
             (1, _) => x.unsqueeze(0).matmul(y).squeeze(-2),
             (_, 1) => x.matmul(&y.unsqueeze(1)).squeeze(-1),
-            (2, 2) => operation::binary(
-                "matmul",
-                [x, y],
-                Storage::new(&[x.shape()[0], y.shape()[1]], kernels::linear(matrix(x), matrix(y))),
-                |gradient, _, _, y| times_transpose(&gradient, y),
-                |gradient, _, x, _| transpose_times(x, &gradient),
-            ),
+            (2, 2) => {
+                let shape = [x.shape()[0], y.shape()[1]];
+                volume::<E>("matmul", &shape);
+                operation::binary(
+                    "matmul",
+                    [x, y],
+                    Storage::new(&shape, kernels::linear(matrix(x), matrix(y))),
+                    |gradient, _, _, y| times_transpose(&gradient, y),
+                    |gradient, _, x, _| transpose_times(x, &gradient),
+                )
+            }
             (_, 2) => {
                 let mut shape = x.shape().to_vec();
                 shape[x.ndim() - 1] = y.shape()[1];
@@ -93,6 +97,7 @@ impl<E: Element> Tensor<E> {
                 .reshape(&shape);
         }
         let shape = [self.shape()[0], weight.shape()[1]];
+        volume::<E>("linear", &shape);
         let value = kernels::affine(matrix(self), matrix(weight), &bias.values());
         operation::ternary(
             "linear",
@@ -155,20 +160,22 @@ fn product<E: Element>(x: ArrayView2<'_, E>, y: ArrayView2<'_, E>) -> Tensor<E> 
 }
 
 /// The products of the matrices along the leading axes, which are broadcast.
+#[track_caller]
 fn batched<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Storage<E> {
     let split = |tensor: &Tensor<E>| tensor.ndim() - 2;
     let ((x_batch, x_matrix), (y_batch, y_matrix)) =
         (x.shape().split_at(split(x)), y.shape().split_at(split(y)));
     let batch = broadcast_shape(x_batch, y_batch).expect("the shapes were checked");
+    let shape = [&batch[..], &[x_matrix[0], y_matrix[1]]].concat();
+    let mut values = vec![E::zero(); volume::<E>("matmul", &shape)];
     let (xs, ys) = (x.array(), y.array());
     let xs = xs.broadcast([&batch[..], x_matrix].concat()).expect("the shapes were checked");
     let ys = ys.broadcast([&batch[..], y_matrix].concat()).expect("the shapes were checked");
     let size = x_matrix[0] * y_matrix[1];
-    let mut values = vec![E::zero(); batch.iter().product::<usize>() * size];
     for (index, out) in indices(&batch[..]).into_iter().zip(values.chunks_exact_mut(size.max(1))) {
         kernels::matmul_onto(out, matrix_at(&xs, index.slice()), matrix_at(&ys, index.slice()));
     }
-    Storage::new(&[&batch[..], &[x_matrix[0], y_matrix[1]]].concat(), values)
+    Storage::new(&shape, values)
 }
 
 /// The matrix at a position of the leading axes.

@@ -7,6 +7,8 @@ mod broadcast;
 mod elementwise;
 mod indexing;
 mod matrix;
+mod moments;
+mod power;
 mod reduction;
 mod select;
 mod shape;
@@ -14,6 +16,7 @@ mod softmax;
 
 pub use axes::{Axes, keep};
 pub(crate) use broadcast::broadcast_shape;
+pub use moments::Norm;
 
 #[cfg(test)]
 mod tests {

@@ -11,17 +11,17 @@ use downhill_kernels as kernels;
 use downhill_kernels::Element;
 
 /// What becomes of a shape when axes of it are reduced.
-struct Reduction {
+pub(super) struct Reduction {
     axes: Vec<usize>,
     /// The shape with the reduced axes at length 1, which broadcasts against the input.
-    kept: Vec<usize>,
+    pub(super) kept: Vec<usize>,
     /// The shape of the result.
-    shape: Vec<usize>,
+    pub(super) shape: Vec<usize>,
 }
 
 impl Reduction {
     #[track_caller]
-    fn new(name: &str, shape: &[usize], axes: &Axes) -> Self {
+    pub(super) fn new(name: &str, shape: &[usize], axes: &Axes) -> Self {
         let reduced = axes.resolve(name, shape);
         let mut kept = shape.to_vec();
         for &axis in &reduced {
@@ -53,8 +53,25 @@ impl Reduction {
 }
 
 /// Every axis, to be dropped.
-fn all<E: Element>(x: &Tensor<E>) -> Axes {
+pub(super) fn all<E: Element>(x: &Tensor<E>) -> Axes {
     Axes::from(&(0..x.ndim() as isize).collect::<Vec<_>>()[..])
+}
+
+/// The softmax over some axes where the logarithm of the sum is infinite, and `softmax` elsewhere:
+/// of values that are +∞ each gets the same share, and where all are −∞ there is none.
+fn limits<E: Element>(
+    x: &Tensor<E>,
+    log_sum: &Tensor<E>,
+    reduction: &Reduction,
+    softmax: Tensor<E>,
+) -> Tensor<E> {
+    let axes: Vec<isize> = reduction.axes.iter().map(|&axis| axis as isize).collect();
+    let unlimited = Tensor::constant(zip("log_sum_exp", x, log_sum, |x, log_sum| {
+        if x == E::infinity() && log_sum == x { E::one() } else { E::zero() }
+    }));
+    let shares = &unlimited / unlimited.sum_axes(keep(&axes[..]));
+    let shares = shares.masked_fill(&log_sum.mask(|x| x == E::neg_infinity()), E::zero());
+    Tensor::select(&log_sum.mask(|x| x.is_infinite()), &shares, &softmax)
 }
 
 impl<E: Element> Tensor<E> {
@@ -95,55 +112,6 @@ impl<E: Element> Tensor<E> {
         operation::unary("sum", self, value, move |gradient, _, x| {
             gradient.reshape(&reduction.kept).broadcast_to(x.shape())
         })
-    }
-
-    /// The mean of all values, of shape `[]`; NaN of none.
-    ///
-    /// ```
-    /// use downhill_tensor::Tensor;
-    ///
-    /// assert_eq!(Tensor::from([[1.0, 2.0], [3.0, 4.0]]).mean().item(), 2.5);
-    /// ```
-    pub fn mean(&self) -> Self {
-        self.mean_axes(all(self))
-    }
-
-    /// The mean over some axes; NaN where they are empty.
-    ///
-    /// # Panics
-    ///
-    /// If an axis is out of range or named twice.
-    #[track_caller]
-    pub fn mean_axes(&self, axes: impl Into<Axes>) -> Self {
-        let axes = axes.into();
-        let count = self.count("mean", &axes);
-        self.sum_axes(axes) / E::from_usize(count)
-    }
-
-    /// The variance of all values, Σ (x − mean)² / (n − `ddof`): with `ddof` (delta degrees of
-    /// freedom) 0 that of a population, with 1 the unbiased estimate from a sample.
-    ///
-    /// ```
-    /// use downhill_tensor::Tensor;
-    ///
-    /// assert_eq!(Tensor::from([1.0, 3.0]).variance(0).item(), 1.0);
-    /// assert_eq!(Tensor::from([1.0, 3.0]).variance(1).item(), 2.0);
-    /// ```
-    pub fn variance(&self, ddof: usize) -> Self {
-        self.variance_axes(all(self), ddof)
-    }
-
-    /// The variance over some axes; see [`variance`](Self::variance).
-    ///
-    /// # Panics
-    ///
-    /// If an axis is out of range or named twice.
-    #[track_caller]
-    pub fn variance_axes(&self, axes: impl Into<Axes>, ddof: usize) -> Self {
-        let axes = axes.into();
-        let count = E::from_usize(self.count("variance", &axes)) - E::from_usize(ddof);
-        let deviation = self - self.mean_axes(keep(axes.clone()));
-        deviation.square().sum_axes(axes) / count
     }
 
     /// The largest value, of shape `[]`; NaN if any is. Equal ones share the gradient.
@@ -214,12 +182,13 @@ impl<E: Element> Tensor<E> {
             let winners = Tensor::constant(zip(name, x, &extremum, equal));
             let axes: Vec<isize> = reduction.axes.iter().map(|&axis| axis as isize).collect();
             let count = winners.sum_axes(keep(&axes[..]));
-            gradient.reshape(&reduction.kept) * (winners / count)
+            gradient.reshape(&reduction.kept).times(&(winners / count))
         })
     }
 
     /// ln Σ eˣ over all values, of shape `[]`, shifted by the largest so that it cannot overflow:
-    /// −∞ of none or where all are −∞. Its gradient is the softmax.
+    /// −∞ of none or where all are −∞. Its gradient is the softmax: values of +∞ share it, and it
+    /// is 0 where all are −∞.
     ///
     /// ```
     /// use downhill_tensor::Tensor;
@@ -240,8 +209,13 @@ impl<E: Element> Tensor<E> {
         let reduction = Reduction::new("log_sum_exp", self.shape(), &axes.into());
         let value = reduction.rows(self, kernels::log_sum_exp);
         operation::unary("log_sum_exp", self, value, move |gradient, log_sum, x| {
-            let softmax = (x - log_sum.reshape(&reduction.kept)).exp();
-            gradient.reshape(&reduction.kept) * softmax
+            let log_sum = log_sum.reshape(&reduction.kept);
+            let softmax = (x - &log_sum).exp();
+            let softmax = match log_sum.array().iter().any(|x| x.is_infinite()) {
+                true => limits(x, &log_sum, &reduction, softmax),
+                false => softmax,
+            };
+            gradient.reshape(&reduction.kept).times(&softmax)
         })
     }
 
@@ -274,7 +248,7 @@ impl<E: Element> Tensor<E> {
 
     /// The number of values that are reduced to one.
     #[track_caller]
-    fn count(&self, name: &str, axes: &Axes) -> usize {
+    pub(super) fn count(&self, name: &str, axes: &Axes) -> usize {
         axes.resolve(name, self.shape()).iter().map(|&axis| self.shape()[axis]).product()
     }
 
@@ -299,33 +273,11 @@ impl<E: Element> Tensor<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{check, check_unary, random, rng, shapes};
-
-    /// Every choice of axes for a shape of up to three axes.
-    fn choices(rank: usize) -> Vec<Vec<isize>> {
-        let chosen = |bits: usize| (0..rank as isize).filter(move |axis| bits >> axis & 1 == 1);
-        (0..1 << rank).map(|bits| chosen(bits).collect()).collect()
-    }
-
-    fn check_axes(f: impl Fn(&Tensor<f64>, Axes) -> Tensor<f64>, with_empty: bool) {
-        let rng = &mut rng(5);
-        for shape in shapes(4, rng) {
-            if !with_empty && shape.contains(&0) {
-                continue;
-            }
-            for axes in choices(shape.len()) {
-                let x = random(&shape, -2.0, 2.0, rng);
-                check(|x| f(&x[0], Axes::from(&axes[..])), &[x.clone()]);
-                check(|x| f(&x[0], keep(&axes[..])), &[x]);
-            }
-        }
-    }
+    use crate::testing::{check, check_axes, check_unary, random, rng};
 
     #[test]
     fn derivatives_of_reductions_agree_with_differences_over_any_axes() {
         check_axes(|x, axes| x.square().sum_axes(axes), true);
-        check_axes(|x, axes| x.square().mean_axes(axes), false);
-        check_axes(|x, axes| x.variance_axes(axes, 0), false);
         check_axes(|x, axes| x.max_axes(axes).square(), false);
         check_axes(|x, axes| x.min_axes(axes).square(), false);
         check_axes(|x, axes| x.log_sum_exp_axes(axes), false);
@@ -336,8 +288,6 @@ mod tests {
         check_unary(|x| x.square().sum(), -2.0, 2.0);
         check_unary(|x| x.sum_to(&[]).square(), -2.0, 2.0);
         let x = random(&[3, 4], -2.0, 2.0, &mut rng(6));
-        check(|x| x[0].mean().square(), &[x.clone()]);
-        check(|x| x[0].variance(1), &[x.clone()]);
         check(|x| x[0].max() * x[0].min(), &[x.clone()]);
         check(|x| x[0].log_sum_exp(), &[x]);
     }

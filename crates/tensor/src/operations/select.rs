@@ -20,8 +20,13 @@ impl<E: Element> Tensor<E> {
         self.array().mapv(predicate)
     }
 
-    /// x where `mask` holds and y where it does not, with broadcasting: NumPy's `where`. The one
-    /// that is not chosen gets a gradient of exactly 0 at that place, whatever it holds there.
+    /// x where `mask` holds and y where it does not, with broadcasting: NumPy's `where`.
+    ///
+    /// The one that is not chosen gets a gradient of exactly 0 at that place, and by the rule of
+    /// [`times`](Self::times) that stays 0 through every function of single values, at any order
+    /// and whatever it holds there, as the root of −1 below. It stays 0 through sums, reductions
+    /// and changes of shape, too; only a product of matrices mixes values, so that one which is
+    /// not finite must be kept out of it by [`masked_fill`](Self::masked_fill) beforehand.
     ///
     /// # Panics
     ///
@@ -30,14 +35,15 @@ impl<E: Element> Tensor<E> {
     /// ```
     /// use downhill_tensor::Tensor;
     ///
-    /// let x = Tensor::from([-1.0, 4.0]);
+    /// let x = Tensor::parameter([-1.0, 4.0]);
     /// let root = Tensor::select(&x.mask(|x| x > 0.0), &x.sqrt(), &Tensor::scalar(0.0));
     /// assert_eq!(root.to_vec(), [0.0, 2.0]);
+    /// assert_eq!(root.sum().backward().get(&x).unwrap().to_vec(), [0.0, 0.25]);
     /// ```
     #[track_caller]
     pub fn select(mask: &ArrayD<bool>, x: &Self, y: &Self) -> Self {
-        let shape = expect_broadcast("select", x.shape(), y.shape());
-        let shape = expect_broadcast("select", mask.shape(), &shape);
+        let shape = expect_broadcast::<E>("select", x.shape(), y.shape());
+        let shape = expect_broadcast::<E>("select", mask.shape(), &shape);
         let mut value =
             y.array().broadcast(&shape[..]).expect("the shape was just checked").to_owned();
         let chosen = mask.broadcast(&shape[..]).expect("the shape was just checked");
@@ -57,6 +63,29 @@ impl<E: Element> Tensor<E> {
             move |gradient, _, _, _| Self::select(&for_y, &Self::scalar(E::zero()), &gradient),
         )
     }
+
+    /// `value` where `mask` holds and x elsewhere, with broadcasting. What is replaced gets no
+    /// gradient.
+    ///
+    /// # Panics
+    ///
+    /// If the shapes do not broadcast.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    ///
+    /// let scores = Tensor::from([1.0, 2.0]);
+    /// let future = ndarray::array![false, true].into_dyn();
+    /// assert_eq!(scores.masked_fill(&future, f32::NEG_INFINITY).softmax(-1).to_vec(), [1.0, 0.0]);
+    /// ```
+    #[track_caller]
+    pub fn masked_fill(&self, mask: &ArrayD<bool>, value: E) -> Self {
+        let shape = expect_broadcast::<E>("masked_fill", mask.shape(), self.shape());
+        match mask.iter().any(|&masked| masked) {
+            true => Self::select(mask, &Self::scalar(value), self),
+            false => self.broadcast_to(&shape),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -73,6 +102,17 @@ mod tests {
             let y = random(&shape, -2.0, 2.0, rng);
             check(|x| Tensor::select(&mask, &x[0].square(), &x[1].sin()), &[x, y]);
         }
+    }
+
+    #[test]
+    fn filled_places_get_no_gradient_and_the_mask_broadcasts() {
+        let x = Tensor::parameter([1.0, 2.0]);
+        let mask = ndarray::array![[false, true], [false, false]].into_dyn();
+        let filled = x.masked_fill(&mask, 9.0);
+        assert_eq!(filled.to_vec(), [1.0, 9.0, 1.0, 2.0]);
+        assert_eq!(filled.sum().backward().get(&x).unwrap().to_vec(), [2.0, 1.0]);
+        let none = ndarray::array![[false], [false]].into_dyn();
+        assert_eq!(x.masked_fill(&none, 9.0).shape(), [2, 2]);
     }
 
     #[test]

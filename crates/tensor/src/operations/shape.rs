@@ -7,7 +7,7 @@ use ndarray::{ArrayD, Axis, Slice};
 use super::axes::resolve;
 use super::broadcast::broadcast_shape;
 use crate::operation;
-use crate::storage::Storage;
+use crate::storage::{Storage, volume};
 use crate::tensor::Tensor;
 use downhill_kernels::Element;
 
@@ -17,7 +17,7 @@ impl<E: Element> Tensor<E> {
     ///
     /// # Panics
     ///
-    /// If `shape` does not hold as many values.
+    /// If `shape` does not hold as many values, or more than memory has addresses for.
     ///
     /// ```
     /// use downhill_tensor::Tensor;
@@ -30,12 +30,12 @@ impl<E: Element> Tensor<E> {
         if shape == self.shape() {
             return self.clone();
         }
+        let count = volume::<E>("reshape", shape);
         assert!(
-            shape.iter().product::<usize>() == self.len(),
-            "reshape: shape {:?} holds {} values, {shape:?} {}",
+            count == self.len(),
+            "reshape: shape {:?} holds {} values, {shape:?} {count}",
             self.shape(),
-            self.len(),
-            shape.iter().product::<usize>()
+            self.len()
         );
         let value = self.storage().reshaped(shape);
         operation::unary("reshape", self, value, |gradient, _, x| gradient.reshape(x.shape()))
@@ -101,7 +101,8 @@ impl<E: Element> Tensor<E> {
     ///
     /// # Panics
     ///
-    /// If the shape does not broadcast to `shape`.
+    /// If the shape does not broadcast to `shape`, or that holds more values than memory has
+    /// addresses for.
     ///
     /// ```
     /// use downhill_tensor::Tensor;
@@ -119,8 +120,9 @@ impl<E: Element> Tensor<E> {
             "broadcast_to: shape {:?} does not broadcast to {shape:?}",
             self.shape()
         );
+        let count = volume::<E>("broadcast_to", shape);
         let value = match self.storage().as_slice() {
-            Some(&[number]) => Storage::new(shape, vec![number; shape.iter().product()]),
+            Some(&[number]) => Storage::new(shape, vec![number; count]),
             _ => {
                 self.array().broadcast(shape).expect("the shape was just checked").to_owned().into()
             }
@@ -191,11 +193,18 @@ impl<E: Element> Tensor<E> {
     pub fn concat(tensors: &[&Self], axis: isize) -> Self {
         assert!(!tensors.is_empty(), "concat: there is no tensor");
         let axis = resolve("concat", axis, tensors[0].shape());
-        let views: Vec<_> = tensors.iter().map(|tensor| tensor.array()).collect();
-        let value = ndarray::concatenate(Axis(axis), &views).unwrap_or_else(|_| {
+        let mut shape = tensors[0].shape().to_vec();
+        for tensor in &tensors[1..] {
+            let other = tensor.shape();
+            let fits = other.len() == shape.len()
+                && (0..shape.len()).all(|i| i == axis || other[i] == shape[i]);
             let shapes: Vec<_> = tensors.iter().map(|tensor| tensor.shape()).collect();
-            panic!("concat: shapes {shapes:?} differ in another axis than {axis}")
-        });
+            assert!(fits, "concat: shapes {shapes:?} differ in another axis than {axis}");
+            shape[axis] = shape[axis].saturating_add(other[axis]);
+        }
+        volume::<E>("concat", &shape);
+        let views: Vec<_> = tensors.iter().map(|tensor| tensor.array()).collect();
+        let value = ndarray::concatenate(Axis(axis), &views).expect("the shapes were checked");
         operation::variadic("concat", tensors, value, move |index, gradient, _, inputs| {
             let lengths = inputs.iter().map(|input| input.shape()[axis]);
             let start: usize = lengths.take(index).sum();
@@ -223,6 +232,7 @@ impl<E: Element> Tensor<E> {
             let (first, shape) = (tensors[0].shape(), tensor.shape());
             assert!(first == shape, "stack: shapes {first:?} and {shape:?} differ");
         }
+        resolve("stack", axis, &[tensors[0].shape(), &[1]].concat());
         let raised: Vec<Self> = tensors.iter().map(|tensor| tensor.unsqueeze(axis)).collect();
         Self::concat(&raised.iter().collect::<Vec<_>>(), axis)
     }
@@ -245,11 +255,11 @@ impl<E: Element> Tensor<E> {
         let length = self.shape()[axis];
         let start = match range.start_bound() {
             Bound::Included(&start) => start,
-            Bound::Excluded(&before) => before + 1,
+            Bound::Excluded(&before) => before.saturating_add(1),
             Bound::Unbounded => 0,
         };
         let end = match range.end_bound() {
-            Bound::Included(&last) => last + 1,
+            Bound::Included(&last) => last.saturating_add(1),
             Bound::Excluded(&end) => end,
             Bound::Unbounded => length,
         };
@@ -269,7 +279,7 @@ impl<E: Element> Tensor<E> {
     ///
     /// # Panics
     ///
-    /// If the axis is out of range.
+    /// If the axis is out of range, or the result holds more values than memory has addresses for.
     ///
     /// ```
     /// use downhill_tensor::Tensor;
@@ -281,7 +291,8 @@ impl<E: Element> Tensor<E> {
         let axis = resolve("pad", axis, self.shape());
         let length = self.shape()[axis];
         let mut shape = self.shape().to_vec();
-        shape[axis] += before + after;
+        shape[axis] = length.saturating_add(before).saturating_add(after);
+        volume::<E>("pad", &shape);
         let mut value = ArrayD::from_elem(shape, fill);
         let slice = Slice::from(before..before + length);
         value.slice_axis_mut(Axis(axis), slice).assign(&self.array());

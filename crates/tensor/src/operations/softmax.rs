@@ -9,7 +9,8 @@ use downhill_kernels::Element;
 
 impl<E: Element> Tensor<E> {
     /// eˣ / Σ eˣ along an axis, shifted so that it cannot overflow: positive numbers that sum to
-    /// one. A value of −∞ gets exactly 0; a row that is all −∞ or holds +∞ or NaN becomes NaN.
+    /// one. A value of −∞ gets exactly 0; values of +∞ share a row among themselves; a row that is
+    /// all −∞ or holds NaN becomes NaN.
     ///
     /// # Panics
     ///
@@ -29,12 +30,13 @@ impl<E: Element> Tensor<E> {
         }
         let value = self.map_rows(kernels::softmax);
         operation::unary("softmax", self, value, |gradient, softmax, _| {
-            let product = gradient * softmax;
-            &product - softmax * product.sum_axes(keep(-1))
+            let product = gradient.times(softmax);
+            &product - product.sum_axes(keep(-1)).times(softmax)
         })
     }
 
-    /// x − ln Σ eˣ along an axis: the logarithm of the softmax, without rounding it first.
+    /// x − ln Σ eˣ along an axis: the logarithm of the softmax, without rounding it first. Infinite
+    /// values as in [`softmax`](Self::softmax).
     ///
     /// # Panics
     ///
@@ -55,7 +57,7 @@ impl<E: Element> Tensor<E> {
         let value = self.map_rows(kernels::log_softmax);
         operation::unary("log_softmax", self, value, |gradient, log_softmax, _| {
             let total = gradient.sum_axes(keep(-1));
-            gradient - log_softmax.exp() * total
+            gradient - total.times(&log_softmax.exp())
         })
     }
 
@@ -65,6 +67,11 @@ impl<E: Element> Tensor<E> {
         let mut out = kernels::buffer(self.len());
         for (row, out) in self.values().chunks_exact(length).zip(out.chunks_exact_mut(length)) {
             f(row, out);
+            if out[0].is_nan() && row.contains(&E::infinity()) && !row.iter().any(|x| x.is_nan()) {
+                // In the limit, the infinite ones are equal and the others nothing beside them.
+                let limit = |&x: &E| if x == E::infinity() { E::zero() } else { E::neg_infinity() };
+                f(&row.iter().map(limit).collect::<Vec<_>>(), out);
+            }
         }
         Storage::new(self.shape(), out)
     }
@@ -73,6 +80,7 @@ impl<E: Element> Tensor<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grad;
     use crate::testing::{check, random, rng, shapes};
 
     #[test]
@@ -98,6 +106,44 @@ mod tests {
             for sum in p.sum_axes(axis).to_vec() {
                 approx::assert_relative_eq!(sum, 1.0, max_relative = 1e-15);
             }
+        }
+    }
+
+    #[test]
+    fn infinite_values_share_a_row_and_the_gradients_are_those_of_the_limit() {
+        const INF: f64 = f64::INFINITY;
+        for (x, p) in [
+            ([INF, 1.0, 0.0], [1.0, 0.0, 0.0]),
+            ([INF, -INF, INF], [0.5, 0.0, 0.5]),
+            ([-INF, 0.0, 0.0], [0.0, 0.5, 0.5]),
+            ([1e308, 0.0, -1e308], [1.0, 0.0, 0.0]),
+        ] {
+            let x = Tensor::parameter(x);
+            assert_eq!(x.softmax(-1).to_vec(), p);
+            assert_eq!(x.log_softmax(-1).exp().to_vec(), p);
+            let lse = x.log_sum_exp();
+            assert_eq!(lse.backward().get(&x).unwrap().to_vec(), p);
+            assert_eq!(grad(&lse, &[&x])[0].to_vec(), p);
+            assert_eq!(grad(&x.reshape(&[3, 1]).log_sum_exp_axes(0).sum(), &[&x])[0].to_vec(), p);
+            for y in [x.softmax(-1), x.log_softmax(-1)] {
+                let first = grad(&y.slice(0, ..1).sum(), &[&x]).remove(0);
+                assert!(first.to_vec().iter().all(|x| x.is_finite()));
+                assert!(
+                    grad(&first.square().sum(), &[&x])[0].to_vec().iter().all(|x| x.is_finite())
+                );
+            }
+        }
+        let x = Tensor::parameter([-INF, -INF]);
+        assert_eq!(x.log_sum_exp().backward().get(&x).unwrap().to_vec(), [0.0, 0.0]);
+        assert_eq!(grad(&grad(&x.log_sum_exp(), &[&x])[0].sum(), &[&x])[0].to_vec(), [0.0, 0.0]);
+        assert!(x.softmax(-1).to_vec().iter().all(|x| x.is_nan()));
+        // A row that is left out may be anything.
+        let rows = Tensor::parameter([[f64::NAN, 0.0], [0.0, 0.0]]);
+        let kept = ndarray::array![[false], [true]].into_dyn();
+        for y in [rows.softmax(-1), rows.log_softmax(-1), rows.log_sum_exp_axes(keep(-1))] {
+            let loss = Tensor::select(&kept, &y.square(), &Tensor::scalar(0.0)).sum();
+            assert_eq!(loss.backward().get(&rows).unwrap().to_vec()[..2], [0.0, 0.0]);
+            assert_eq!(grad(&loss, &[&rows])[0].to_vec()[..2], [0.0, 0.0]);
         }
     }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::grad;
-use crate::testing::{check_binary, check_unary};
+use crate::testing::check_unary;
 
 #[test]
 fn derivatives_agree_with_differences() {
@@ -27,8 +27,6 @@ fn derivatives_agree_with_differences() {
     check_unary(Tensor::ln_1p, 0.3, 2.0);
     check_unary(Tensor::sqrt, 0.3, 2.0);
     check_unary(Tensor::reciprocal, 0.3, 2.0);
-    check_binary(|x, y| x.x_ln_y(y), 0.3, 2.0);
-    check_binary(|x, y| x.quotient_or_zero(y), 0.3, 2.0);
 }
 
 /// The functions of x, and their second derivatives in closed form.
@@ -102,20 +100,70 @@ fn kinks_have_the_documented_derivatives() {
 }
 
 #[test]
-fn x_ln_x_is_zero_at_zero_with_derivative_minus_infinity() {
-    let x = Tensor::parameter([0.0_f64, 1.0]);
-    let y = x.x_ln_y(&x);
-    assert_eq!(y.to_vec(), [0.0, 0.0]);
-    assert_eq!(y.sum().backward().get(&x).unwrap().to_vec(), [f64::NEG_INFINITY, 1.0]);
-    // A constant factor of 0 keeps the term out of the other's gradient.
-    let q = Tensor::parameter(0.0_f64);
-    let term = Tensor::scalar(0.0).x_ln_y(&q);
-    assert_eq!(term.backward().get(&q).unwrap().item(), 0.0);
-}
-
-#[test]
 fn an_infinite_gradient_stops_at_a_closed_relu() {
     let x = Tensor::parameter([-1.0, 1.0]);
     let gradients = x.relu().backward_with(&Tensor::from([f32::INFINITY, 2.0]));
     assert_eq!(gradients.get(&x).unwrap().to_vec(), [0.0, 2.0]);
+}
+
+#[test]
+fn what_no_gradient_reaches_may_be_anything() {
+    let nowhere: [(&str, fn(&Tensor) -> Tensor, f32); 9] = [
+        ("sqrt", Tensor::sqrt, -1.0),
+        ("ln", Tensor::ln, 0.0),
+        ("ln_1p", Tensor::ln_1p, -2.0),
+        ("reciprocal", Tensor::reciprocal, 0.0),
+        ("exp", Tensor::exp, f32::INFINITY),
+        ("abs", Tensor::abs, f32::NAN),
+        ("tanh", Tensor::tanh, f32::NAN),
+        ("powf", |x| x.powf(-0.5), 0.0),
+        ("division", |x| 1.0 / (x - x), 1.0),
+    ];
+    for (name, f, bad) in nowhere {
+        let x = Tensor::parameter([bad, 4.0]);
+        let mask = ndarray::array![false, true].into_dyn();
+        let chosen = |x: &Tensor| Tensor::select(&mask, &f(x), &Tensor::scalar(0.0)).sum();
+        assert_eq!(chosen(&x).backward().get(&x).unwrap().to_vec()[0], 0.0, "{name}");
+        let first = grad(&chosen(&x), &[&x]).remove(0);
+        assert_eq!(first.to_vec()[0], 0.0, "{name}");
+        assert_eq!(grad(&first.sum(), &[&x])[0].to_vec()[0], 0.0, "{name}: second order");
+    }
+}
+
+#[test]
+fn a_gradient_that_happens_to_be_zero_has_its_second_derivative() {
+    // ½ (√x − 2)² at 4: the gradient is 0, the second derivative (½ / √x)² = 1 / 16.
+    let x = Tensor::parameter([4.0_f64]);
+    let mask = x.mask(|x| x > 0.0);
+    let root = Tensor::select(&mask, &x.sqrt(), &Tensor::scalar(0.0));
+    let first = grad(&((root - 2.0).square() * 0.5).sum(), &[&x]).remove(0);
+    assert_eq!(first.to_vec(), [0.0]);
+    assert_eq!(grad(&first.sum(), &[&x])[0].to_vec(), [1.0 / 16.0]);
+}
+
+#[test]
+fn gates_are_shut_or_open_at_the_far_ends_in_all_derivatives() {
+    fn check<E: Element>() {
+        let gates: [fn(&Tensor<E>) -> Tensor<E>; 3] =
+            [Tensor::silu, Tensor::gelu, Tensor::gelu_tanh];
+        for f in gates {
+            for far in [60.0, 1e4, 2e19, 1e20, 1e38, f64::INFINITY] {
+                let x = Tensor::parameter([E::from_f64(-far), E::from_f64(far)]);
+                let (zero, one) = (E::zero(), E::one());
+                assert!(f(&x).to_vec()[0].abs() < E::from_f64(1e-20) && f(&x).to_vec()[1] > one);
+                let near = |found: Vec<E>, expected: [E; 2]| {
+                    let close = |(x, y): (&E, &E)| (*x - *y).abs() < E::from_f64(1e-20);
+                    assert!(found.iter().zip(&expected).all(close), "{found:?} at {far}");
+                };
+                near(f(&x).sum().backward().get(&x).unwrap().to_vec(), [zero, one]);
+                let first = grad(&f(&x).sum(), &[&x]).remove(0);
+                near(first.to_vec(), [zero, one]);
+                let second = grad(&first.sum(), &[&x]).remove(0);
+                near(second.to_vec(), [zero; 2]);
+                near(grad(&second.sum(), &[&x])[0].to_vec(), [zero; 2]);
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
 }
