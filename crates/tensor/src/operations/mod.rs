@@ -8,6 +8,7 @@ mod elementwise;
 mod indexing;
 mod matrix;
 mod moments;
+mod order;
 mod power;
 mod reduction;
 mod select;
