@@ -33,6 +33,12 @@
 //! | write an operation, and check it | [`operation`], [`gradcheck`], [`gradcheck_second_order`] |
 //! | write a fast loop | [`downhill_kernels`] |
 //!
+//! To read how it works, take these files in this order: `tensor.rs` (the handle), `operation/mod.rs`
+//! (what is remembered), `autodiff.rs` (the engine), `gradients.rs`,
+//! `second_order.rs`; then the tables of derivatives in `operations/`: `arithmetic.rs`,
+//! `elementwise.rs`, `reduction.rs`, `softmax.rs`, `matrix.rs`. `storage.rs`, `release.rs` and
+//! `arithmetic/operators.rs` are there for speed and depth, and may be skipped.
+//!
 //! Shapes that do not fit are mistakes of the program: they panic at the caller's line and name both
 //! shapes. Results do not depend on the number of threads. Kernels that fuse multiplication and
 //! addition where the processor can (products, softmax, log-sum-exp, logarithms, tanh, sigmoids)

@@ -247,7 +247,7 @@ impl<E: Element> Tensor<E> {
         });
     }
 
-    /// [`update`](Self::update) in one pass. Where something else holds the old values, `change`
+    /// [`update`](Self::update) in one pass, for optimizers. Where something else holds the old values, `change`
     /// gets them apart from the new ones, all of which it must write; what those are at first is
     /// then unspecified. Otherwise (`None`) it gets the values to be changed.
     ///
@@ -268,6 +268,7 @@ impl<E: Element> Tensor<E> {
     /// weight.update_from(halve);
     /// assert_eq!((before.to_vec(), weight.to_vec()), (vec![2.0, 1.0], vec![1.0, 0.5]));
     /// ```
+    #[doc(hidden)]
     #[track_caller]
     pub fn update_from(&mut self, change: impl FnOnce(Option<&[E]>, &mut [E])) {
         if let Some(operation) = self.operation() {

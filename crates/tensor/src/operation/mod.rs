@@ -10,7 +10,7 @@
 //! /// x³, elementwise; its derivative is 3x².
 //! fn cube(x: &Tensor) -> Tensor {
 //!     let value = x.array().mapv(|x| x * x * x);
-//!     operation::unary("cube", x, value, |gradient, _output, x| gradient * x * x * 3.0)
+//!     operation::unary("cube", x, value, |gradient, _output, x| gradient.times(&(x * x * 3.0)))
 //! }
 //!
 //! let x = Tensor::parameter([1.0, 2.0]);
@@ -22,6 +22,9 @@
 //!
 //! - `gradient` has the shape of the output, and is its own to use up: `gradient * x` changes it
 //!   in place where it can;
+//! - where it is 0 the output does not matter, and neither does an input that only that depends on:
+//!   a function of single values keeps it 0 by [`times`](Tensor::times) and [`over`](Tensor::over),
+//!   though the slope be infinite or NaN there;
 //! - the result has the input's shape, or any shape that the input broadcasts to: the engine sums
 //!   it back over the broadcast axes, so that no operation has to;
 //! - it is called only if its input leads to a parameter;
@@ -35,6 +38,7 @@
 mod fused;
 
 use std::any::Any;
+use std::borrow::Borrow;
 
 pub use self::fused::{Fused, fused};
 use crate::recording::is_recording;
@@ -82,24 +86,25 @@ pub fn record<E: Element, O: Operation<E>>(
     }
 }
 
-/// An operation made of a fixed number of inputs and a closure.
-struct Composed<E: Element, F, const N: usize> {
+/// An operation made of its inputs, an array or a vector of them, and a closure.
+struct Composed<I, F> {
     name: &'static str,
-    inputs: [Tensor<E>; N],
+    inputs: I,
     vjp: F,
 }
 
-impl<E, F, const N: usize> Operation<E> for Composed<E, F, N>
+impl<E, I, F> Operation<E> for Composed<I, F>
 where
     E: Element,
-    F: Fn(usize, Tensor<E>, &Tensor<E>, &[Tensor<E>; N]) -> Tensor<E> + Send + Sync + 'static,
+    I: Borrow<[Tensor<E>]> + Send + Sync + 'static,
+    F: Fn(usize, Tensor<E>, &Tensor<E>, &I) -> Tensor<E> + Send + Sync + 'static,
 {
     fn name(&self) -> &str {
         self.name
     }
 
     fn inputs(&self) -> &[Tensor<E>] {
-        &self.inputs
+        self.inputs.borrow()
     }
 
     fn vjp(&self, index: usize, gradient: Tensor<E>, output: &Tensor<E>) -> Tensor<E> {
@@ -139,26 +144,6 @@ pub fn binary<E: Element>(
     })
 }
 
-/// An operation on three tensors: its value, and `vjp(gradient, output, inputs)` for each.
-pub fn ternary<E: Element>(
-    name: &'static str,
-    inputs: [&Tensor<E>; 3],
-    value: impl Into<Storage<E>>,
-    vjp_x: impl Fn(Tensor<E>, &Tensor<E>, &[Tensor<E>; 3]) -> Tensor<E> + Send + Sync + 'static,
-    vjp_y: impl Fn(Tensor<E>, &Tensor<E>, &[Tensor<E>; 3]) -> Tensor<E> + Send + Sync + 'static,
-    vjp_z: impl Fn(Tensor<E>, &Tensor<E>, &[Tensor<E>; 3]) -> Tensor<E> + Send + Sync + 'static,
-) -> Tensor<E> {
-    record(&inputs, value, || Composed {
-        name,
-        inputs: inputs.map(Clone::clone),
-        vjp: move |index, gradient, output: &_, inputs: &[_; 3]| match index {
-            0 => vjp_x(gradient, output, inputs),
-            1 => vjp_y(gradient, output, inputs),
-            _ => vjp_z(gradient, output, inputs),
-        },
-    })
-}
-
 /// An operation on any number of tensors: its value, and `vjp(index, gradient, output, inputs)`.
 pub fn variadic<E: Element>(
     name: &'static str,
@@ -166,28 +151,11 @@ pub fn variadic<E: Element>(
     value: impl Into<Storage<E>>,
     vjp: impl Fn(usize, Tensor<E>, &Tensor<E>, &[Tensor<E>]) -> Tensor<E> + Send + Sync + 'static,
 ) -> Tensor<E> {
-    struct Variadic<E: Element, F> {
-        name: &'static str,
-        inputs: Vec<Tensor<E>>,
-        vjp: F,
-    }
-    impl<E: Element, F> Operation<E> for Variadic<E, F>
-    where
-        F: Fn(usize, Tensor<E>, &Tensor<E>, &[Tensor<E>]) -> Tensor<E> + Send + Sync + 'static,
-    {
-        fn name(&self) -> &str {
-            self.name
-        }
-        fn inputs(&self) -> &[Tensor<E>] {
-            &self.inputs
-        }
-        fn vjp(&self, index: usize, gradient: Tensor<E>, output: &Tensor<E>) -> Tensor<E> {
-            (self.vjp)(index, gradient, output, &self.inputs)
-        }
-    }
-    record(inputs, value, || Variadic {
+    record(inputs, value, || Composed {
         name,
-        inputs: inputs.iter().copied().cloned().collect(),
-        vjp,
+        inputs: inputs.iter().copied().cloned().collect::<Vec<_>>(),
+        vjp: move |index, gradient, output: &_, inputs: &Vec<_>| {
+            vjp(index, gradient, output, inputs)
+        },
     })
 }

@@ -51,8 +51,11 @@ impl Axes {
     /// The axes of a tensor with `shape`, ascending.
     #[track_caller]
     pub(super) fn resolve(&self, name: &str, shape: &[usize]) -> Vec<usize> {
-        let mut axes: Vec<usize> =
-            self.axes.iter().map(|&axis| resolve(name, axis, shape)).collect();
+        let mut axes = Vec::with_capacity(self.axes.len());
+        // Not in a closure, into which `track_caller` would not reach.
+        for &axis in &self.axes {
+            axes.push(resolve(name, axis, shape));
+        }
         axes.sort_unstable();
         let distinct = axes.windows(2).all(|pair| pair[0] != pair[1]);
         assert!(distinct, "{name}: axes {:?} of shape {shape:?} name one axis twice", self.axes);

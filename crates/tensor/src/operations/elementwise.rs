@@ -205,6 +205,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([-2.0, 3.0]).relu().to_vec(), [0.0, 3.0]);
     /// ```
+    // Compared so that NaN stays NaN.
     relu: |x: E| if x <= E::zero() { E::zero() } else { x }, |gradient, y, _| {
         gradient.piecewise(y, |gradient, y| if y <= E::zero() { E::zero() } else { gradient })
     };

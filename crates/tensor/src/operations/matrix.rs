@@ -99,14 +99,12 @@ impl<E: Element> Tensor<E> {
         let shape = [self.shape()[0], weight.shape()[1]];
         volume::<E>("linear", &shape);
         let value = kernels::affine(matrix(self), matrix(weight), &bias.values());
-        operation::ternary(
-            "linear",
-            [self, weight, bias],
-            Storage::new(&shape, value),
-            |gradient, _, [_, weight, _]| times_transpose(&gradient, weight),
-            |gradient, _, [x, _, _]| transpose_times(x, &gradient),
-            |gradient, _, _| gradient,
-        )
+        let vjp = |index, gradient, _: &Self, inputs: &[Self]| match index {
+            0 => times_transpose(&gradient, &inputs[1]),
+            1 => transpose_times(&inputs[0], &gradient),
+            _ => gradient,
+        };
+        operation::variadic("linear", &[self, weight, bias], Storage::new(&shape, value), vjp)
     }
 }
 

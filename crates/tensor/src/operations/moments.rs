@@ -51,6 +51,7 @@ impl<E: Element> Tensor<E> {
     /// A number near the mean over some axes, which are kept, and the mean distance from it. Their
     /// sum is the mean, and x − near − rest keeps digits that x − mean loses where the mean itself
     /// has to be rounded.
+    #[track_caller]
     fn mean_in_two(&self, axes: &Axes) -> (Self, Self) {
         let (x, axes) = (self.detach(), keep(axes.clone()));
         let count = E::from_usize(self.count("mean", &axes));
@@ -209,9 +210,9 @@ impl<E: Element> Tensor<E> {
         norm.storage().reshaped(plain.shape())
     }
 
-    /// x / norm, and 0 where the norm is 0.
+    /// x / norm, and 0 where either is 0.
     fn direction(&self, norm: &Self) -> Self {
-        let value = zip("norm", self, norm, |x, norm| match norm.is_zero() {
+        let value = zip("norm", self, norm, |x, norm| match norm.is_zero() || x.is_zero() {
             true => E::zero(),
             false => x / norm,
         });

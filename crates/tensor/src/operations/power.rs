@@ -78,7 +78,7 @@ impl<E: Element> Tensor<E> {
             |gradient, _, x, y| {
                 let absent = absent(x, y);
                 let x = x.masked_fill(&absent, E::zero());
-                gradient.times(&x).over(&y.masked_fill(&absent, E::one()))
+                gradient.times(&x.over(&y.masked_fill(&absent, E::one())))
             },
         )
     }
