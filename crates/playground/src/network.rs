@@ -18,7 +18,7 @@ pub(crate) struct Network {
     dropout: Option<Dropout>,
     residual: bool,
 }
-parameters!(Network { layers, norms });
+parameters!(Network { layers, norms, activation: _, dropout: _, residual: _ });
 
 /// What a hidden layer makes of its input.
 #[derive(Debug, Clone)]
