@@ -4,8 +4,10 @@
 use downhill_tensor::{Element, Norm, Tensor, grad_with, keep};
 use proptest::prelude::*;
 
+type Operation<E> = fn(&Tensor<E>, &Tensor<E>) -> Tensor<E>;
+
 /// Operations on two tensors `[2, 3]`; those on one leave the second alone.
-fn operations<E: Element>() -> Vec<(&'static str, fn(&Tensor<E>, &Tensor<E>) -> Tensor<E>)> {
+fn operations<E: Element>() -> Vec<(&'static str, Operation<E>)> {
     vec![
         ("add", |x, y| x + y),
         ("sub", |x, y| x - y),
@@ -118,7 +120,7 @@ struct Derivatives<E: Element> {
 }
 
 fn differentiate<E: Element>(
-    f: fn(&Tensor<E>, &Tensor<E>) -> Tensor<E>,
+    f: Operation<E>,
     x: &[f64],
     y: &[f64],
     weights: &[f64],
@@ -149,7 +151,8 @@ fn differentiate<E: Element>(
 fn same<E: Element>(x: &[Tensor<E>], y: &[Tensor<E>]) -> Result<(), String> {
     for (x, y) in x.iter().flat_map(Tensor::to_vec).zip(y.iter().flat_map(Tensor::to_vec)) {
         let tolerance = E::epsilon() * E::from_f64(16.0) * x.abs().max(y.abs());
-        if x != y && !(x.is_nan() && y.is_nan()) && !((x - y).abs() <= tolerance) {
+        let equal = x == y || x.is_nan() && y.is_nan() || (x - y).abs() <= tolerance;
+        if !equal {
             return Err(format!("{x:?} and {y:?}"));
         }
     }
