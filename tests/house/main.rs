@@ -1,5 +1,6 @@
 //! What the README says of the repository itself.
 
+mod core;
 mod loops;
 
 use std::fs;

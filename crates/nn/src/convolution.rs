@@ -47,7 +47,7 @@ pub struct Conv2d<E: Element = f32> {
     /// Whether images keep their size.
     same: bool,
 }
-parameters!(Conv2d<E> { weight, bias, window: _, groups: _ });
+parameters!(Conv2d<E> { weight, bias, window: _, groups: _, same: _ });
 
 impl<E: Element> Conv2d<E> {
     /// A convolution with stride 1 and no padding. The start is PyTorch's: weights and biases

@@ -38,7 +38,7 @@ pub struct LayerNorm<E: Element = f32> {
     shape: Vec<usize>,
     epsilon: f64,
 }
-parameters!(LayerNorm<E> { weight, bias, epsilon: _ });
+parameters!(LayerNorm<E> { weight, bias, shape: _, epsilon: _ });
 
 impl<E: Element> LayerNorm<E> {
     /// A layer for vectors of length `width`, with ε = 10⁻⁵.

@@ -1,4 +1,7 @@
+use downhill_tensor::Path;
+
 use super::*;
+use crate::group::ParameterGroup;
 use crate::in_lanes::WORTH_THREADS;
 use crate::{Adagrad, Adam, AdamW, Lion, Muon, RmsProp, Sgd};
 
