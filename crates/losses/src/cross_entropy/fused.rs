@@ -58,7 +58,7 @@ impl<E: Element> Fused<E> for Computed<E> {
                 }
             }
             Some(saved) if gradient.item() == E::one() => saved.clone(),
-            Some(saved) => saved * gradient,
+            Some(saved) => gradient.times(saved),
             None => self.computed_gradient(&gradient.values(), inputs),
         }
     }
@@ -104,6 +104,12 @@ impl<E: Element> Computed<E> {
         let mut gradient = kernels::buffer(logits.len());
         rows.run(&mut vec![E::zero(); gradients.len()], Some(&mut gradient))
             .expect("the forward pass found every row valid");
+        // A row that takes no part in the loss may hold anything.
+        for (&scale, row) in gradients.iter().zip(gradient.chunks_exact_mut(classes.max(1))) {
+            if scale == E::zero() {
+                row.fill(E::zero());
+            }
+        }
         array(logits.shape(), gradient).into()
     }
 }

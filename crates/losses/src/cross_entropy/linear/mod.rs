@@ -176,7 +176,7 @@ impl<E: Element> Fused<E> for Linear<E> {
     ) -> Tensor<E> {
         match self.gradients.get(index) {
             Some(Some(saved)) if gradient.item() == E::one() => saved.clone(),
-            Some(Some(saved)) => saved * gradient,
+            Some(Some(saved)) => gradient.times(saved),
             _ => {
                 let wanted: Vec<bool> = (0..inputs.len()).map(|input| input == index).collect();
                 let (_, mut gradients) = self
