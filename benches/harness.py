@@ -61,7 +61,8 @@ def markdown(header, rows):
 
 
 def run(command):
-    """The seconds a program takes, its peak resident memory in MiB, and the last line it prints."""
+    """What a program takes: seconds, peak resident memory in MiB, the last line it prints, and
+    seconds of processor time."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     printed = process.stdout.read()
@@ -71,4 +72,5 @@ def run(command):
         sys.exit(f"{' '.join(command)} failed")
     # In KiB, but on macOS in bytes.
     unit = 2**20 if sys.platform == "darwin" else 2**10
-    return seconds, usage.ru_maxrss / unit, printed.splitlines()[-1]
+    processor = usage.ru_utime + usage.ru_stime
+    return seconds, usage.ru_maxrss / unit, printed.splitlines()[-1], processor

@@ -207,5 +207,9 @@ fn read(
     if let Some(target) = &arguments.target {
         csv = csv.target(target);
     }
-    Ok(csv.read_classification()?.split(0.8, rng)?)
+    let table: Dataset = csv.read_classification()?;
+    for note in table.notes() {
+        eprintln!("{note}");
+    }
+    Ok(table.split(0.8, rng)?)
 }
