@@ -2,11 +2,11 @@
 //!
 //! A training step asks for the same large arrays as the step before. The operating system hands
 //! out fresh memory page by page, each a fault and a page of zeros to write, which for a large
-//! array costs more than the arithmetic done on it: four arrays of 1 MiB, made, filled and dropped,
-//! took 1,300 µs from glibc's allocator, 40 µs from mimalloc and 37 µs from here; of 4 MiB
-//! 42,000, 176 and 136 µs (`cargo bench --bench overhead -- buffers`, on a busy virtual machine). A library
-//! does not choose its user's allocator. So the buffers of dropped tensors are kept here, as many as
-//! were in use at once in the last steps, and handed out again.
+//! array costs more than the arithmetic done on it: on a busy virtual machine four arrays of 1 MiB,
+//! made, filled and dropped, took 1,300 µs from glibc's allocator, 40 from mimalloc and 37 from here;
+//! of 4 MiB 42,000, 176 and 136 (`cargo bench --bench overhead -- buffers`). A library does not choose
+//! its user's allocator. So the buffers of dropped tensors are kept here, as many as were in use at
+//! once in the last steps, and handed out again.
 
 use std::mem::MaybeUninit;
 use std::sync::{Mutex, PoisonError};
