@@ -7,6 +7,7 @@ mod saved;
 #[cfg(test)]
 mod tests;
 
+use downhill_kernels::all_within;
 use downhill_tensor::{Element, Gradients, Parameters, Tensor};
 
 pub(crate) use self::checks::check_finite;
@@ -29,6 +30,8 @@ pub struct FirstOrder<R, E: Element = f32> {
     slots: Slots<Slot<E>>,
     /// Whether every slot has the settings of its parameter's groups.
     grouped: bool,
+    /// Whether all gradients so far were harmless, so that what is remembered of them is.
+    harmless_so_far: bool,
 }
 
 /// What is kept of one parameter.
@@ -60,6 +63,7 @@ impl<R, E: Element> FirstOrder<R, E> {
             groups: Vec::new(),
             slots: Slots::default(),
             grouped: true,
+            harmless_so_far: true,
         }
     }
 
@@ -99,12 +103,13 @@ impl<R: Rule, E: Element> Optimizer<E> for FirstOrder<R, E> {
         gradients: &Gradients<E>,
     ) -> Result<(), Error> {
         self.validate()?;
-        let is_harmless = self.check_gradients(model, gradients)?;
+        let is_harmless = self.check_gradients(model, gradients)? && self.harmless_so_far;
         if !self.grouped {
             self.assign_groups(model)?;
         }
         if !is_harmless {
             self.rehearse(model, gradients)?;
+            self.harmless_so_far = false;
         }
         // Taken out, since each is changed by the rest of the optimizer.
         let mut slots = std::mem::take(&mut self.slots);
@@ -143,6 +148,9 @@ impl<R: Rule, E: Element> Optimizer<E> for FirstOrder<R, E> {
         state: &[(String, Tensor<E>)],
     ) -> Result<(), Error> {
         self.slots = self.restored(model, state)?;
+        let harmless = self.harmless();
+        let is_harmless = |slot: &Slot<E>| slot.state.iter().all(|x| all_within(x, harmless));
+        self.harmless_so_far = self.slots.iter().all(is_harmless);
         self.grouped = false;
         Ok(())
     }

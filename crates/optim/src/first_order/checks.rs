@@ -56,7 +56,7 @@ impl<R: Rule, E: Element> FirstOrder<R, E> {
 
     /// Gradients below this make no rule overflow: the square is less than half of the last digit
     /// of the largest number, so that not even a sum that has come close to it grows any more.
-    fn harmless(&self) -> E {
+    pub(super) fn harmless(&self) -> E {
         let root = (E::max_value() * E::epsilon()).sqrt();
         root / E::from_f64(4.0 * self.learning_rate.max(1.0))
     }
