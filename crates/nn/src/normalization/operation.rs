@@ -147,11 +147,17 @@ fn normalize_in_own_unit<E: Element>(
         true => largest.log2().floor().max(E::min_positive_value().as_f64().log2()),
         false => 0.0,
     };
-    let unit = E::from_f64((-exponent).exp2());
-    for (normalized, &x) in normalized.iter_mut().zip(x) {
-        *normalized = x * unit;
+    let mut measure = |unit: E| {
+        for (normalized, &x) in normalized.iter_mut().zip(x) {
+            *normalized = x * unit;
+        }
+        Moments::of(normalized, centred, unit, epsilon * unit * unit)
+    };
+    let mut moments = measure(E::from_f64((-exponent).exp2()));
+    if moments.variance.is_zero() && epsilon > E::zero() {
+        // All are equal: ε alone counts, which must not vanish, nor the sum overflow.
+        moments = measure(E::from_f64((-30.0_f64).exp2()));
     }
-    let moments = Moments::of(normalized, centred, unit, epsilon * unit * unit);
     for normalized in normalized {
         *normalized = (*normalized - moments.near - moments.rest) * moments.factor;
     }
