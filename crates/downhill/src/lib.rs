@@ -176,7 +176,9 @@
 //! # Keeping what was learned
 //!
 //! A model is written to a file in the format safetensors, whole or not at all, and read back, by
-//! Python as well; PyTorch's files of the same module are read by the same function:
+//! Python as well; PyTorch's files of the same module are read by the same function. With the feature
+//! `onnx`, `downhill::onnx::save` writes a model for onnxruntime and other engines; and a
+//! [`Checkpoint`](train::Checkpoint) lets a run go on after whatever stopped it.
 //!
 //! ```
 //! use downhill::prelude::*;
@@ -255,6 +257,8 @@ pub use downhill_datasets as datasets;
 pub use downhill_kernels as kernels;
 pub use downhill_losses as losses;
 pub use downhill_nn as nn;
+#[cfg(feature = "onnx")]
+pub use downhill_onnx as onnx;
 pub use downhill_optim as optim;
 #[cfg(feature = "report")]
 pub use downhill_report as report;

@@ -5,6 +5,8 @@ use std::fmt;
 use downhill_tensor::{Element, Tensor};
 
 use crate::description::Description;
+use crate::error::Error;
+use crate::export::{Attribute, Export};
 use crate::module::same_in_training;
 
 /// A function applied to every value between layers. Input and output have the same shape.
@@ -71,6 +73,27 @@ impl Activation {
         }
     }
 }
+impl Activation {
+    pub(crate) fn write_to(&self, x: String, export: &mut Export) -> Result<String, Error> {
+        let approximate = |method| vec![("approximate", Attribute::Text(method))];
+        Ok(match *self {
+            Self::Relu => export.node("Relu", &[&x], vec![]),
+            Self::LeakyRelu(slope) => {
+                export.node("LeakyRelu", &[&x], vec![("alpha", Attribute::Number(slope as f32))])
+            }
+            Self::Tanh => export.node("Tanh", &[&x], vec![]),
+            Self::Sigmoid => export.node("Sigmoid", &[&x], vec![]),
+            Self::Softplus => export.node("Softplus", &[&x], vec![]),
+            Self::Gelu => export.node("Gelu", &[&x], approximate("none")),
+            Self::GeluTanh => export.node("Gelu", &[&x], approximate("tanh")),
+            Self::Silu => {
+                let sigmoid = export.node("Sigmoid", &[&x], vec![]);
+                export.node("Mul", &[&x, &sigmoid], vec![])
+            }
+        })
+    }
+}
+
 same_in_training!(Activation, |activation: &Activation| Description::new(activation.to_string()));
 
 impl fmt::Display for Activation {

@@ -9,6 +9,8 @@ use rand::Rng;
 
 use self::operation::attention;
 use crate::description::Description;
+use crate::error::Error;
+use crate::export::{Attribute, Export};
 use crate::initializer::Initializer;
 use crate::linear::Linear;
 use crate::module::same_in_training;
@@ -135,6 +137,49 @@ impl<E: Element> SelfAttention<E> {
         let projected = self.query_key_value.forward(x);
         self.output.forward(&attention(&projected, self.heads, self.causal, padding))
     }
+}
+
+impl<E: Element> SelfAttention<E> {
+    pub(crate) fn write_to(&self, x: String, export: &mut Export) -> Result<String, Error> {
+        let (width, heads) = (self.output.outputs(), self.heads);
+        let all =
+            export.scope("query_key_value", |export| self.query_key_value.write_to(x, export))?;
+        let split = vec![("axis", Attribute::Integer(-1)), ("num_outputs", Attribute::Integer(3))];
+        let parts = export.node_with_outputs("Split", &[&all], 3, split);
+        // 0 keeps an axis as it is.
+        let by_head = export.integers(&[0, 0, heads as i64, (width / heads) as i64]);
+        let permute = |axes: [i64; 4]| vec![("perm", Attribute::Integers(axes.to_vec()))];
+        let mut heads_of = |part: &str, axes| {
+            let part = export.node("Reshape", &[part, &by_head], vec![]);
+            export.node("Transpose", &[&part], permute(axes))
+        };
+        let query = heads_of(&parts[0], [0, 2, 1, 3]);
+        let key = heads_of(&parts[1], [0, 2, 3, 1]);
+        let value = heads_of(&parts[2], [0, 2, 1, 3]);
+        let scale = export.number(E::from_f64((width / heads) as f64).sqrt().recip());
+        let query = export.node("Mul", &[&query, &scale], vec![]);
+        let scores = export.node("MatMul", &[&query, &key], vec![]);
+        let scores = match self.causal {
+            true => without_later(&scores, export.number(E::neg_infinity()), export),
+            false => scores,
+        };
+        let weights = export.node("Softmax", &[&scores], vec![("axis", Attribute::Integer(-1))]);
+        let found = export.node("MatMul", &[&weights, &value], vec![]);
+        let found = export.node("Transpose", &[&found], permute([0, 2, 1, 3]));
+        let joined = export.integers(&[0, 0, width as i64]);
+        let found = export.node("Reshape", &[&found, &joined], vec![]);
+        export.scope("output", |export| self.output.write_to(found, export))
+    }
+}
+
+/// Scores with −∞ above the diagonal: what comes later has no weight.
+fn without_later(scores: &str, never: String, export: &mut Export) -> String {
+    let shape = export.node("Shape", &[scores], vec![]);
+    let never = export.node("Expand", &[&never, &shape], vec![]);
+    let diagonal = export.integer(1);
+    let upper = vec![("upper", Attribute::Integer(1))];
+    let later = export.node("Trilu", &[&never, &diagonal], upper);
+    export.node("Add", &[scores, &later], vec![])
 }
 
 same_in_training!(SelfAttention<E>, |attention: &SelfAttention<E>| {

@@ -6,6 +6,8 @@ use downhill_tensor::{Element, Tensor, parameters};
 use rand::Rng;
 
 use crate::description::Description;
+use crate::error::Error;
+use crate::export::{Attribute, Export};
 use crate::module::Module;
 use crate::normalization::operation::{Normalize, Statistics};
 
@@ -150,6 +152,15 @@ impl<E: Element> Module<E> for BatchNorm<E> {
         let deviation = (&self.running_variance + E::from_f64(self.epsilon)).sqrt();
         (x - along_channels(&self.running_mean)) * along_channels(&(&self.weight / deviation))
             + along_channels(&self.bias)
+    }
+
+    fn export(&self, x: String, export: &mut Export) -> Result<String, Error> {
+        let weight = export.tensor("weight", &self.weight);
+        let bias = export.tensor("bias", &self.bias);
+        let mean = export.tensor("running_mean", &self.running_mean);
+        let variance = export.tensor("running_variance", &self.running_variance);
+        let epsilon = vec![("epsilon", Attribute::Number(self.epsilon as f32))];
+        Ok(export.node("BatchNormalization", &[&x, &weight, &bias, &mean, &variance], epsilon))
     }
 
     fn describe(&self) -> Description {

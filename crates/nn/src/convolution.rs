@@ -11,6 +11,8 @@ use downhill_tensor::{Element, Tensor, parameters};
 use rand::Rng;
 
 use crate::description::Description;
+use crate::error::Error;
+use crate::export::{Attribute, Export};
 use crate::initializer::{Fans, Initializer};
 use crate::module::same_in_training;
 use crate::window::{Pair, Window};
@@ -182,6 +184,21 @@ impl<E: Element> Conv2d<E> {
 fn fans(weight: &[usize], groups: usize) -> Fans {
     let kernel = weight[2] * weight[3];
     Fans { inputs: weight[1] * kernel, outputs: weight[0] / groups * kernel }
+}
+
+impl<E: Element> Conv2d<E> {
+    fn write_to(&self, x: String, export: &mut Export) -> Result<String, Error> {
+        let weight = export.tensor("weight", &self.weight);
+        let bias = self.bias.as_ref().map(|bias| export.tensor("bias", bias));
+        let mut attributes = self.window.attributes();
+        attributes.push(("group", Attribute::Integer(self.groups as i64)));
+        let inputs: Vec<&str> = [Some(&x), Some(&weight), bias.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        Ok(export.node("Conv", &inputs, attributes))
+    }
 }
 
 same_in_training!(Conv2d<E>, |convolution: &Conv2d<E>| {

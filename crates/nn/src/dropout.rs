@@ -7,6 +7,7 @@ use rand::{Rng, RngExt};
 
 use crate::description::Description;
 use crate::error::Error;
+use crate::export::Export;
 use crate::module::{Module, no_tensors};
 
 /// Sets values to 0 at random while training, and scales the others up by 1 / (1 − rate), so that
@@ -60,6 +61,10 @@ impl<E: Element> Module<E> for Dropout {
 
     fn evaluate(&self, x: &Tensor<E>) -> Tensor<E> {
         x.clone()
+    }
+
+    fn export(&self, x: String, _export: &mut Export) -> Result<String, Error> {
+        Ok(x)
     }
 
     fn describe(&self) -> Description {

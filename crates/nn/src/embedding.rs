@@ -5,6 +5,7 @@ use ndarray::{ArrayView, Dimension};
 use rand::Rng;
 
 use crate::description::Description;
+use crate::export::{Attribute, Export};
 use crate::initializer::{Fans, Initializer};
 
 /// A table with a vector for each of a number of things: indices `[…]`, output `[…, width]`.
@@ -79,6 +80,15 @@ impl<E: Element> Embedding<E> {
     pub fn describe(&self) -> Description {
         let [count, width] = [0, 1].map(|axis| self.vectors.shape()[axis]);
         Description::new(format!("Embedding({count} × {width})")).tensors(self)
+    }
+}
+
+impl<E: Element> Embedding<E> {
+    /// Writes down the vectors of the whole numbers `indices`, and returns the name of the result,
+    /// as [`Module::export`](crate::Module::export) does.
+    pub fn export(&self, indices: &str, export: &mut Export) -> String {
+        let vectors = export.tensor("vectors", &self.vectors);
+        export.node("Gather", &[&vectors, indices], vec![("axis", Attribute::Integer(0))])
     }
 }
 

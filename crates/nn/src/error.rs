@@ -59,4 +59,13 @@ pub enum Error {
         /// The shape that an entry for this tensor has in PyTorch.
         expected: Vec<usize>,
     },
+
+    /// A layer of which other programs know nothing.
+    #[error("the layer `{part}`, {layer}, has no counterpart in ONNX")]
+    NoCounterpart {
+        /// The name that leads to the layer.
+        part: String,
+        /// What the layer is called.
+        layer: String,
+    },
 }

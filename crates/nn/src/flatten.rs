@@ -3,6 +3,8 @@
 use downhill_tensor::{Element, Tensor};
 
 use crate::description::Description;
+use crate::error::Error;
+use crate::export::{Attribute, Export};
 use crate::module::same_in_training;
 
 /// Makes each example of a batch one vector: input `[N, …]`, output `[N, D]` with D the product
@@ -32,6 +34,12 @@ impl Flatten {
         x.reshape(&[examples, rest.iter().product()])
     }
 }
+impl Flatten {
+    fn write_to(&self, x: String, export: &mut Export) -> Result<String, Error> {
+        Ok(export.node("Flatten", &[&x], vec![("axis", Attribute::Integer(1))]))
+    }
+}
+
 same_in_training!(Flatten, |_: &Flatten| Description::new("Flatten"));
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use downhill_tensor::{Element, Tensor, parameters};
 use rand::Rng;
 
 use crate::description::Description;
+use crate::error::Error;
+use crate::export::Export;
 use crate::initializer::{Fans, Initializer};
 use crate::module::same_in_training;
 
@@ -84,6 +86,16 @@ impl<E: Element> Linear<E> {
     /// The length of the vectors that come out.
     pub fn outputs(&self) -> usize {
         self.weight.shape()[1]
+    }
+}
+
+impl<E: Element> Linear<E> {
+    pub(crate) fn write_to(&self, x: String, export: &mut Export) -> Result<String, Error> {
+        let weight = export.tensor("weight", &self.weight);
+        let product = export.node("MatMul", &[&x, &weight], vec![]);
+        let Some(bias) = &self.bias else { return Ok(product) };
+        let bias = export.tensor("bias", bias);
+        Ok(export.node("Add", &[&product, &bias], vec![]))
     }
 }
 

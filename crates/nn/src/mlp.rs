@@ -5,6 +5,8 @@ use rand::Rng;
 
 use crate::activation::Activation;
 use crate::description::Description;
+use crate::error::Error;
+use crate::export::Export;
 use crate::initializer::Initializer;
 use crate::linear::Linear;
 use crate::module::same_in_training;
@@ -75,6 +77,18 @@ impl<E: Element> Mlp<E> {
             x = layer.forward(&self.activation.forward(&x));
         }
         x
+    }
+}
+
+impl<E: Element> Mlp<E> {
+    pub(crate) fn write_to(&self, mut x: String, export: &mut Export) -> Result<String, Error> {
+        for (index, layer) in self.layers.iter().enumerate() {
+            if index > 0 {
+                x = self.activation.write_to(x, export)?;
+            }
+            x = export.scope(format!("layers.{index}"), |export| layer.write_to(x, export))?;
+        }
+        Ok(x)
     }
 }
 

@@ -4,6 +4,8 @@ use downhill_tensor::{Element, Parameters, Tensor};
 use rand::Rng;
 
 use crate::description::Description;
+use crate::error::Error;
+use crate::export::Export;
 
 /// A layer or model from one tensor to one tensor, which can be put into a
 /// [`Sequential`](crate::Sequential).
@@ -64,6 +66,17 @@ pub trait Module<E: Element = f32>: Parameters<E> + Send + Sync {
         self.evaluate(x)
     }
 
+    /// Writes down what [`evaluate`](Self::evaluate) computes of the value `x`, and returns the name
+    /// of the result.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoCounterpart`] unless the layer says how.
+    fn export(&self, x: String, export: &mut Export) -> Result<String, Error> {
+        let _ = x;
+        Err(export.refuse::<Self>())
+    }
+
     /// What is printed of the layer: by default the name of its type and its tensors.
     fn describe(&self) -> Description {
         let path = std::any::type_name::<Self>();
@@ -104,6 +117,10 @@ impl<E: Element, M: Module<E> + ?Sized> Module<E> for Box<M> {
         self.as_ref().evaluate(x)
     }
 
+    fn export(&self, x: String, export: &mut Export) -> Result<String, Error> {
+        self.as_ref().export(x, export)
+    }
+
     fn describe(&self) -> Description {
         self.as_ref().describe()
     }
@@ -136,6 +153,17 @@ macro_rules! same_in_training {
 
             fn evaluate(&self, x: &Tensor<E>) -> Tensor<E> {
                 self.forward(x)
+            }
+
+            fn export(
+                &self,
+                x: String,
+                export: &mut crate::export::Export,
+            ) -> Result<String, crate::error::Error> {
+                // A layer's own function comes before the trait's.
+                #[allow(unused_imports)]
+                use crate::export::Unwritten;
+                self.write_to(x, export)
             }
 
             fn describe(&self) -> crate::description::Description {

@@ -6,6 +6,8 @@ use downhill_tensor::{Element, Tensor, parameters};
 
 use self::operation::Normalize;
 use crate::description::Description;
+use crate::error::Error;
+use crate::export::{Attribute, Export};
 use crate::module::same_in_training;
 
 /// Normalises each vector along the last axis to mean 0 and variance 1, and then scales and
@@ -107,6 +109,23 @@ fn list(lengths: &[usize]) -> String {
     lengths.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
 }
 
+impl<E: Element> LayerNorm<E> {
+    pub(crate) fn write_to(&self, x: String, export: &mut Export) -> Result<String, Error> {
+        let weight = export.tensor("weight", &self.weight);
+        let bias = self.bias.as_ref().map(|bias| export.tensor("bias", bias));
+        let inputs: Vec<&str> = [Some(&x), Some(&weight), bias.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        let attributes = vec![
+            ("axis", Attribute::Integer(-(self.weight.ndim() as i64))),
+            ("epsilon", Attribute::Number(self.epsilon as f32)),
+        ];
+        Ok(export.node("LayerNormalization", &inputs, attributes))
+    }
+}
+
 same_in_training!(LayerNorm<E>, |norm: &LayerNorm<E>| {
     Description::new(format!("LayerNorm({})", list(&norm.shape))).tensors(norm)
 });
@@ -155,6 +174,21 @@ impl<E: Element> RmsNorm<E> {
         check_last_axes("RmsNorm", x, self.weight.shape());
         let (epsilon, weight) = (self.epsilon, Some(&self.weight));
         Normalize { centred: false, epsilon, weight, bias: None }.apply(x).0
+    }
+}
+
+impl<E: Element> RmsNorm<E> {
+    /// ONNX has an operator for it, but only in its newest versions.
+    fn write_to(&self, x: String, export: &mut Export) -> Result<String, Error> {
+        let weight = export.tensor("weight", &self.weight);
+        let axes: Vec<i64> = (1..=self.weight.ndim() as i64).map(|axis| -axis).collect();
+        let (axes, epsilon) = (export.integers(&axes), export.number(E::from_f64(self.epsilon)));
+        let square = export.node("Mul", &[&x, &x], vec![]);
+        let mean = export.node("ReduceMean", &[&square, &axes], vec![]);
+        let sum = export.node("Add", &[&mean, &epsilon], vec![]);
+        let root = export.node("Sqrt", &[&sum], vec![]);
+        let normal = export.node("Div", &[&x, &root], vec![]);
+        Ok(export.node("Mul", &[&normal, &weight], vec![]))
     }
 }
 

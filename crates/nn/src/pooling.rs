@@ -10,6 +10,8 @@ use ndarray::ArrayD;
 
 use crate::convolution::convolution;
 use crate::description::Description;
+use crate::error::Error;
+use crate::export::{Attribute, Export};
 use crate::module::same_in_training;
 use crate::window::{Pair, Window};
 
@@ -264,6 +266,21 @@ impl AvgPool2d {
             false => means,
         };
         means.reshape(&[images, channels, rows, columns])
+    }
+}
+
+impl MaxPool2d {
+    fn write_to(&self, x: String, export: &mut Export) -> Result<String, Error> {
+        Ok(export.node("MaxPool", &[&x], self.window.attributes()))
+    }
+}
+
+impl AvgPool2d {
+    fn write_to(&self, x: String, export: &mut Export) -> Result<String, Error> {
+        let mut attributes = self.window.attributes();
+        let counts_padding = Attribute::Integer(i64::from(!self.excludes_padding));
+        attributes.push(("count_include_pad", counts_padding));
+        Ok(export.node("AveragePool", &[&x], attributes))
     }
 }
 

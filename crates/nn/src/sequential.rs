@@ -6,6 +6,8 @@ use downhill_tensor::{Element, Parameters, Path, Tensor};
 use rand::Rng;
 
 use crate::description::Description;
+use crate::error::Error;
+use crate::export::Export;
 use crate::module::Module;
 
 /// Layers one after the other, each fed with what the one before gave.
@@ -68,6 +70,13 @@ impl<E: Element> Module<E> for Sequential<E> {
     #[track_caller]
     fn evaluate(&self, x: &Tensor<E>) -> Tensor<E> {
         self.layers.iter().fold(x.clone(), |x, layer| layer.evaluate(&x))
+    }
+
+    fn export(&self, mut x: String, export: &mut Export) -> Result<String, Error> {
+        for (index, layer) in self.layers.iter().enumerate() {
+            x = export.scope(index.to_string(), |export| layer.export(x, export))?;
+        }
+        Ok(x)
     }
 
     fn describe(&self) -> Description {

@@ -10,6 +10,7 @@ use crate::attention::SelfAttention;
 use crate::description::Description;
 use crate::dropout::Dropout;
 use crate::error::Error;
+use crate::export::Export;
 use crate::mlp::Mlp;
 use crate::module::Module;
 use crate::normalization::LayerNorm;
@@ -97,6 +98,19 @@ impl<E: Element> Module<E> for TransformerBlock<E> {
     #[track_caller]
     fn evaluate(&self, x: &Tensor<E>) -> Tensor<E> {
         self.apply(x, |x| x)
+    }
+
+    fn export(&self, x: String, export: &mut Export) -> Result<String, Error> {
+        let normal = export
+            .scope("attention_norm", |export| self.attention_norm.write_to(x.clone(), export))?;
+        let found = export.scope("attention", |export| self.attention.write_to(normal, export))?;
+        let x = export.node("Add", &[&x, &found], vec![]);
+        let normal = export.scope("feed_forward_norm", |export| {
+            self.feed_forward_norm.write_to(x.clone(), export)
+        })?;
+        let added =
+            export.scope("feed_forward", |export| self.feed_forward.write_to(normal, export))?;
+        Ok(export.node("Add", &[&x, &added], vec![]))
     }
 
     fn describe(&self) -> Description {

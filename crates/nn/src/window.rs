@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::export::Attribute;
+
 /// A number for each of the two axes of an image, height before width. One number alone stands
 /// for both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +99,20 @@ impl Window {
             (Some(rows), Some(columns)) => [rows, columns],
             _ => panic!("{layer}: {self} does not fit into an image of {}", Pair(size[0], size[1])),
         }
+    }
+}
+
+impl Window {
+    /// The window as ONNX's operators take it; the padding of all sides, first the upper and left.
+    pub(crate) fn attributes(&self) -> Vec<(&'static str, Attribute)> {
+        let of = |part: fn(&Span) -> usize| self.0.iter().map(move |span| part(span) as i64);
+        let pads = of(|span| span.padding).chain(of(|span| span.padding)).collect();
+        vec![
+            ("kernel_shape", Attribute::Integers(of(|span| span.kernel).collect())),
+            ("strides", Attribute::Integers(of(|span| span.stride).collect())),
+            ("dilations", Attribute::Integers(of(|span| span.dilation).collect())),
+            ("pads", Attribute::Integers(pads)),
+        ]
     }
 }
 

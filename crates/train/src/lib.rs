@@ -49,7 +49,7 @@ pub use findings::{Ailment, Finding};
 pub use format::{format_metric, format_short};
 pub use graph::{ComputationGraph, Graph, Node, NodeKind};
 pub use history::{Epoch, Histogram, History, LayerHistograms, LayerMeasurement};
-pub use model_file::{ModelFile, load, save, save_with_notes};
+pub use model_file::{ModelFile, load, replace_file, save, save_with_notes};
 pub use progress::Progress;
 pub use temperature_scaling::TemperatureScaling;
 pub use tensorboard::TensorBoard;

@@ -12,6 +12,7 @@ use downhill_tensor::{self as tensor, Element, Parameters};
 use crate::error::Error;
 pub(crate) use tensor_file::{Data, FileEntry, TensorFile, write};
 pub(crate) use whole::UNFINISHED;
+pub use whole::replace_file;
 
 /// Writes the tensors of a model to a file, whole or not at all, in the format
 /// [safetensors](https://github.com/huggingface/safetensors): parameters and buffers, such as

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use tempfile::{Builder, NamedTempFile};
 
+use crate::error::Error;
+
 /// What the names of unfinished files begin with.
 pub(crate) const UNFINISHED: &str = ".unfinished-";
 
@@ -35,6 +37,17 @@ pub(crate) fn write_whole(
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     sync_folder(folder)
+}
+
+/// Writes a file whole or not at all: after an error, or if the power fails, there is what was
+/// there before.
+///
+/// # Errors
+///
+/// [`Error::Write`] when it cannot be written.
+pub fn replace_file(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), Error> {
+    let path = path.as_ref();
+    write_whole(path, |writer| writer.write_all(bytes)).map_err(|error| Error::write(path, &error))
 }
 
 /// Overwrites what stands at `position`, and goes back to the end.

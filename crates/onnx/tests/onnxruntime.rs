@@ -1,0 +1,283 @@
+//! What onnxruntime computes from the files, as committed in `onnxruntime.safetensors` by
+//! `tests/reference/onnx_models.py`, which writes the files by this test and runs them.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use downhill_nn::{
+    Activation, AvgPool2d, BatchNorm, Conv2d, Dropout, Embedding, Error, Flatten, Gru, LayerNorm,
+    Linear, MaxPool2d, Mlp, Module, RmsNorm, SelfAttention, Sequential, TransformerBlock,
+};
+use downhill_onnx::{Axis, Program, save};
+use downhill_tensor::{Element, Tensor, parameters};
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{Rng, RngExt, SeedableRng};
+use safetensors::{Dtype, SafeTensors, View};
+
+fn rng() -> Xoshiro256PlusPlus {
+    Xoshiro256PlusPlus::seed_from_u64(7)
+}
+
+fn random<E: Element>(shape: &[usize], rng: &mut impl Rng) -> Tensor<E> {
+    let count = shape.iter().product();
+    let values = (0..count).map(|_| E::from_f64(rng.random::<f64>() * 4.0 - 2.0)).collect();
+    Tensor::from_shape_vec(shape, values).unwrap()
+}
+
+/// Embeddings of tokens and places, two blocks, a norm and a head: a small GPT.
+struct Gpt {
+    tokens: Embedding,
+    body: Sequential,
+}
+parameters!(Gpt { tokens, body });
+
+/// A model's name, the axes of its input after the batch (those of a name have the length 5 in the
+/// tests), and the model.
+type Case = (&'static str, Vec<Axis>, Box<dyn Module>);
+
+fn cases() -> Vec<Case> {
+    let mut rng = rng();
+    let rng = &mut rng;
+    let mut cases: Vec<Case> = Vec::new();
+    let activations = [
+        ("relu", Activation::Relu),
+        ("leaky_relu", Activation::LeakyRelu(0.1)),
+        ("tanh", Activation::Tanh),
+        ("sigmoid", Activation::Sigmoid),
+        ("softplus", Activation::Softplus),
+        ("gelu", Activation::Gelu),
+        ("gelu_tanh", Activation::GeluTanh),
+        ("silu", Activation::Silu),
+    ];
+    for (name, activation) in activations {
+        let mlp = Mlp::new(&[4, 8, 3], rng).activation(activation);
+        cases.push((name, vec![4.into()], Box::new(mlp)));
+    }
+    let no_bias = Linear::new(4, 3, rng).without_bias();
+    cases.push(("linear_without_bias", vec![4.into()], Box::new(no_bias)));
+
+    // Drawn, as averages that are computed may differ in the last digit on another processor.
+    let mut batch_norm = |channels: usize| {
+        let mut norm = BatchNorm::new(channels);
+        norm.weight = Tensor::parameter(random(&[channels], rng));
+        norm.running_mean = random(&[channels], rng);
+        norm.running_variance = random(&[channels], rng).abs() + 0.5;
+        norm
+    };
+    let (norm, flat_norm) = (batch_norm(6), batch_norm(16));
+    let cnn = Sequential::new()
+        .then(Conv2d::new(2, 6, 3, rng).padding(1))
+        .then(norm)
+        .then(Activation::Relu)
+        .then(MaxPool2d::new(3).stride(2).padding(1))
+        .then(Conv2d::grouped(6, 4, [3, 2], 2, rng).stride([1, 2]).padding([0, 1]))
+        .then(Dropout::new(0.5).unwrap())
+        .then(AvgPool2d::new(2).stride(1).padding(1))
+        .then(AvgPool2d::new(2).padding(1).exclude_padding())
+        .then(Flatten)
+        .then(Linear::new(36, 16, rng))
+        .then(flat_norm);
+    cases.push(("cnn", vec![2.into(), 9.into(), 8.into()], Box::new(cnn)));
+    let dilated = Conv2d::new(1, 2, 2, rng).dilation(2);
+    cases.push(("dilated", vec![1.into(), 5.into(), 6.into()], Box::new(dilated)));
+
+    let gru = Sequential::new().then(Gru::new(3, 4, rng)).then(Linear::new(4, 2, rng));
+    cases.push(("gru", vec!["time".into(), 3.into()], Box::new(gru)));
+
+    let mut layer_norm = LayerNorm::new(6);
+    layer_norm.weight = Tensor::parameter(random(&[6], rng));
+    layer_norm.bias = Some(Tensor::parameter(random(&[6], rng)));
+    cases.push(("layer_norm", vec!["time".into(), 6.into()], Box::new(layer_norm)));
+    let without_bias = LayerNorm::over(&[2, 6]).without_bias();
+    cases.push(("layer_norm_over_two_axes", vec![2.into(), 6.into()], Box::new(without_bias)));
+    let mut rms_norm = RmsNorm::new(6);
+    rms_norm.weight = Tensor::parameter(random(&[6], rng));
+    cases.push(("rms_norm", vec!["time".into(), 6.into()], Box::new(rms_norm)));
+
+    let attention = SelfAttention::causal(8, 2, rng);
+    cases.push(("attention", vec!["time".into(), 8.into()], Box::new(attention)));
+    let block = TransformerBlock::new(8, 4, 16, rng).dropout(0.1).unwrap();
+    cases.push(("transformer_block", vec!["time".into(), 8.into()], Box::new(block)));
+    cases
+}
+
+fn gpt() -> Gpt {
+    let mut rng = rng();
+    let tokens = Embedding::new(11, 8, &mut rng);
+    let body = Sequential::new()
+        .then(TransformerBlock::new(8, 2, 32, &mut rng))
+        .then(TransformerBlock::new(8, 2, 32, &mut rng).activation(Activation::GeluTanh))
+        .then(LayerNorm::new(8))
+        .then(Linear::new(8, 11, &mut rng));
+    Gpt { tokens, body }
+}
+
+fn save_gpt(gpt: &Gpt, path: &Path) {
+    let mut program = Program::new();
+    let tokens = program.integer_input("input", &["batch".into(), "time".into()]);
+    let export = program.export();
+    let vectors = export.scope("tokens", |export| Ok(gpt.tokens.export(&tokens, export))).unwrap();
+    let logits = export.scope("body", |export| gpt.body.export(vectors, export)).unwrap();
+    program.output::<f32>("output", &logits, &["batch".into(), "time".into(), 11.into()]);
+    program.save(path).unwrap();
+}
+
+const BATCHES: [usize; 3] = [1, 2, 5];
+
+fn shape(batch: usize, axes: &[Axis]) -> Vec<usize> {
+    let length = |axis: &Axis| match axis {
+        Axis::Fixed(length) => *length,
+        Axis::Named(_) => 5,
+    };
+    std::iter::once(batch).chain(axes.iter().map(length)).collect()
+}
+
+struct Array(Dtype, Vec<usize>, Vec<u8>);
+
+impl View for &Array {
+    fn dtype(&self) -> Dtype {
+        self.0
+    }
+    fn shape(&self) -> &[usize] {
+        &self.1
+    }
+    fn data(&self) -> std::borrow::Cow<'_, [u8]> {
+        (&self.2[..]).into()
+    }
+    fn data_len(&self) -> usize {
+        self.2.len()
+    }
+}
+
+fn bytes(tensor: &Tensor) -> Vec<u8> {
+    tensor.to_vec().iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+/// Each input and output, by the name of the model and the size of the batch.
+fn computed() -> Vec<(String, Array, Tensor)> {
+    let mut all = Vec::new();
+    for (name, axes, model) in cases() {
+        for batch in BATCHES {
+            let mut rng = Xoshiro256PlusPlus::seed_from_u64(batch as u64);
+            let x: Tensor = random(&shape(batch, &axes), &mut rng);
+            let input = Array(Dtype::F32, x.shape().to_vec(), bytes(&x));
+            all.push((format!("{name}.{batch}"), input, model.evaluate(&x)));
+        }
+    }
+    let gpt = gpt();
+    for batch in BATCHES {
+        let tokens: Vec<usize> = (0..batch * 5).map(|index| (7 * index + batch) % 11).collect();
+        let vectors = gpt.tokens.forward(&tokens).reshape(&[batch, 5, 8]);
+        let ids = tokens.iter().flat_map(|&token| (token as i64).to_le_bytes()).collect();
+        let input = Array(Dtype::I64, vec![batch, 5], ids);
+        all.push((format!("gpt.{batch}"), input, gpt.body.evaluate(&vectors)));
+    }
+    all
+}
+
+/// Writes all models to a directory.
+fn write(directory: &Path) -> Vec<(&'static str, PathBuf)> {
+    let path = |name: &str| directory.join(name).with_extension("onnx");
+    let mut written = Vec::new();
+    for (name, axes, model) in cases() {
+        save(&model, &axes, path(name)).unwrap();
+        written.push((name, path(name)));
+    }
+    save_gpt(&gpt(), &path("gpt"));
+    written.push(("gpt", path("gpt")));
+    written
+}
+
+/// FNV-1a, by which a file is known again.
+fn hash(bytes: &[u8]) -> i64 {
+    let step = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step) as i64
+}
+
+#[test]
+fn onnxruntime_computes_the_same_from_the_files() {
+    if let Some(directory) = std::env::var_os("DOWNHILL_ONNX") {
+        // For the script.
+        let directory = PathBuf::from(directory);
+        write(&directory);
+        let all = computed();
+        let outputs: Vec<(String, Array)> = all
+            .iter()
+            .map(|(name, _, output)| {
+                let array = Array(Dtype::F32, output.shape().to_vec(), bytes(output));
+                (format!("{name}.output"), array)
+            })
+            .collect();
+        let inputs = all.iter().map(|(name, input, _)| (format!("{name}.input"), input));
+        let outputs = outputs.iter().map(|(name, output)| (name.clone(), output));
+        let file = safetensors::serialize(inputs.chain(outputs), None).unwrap();
+        fs::write(directory.join("computed.safetensors"), file).unwrap();
+        return;
+    }
+    let committed = include_bytes!("onnxruntime.safetensors");
+    let committed = SafeTensors::deserialize(committed).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for (name, path) in write(folder.path()) {
+        let run = committed.tensor(&format!("{name}.hash")).unwrap();
+        let run = i64::from_le_bytes(run.data().try_into().unwrap());
+        assert_eq!(
+            run,
+            hash(&fs::read(path).unwrap()),
+            "{name}: onnxruntime ran another file; tests/reference/onnx_models.py runs the new one"
+        );
+    }
+    for (name, _, output) in computed() {
+        let theirs = committed.tensor(&format!("{name}.output")).unwrap();
+        assert_eq!(theirs.shape(), output.shape(), "{name}");
+        let (theirs, _) = theirs.data().as_chunks::<4>();
+        let ours = output.to_vec();
+        let largest = ours.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+        for (theirs, ours) in theirs.iter().map(|&bytes| f32::from_le_bytes(bytes)).zip(ours) {
+            assert!((theirs - ours).abs() <= 1e-5 * largest, "{name}: {theirs} and {ours}");
+        }
+    }
+}
+
+/// A layer of one's own that does not say how it is written.
+struct Doubled;
+parameters!(Doubled {});
+impl Module for Doubled {
+    fn forward_training(&mut self, x: &Tensor, _rng: &mut dyn Rng) -> Tensor {
+        x * 2.0
+    }
+    fn evaluate(&self, x: &Tensor) -> Tensor {
+        x * 2.0
+    }
+}
+
+#[test]
+fn a_layer_without_a_counterpart_is_named_and_nothing_is_written() {
+    let model =
+        Sequential::new().then(Linear::new(2, 2, &mut rng())).then(Sequential::new().then(Doubled));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.onnx");
+    let error = save(&model, &[2.into()], &path).unwrap_err();
+    assert_eq!(error.to_string(), "the layer `1.0`, Doubled, has no counterpart in ONNX");
+    assert!(matches!(error, downhill_onnx::Error::Layer(Error::NoCounterpart { .. })));
+    assert!(!path.exists());
+}
+
+#[test]
+fn tensors_keep_the_models_names_and_shared_ones_are_written_once() {
+    let names = |model: &dyn Module| -> HashMap<String, usize> {
+        let mut export = downhill_nn::Export::new();
+        model.export("x".to_owned(), &mut export).unwrap();
+        let count = |mut counts: HashMap<String, usize>, constant: &downhill_nn::Constant| {
+            *counts.entry(constant.name.clone()).or_default() += 1;
+            counts
+        };
+        export.constants().iter().fold(HashMap::new(), count)
+    };
+    let block: TransformerBlock = TransformerBlock::new(8, 2, 16, &mut rng());
+    let names = names(&block);
+    assert!(names.values().all(|&count| count == 1));
+    for name in ["attention.query_key_value.weight", "feed_forward.layers.1.bias"] {
+        assert!(names.contains_key(name), "{name}");
+    }
+}
