@@ -10,6 +10,7 @@ use downhill::nn::{
     TransformerBlock, load_pytorch_state_dict,
 };
 use downhill::tensor::{Element, Parameters, Tensor, parameters};
+use downhill::train::load;
 use ndarray::ArrayD;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -369,14 +370,6 @@ impl<E: Element> Everything<E> {
     }
 }
 
-/// The stored state dict, in the element of the model.
-fn state_dict<E: Element>() -> Vec<(String, Tensor<E>)> {
-    let reference = Reference::read("state_dict.safetensors", 0);
-    let convert = |values: &ArrayD<f64>| Tensor::from(values.mapv(E::from_f64));
-    let arrays = reference.arrays.iter();
-    arrays.map(|(name, array)| (name.clone(), convert(&array.values))).collect()
-}
-
 #[test]
 fn a_state_dict_of_pytorchs_loads_by_its_own_names() {
     let reference = Reference::read("layers.safetensors", 73);
@@ -384,12 +377,13 @@ fn a_state_dict_of_pytorchs_loads_by_its_own_names() {
     let input = reference.array(&case["inputs"]["input"]);
     let expected = reference.array(&case["outputs"]["output"]);
 
+    let state_dict = concat!(env!("CARGO_MANIFEST_DIR"), "/reference/state_dict.safetensors");
     let mut model = Everything::<f64>::new();
-    load_pytorch_state_dict(&mut model, state_dict(), str::to_string).unwrap();
+    load(&mut model, state_dict).unwrap();
     assert_agrees("output in f64", &model.evaluate(&input), &expected);
 
     let mut model = Everything::<f32>::new();
-    load_pytorch_state_dict(&mut model, state_dict(), str::to_string).unwrap();
+    load(&mut model, state_dict).unwrap();
     let output = model.evaluate(&Tensor::from(input.array().mapv(|value| value as f32)));
     for (output, expected) in output.to_vec().into_iter().zip(expected.to_vec()) {
         // Some ten operations on numbers near 1, each rounded to 6e-8.

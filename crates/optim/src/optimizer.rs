@@ -60,7 +60,8 @@ pub trait Optimizer<E: Element> {
 
     /// What the optimizer has remembered of each parameter of `model`, by name: arrays such as
     /// `hidden.0.weight.velocity`, and under `hidden.0.weight.step` how often the parameter has
-    /// been updated. A parameter that has not been is left out. Hyper-parameters are not state.
+    /// been updated, as two digits `[2]` with 2²⁴ for ten, which are exact in `f32`. A parameter that
+    /// has not been is left out. Hyper-parameters are not state.
     fn state(&self, model: &dyn Parameters<E>) -> Vec<(String, Tensor<E>)>;
 
     /// Takes back what [`state`](Self::state) returned, in any order, so that stepping goes on as

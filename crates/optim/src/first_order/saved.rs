@@ -6,7 +6,7 @@ use super::{FirstOrder, Slot};
 use crate::error::Error;
 use crate::rule::Rule;
 use crate::slots::Slots;
-use crate::state::SavedState;
+use crate::state::{SavedState, count};
 use crate::visit::{each_parameter, try_each_parameter};
 
 impl<R: Rule, E: Element> FirstOrder<R, E> {
@@ -33,8 +33,7 @@ impl<R: Rule, E: Element> FirstOrder<R, E> {
                     .expect("state has the parameter's shape");
                 saved.push((format!("{path}.{name}"), values));
             }
-            let step = E::from_f64(slot.step as f64);
-            saved.push((format!("{path}.step"), Tensor::full(&[], step)));
+            saved.push((format!("{path}.step"), count(slot.step)));
         });
         saved
     }

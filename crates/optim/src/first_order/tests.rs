@@ -380,9 +380,10 @@ fn a_state_that_does_not_fit_is_refused() {
     let nothing = "is nothing that this optimizer remembers of this model";
     assert_refused(1, None, &format!("weight.velocity` {nothing}"));
     assert_refused(0, Some(("weight.mean", Tensor::zeros(&[2, 2]))), "weight.velocity` is missing");
-    for step in [0.0, 1.5, -1.0] {
-        let message = format!("weight.step` is {step}; it must be a whole number from 1");
-        assert_refused(1, Some(("weight.step", Tensor::scalar(step))), &message);
+    for digits in [[0.0, 0.0], [0.0, 1.5], [0.0, -1.0], [1.0, 16_777_216.0]] {
+        let [high, low] = digits;
+        let message = format!("weight.step` is {high}, {low}; it must be the digits of a count");
+        assert_refused(1, Some(("weight.step", Tensor::from(digits))), &message);
     }
     // What it had remembered is as it was.
     for (before, after) in state.iter().zip(optimizer.state(&model)) {

@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""How long safetensors.torch takes to save and load what benches/files.rs does: the files are synced
+to the disk, and the values are copied into a module, as there."""
+
+import os
+import tempfile
+import time
+
+import torch
+from safetensors.torch import load_file, save_file
+
+
+def best(work):
+    times = []
+    for _ in range(5):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def main():
+    print(f"{'weights':>12} {'file, MiB':>10} {'save, s':>10} {'load, s':>10}")
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "model.safetensors")
+        for weights in (1_000_000, 100_000_000):
+            model = {str(index): torch.rand(weights // 1000, 100) - 0.5 for index in range(10)}
+
+            def save():
+                save_file(model, path)
+                with open(path, "rb") as file:
+                    os.fsync(file.fileno())
+                folder = os.open(directory, os.O_RDONLY)
+                os.fsync(folder)
+                os.close(folder)
+
+            def load():
+                for name, tensor in load_file(path).items():
+                    model[name].copy_(tensor)
+
+            saved, loaded = best(save), best(load)
+            size = os.path.getsize(path) / 2**20
+            print(f"{weights:12} {size:10.1f} {saved:10.4f} {loaded:10.4f}")
+
+
+if __name__ == "__main__":
+    main()
