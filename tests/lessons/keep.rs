@@ -9,6 +9,12 @@ use std::time::Duration;
 
 use super::{error, error_line, example, process, run, stdout};
 
+/// A table of the project's.
+fn project_table(name: &str) -> String {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data");
+    fs::read_to_string(data.join(name)).unwrap()
+}
+
 /// The bytes of the model and of the history of a run with these arguments.
 fn outcome(name: &str, arguments: &str, directory: &Path, others: &[&str]) -> Vec<Vec<u8>> {
     let (model, report) = (directory.join("model"), directory.join("report"));
@@ -153,7 +159,7 @@ fn a_saved_classifier_tells_digits() {
         assert!(table.contains("█") && table.contains("row 2 is 1, with a probability of 0."));
 
         let csv = run("predict", &format!("--model {path} --data data/digits.csv --csv"));
-        let data = fs::read_to_string("data/digits.csv").unwrap();
+        let data = project_table("digits.csv");
         assert_eq!(csv.lines().count(), data.lines().count());
         let right = csv.lines().zip(data.lines()).skip(1).filter(|(answer, row)| {
             let fields: Vec<&str> = answer.split(',').collect();
@@ -174,8 +180,7 @@ fn columns_are_found_by_name_whatever_their_order() {
     let plain = run("predict", &format!("--model {model} --data data/iris.csv --csv"));
     assert!(plain.contains("\n1,setosa,"), "{plain}");
 
-    let reversed: String = fs::read_to_string("data/iris.csv")
-        .unwrap()
+    let reversed: String = project_table("iris.csv")
         .lines()
         .map(|line| line.split(',').rev().skip(1).collect::<Vec<_>>().join(",") + "\n")
         .collect();

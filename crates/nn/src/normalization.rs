@@ -111,15 +111,16 @@ fn list(lengths: &[usize]) -> String {
 
 impl<E: Element> LayerNorm<E> {
     pub(crate) fn write_to(&self, x: String, export: &mut Export) -> Result<String, Error> {
-        let weight = export.tensor("weight", &self.weight);
-        let bias = self.bias.as_ref().map(|bias| export.tensor("bias", bias));
+        let weight = export.tensor("weight", &self.weight.reshape(&self.shape));
+        let bias = self.bias.as_ref();
+        let bias = bias.map(|bias| export.tensor("bias", &bias.reshape(&self.shape)));
         let inputs: Vec<&str> = [Some(&x), Some(&weight), bias.as_ref()]
             .into_iter()
             .flatten()
             .map(String::as_str)
             .collect();
         let attributes = vec![
-            ("axis", Attribute::Integer(-(self.weight.ndim() as i64))),
+            ("axis", Attribute::Integer(-(self.shape.len() as i64))),
             ("epsilon", Attribute::Number(self.epsilon as f32)),
         ];
         Ok(export.node("LayerNormalization", &inputs, attributes))
