@@ -105,7 +105,9 @@ fn measure_limit(
         // Steps alternate in sign, and with momentum the distance beats: compare whole stretches.
         let greatest = |part: &[Weights]| part.iter().map(distance).fold(0.0, f64::max);
         let (first, last) = (&path[STEPS / 2..STEPS * 3 / 4], &path[STEPS * 3 / 4..]);
-        match greatest(last) < greatest(first) && greatest(last) < 10.0 * DISTANCE {
+        // A descent that has arrived comes no nearer.
+        let arrived = greatest(last) < 1e-3 * DISTANCE;
+        match arrived || greatest(last) < greatest(first) && greatest(last) < 10.0 * DISTANCE {
             true => converges = rate,
             false => diverges = rate,
         }

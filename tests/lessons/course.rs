@@ -31,13 +31,14 @@ fn lessons(folder: &str) -> BTreeMap<String, String> {
     pages.collect()
 }
 
-const ENGLISH: &str = "examples/course";
-const CHINESE: &str = "examples/course/zh-CN";
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
+const ENGLISH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/course");
+const CHINESE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/course/zh-CN");
 
 #[test]
 fn every_command_names_an_example_and_flags_that_it_takes() {
     let mut texts: Vec<String> = lessons(ENGLISH).into_values().collect();
-    texts.push(fs::read_to_string("README.md").unwrap());
+    texts.push(fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap());
     let mut flags: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for text in texts {
         let found = commands(&text);
@@ -47,7 +48,7 @@ fn every_command_names_an_example_and_flags_that_it_takes() {
         }
     }
     for (name, given) in &flags {
-        assert!(Path::new("examples").join(name).with_extension("rs").exists(), "{name}");
+        assert!(Path::new(EXAMPLES).join(name).with_extension("rs").exists(), "{name}");
         if given.is_empty() {
             continue;
         }
@@ -64,7 +65,7 @@ fn every_command_names_an_example_and_flags_that_it_takes() {
 fn every_program_has_its_place_in_the_course() {
     let pages: String = lessons(ENGLISH).into_values().collect();
     let named: BTreeSet<String> = commands(&pages).into_iter().map(|(name, _)| name).collect();
-    let files = fs::read_dir("examples").unwrap().map(|entry| entry.unwrap().path());
+    let files = fs::read_dir(EXAMPLES).unwrap().map(|entry| entry.unwrap().path());
     let programs: BTreeSet<String> = files
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
         .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
@@ -138,10 +139,11 @@ fn links_of_the_course_lead_somewhere() {
 #[test]
 fn every_picture_of_the_course_is_whole_and_drawn_by_the_script() {
     let course: String = lessons(ENGLISH).into_values().collect();
-    let script = fs::read_to_string("examples/gallery/make").unwrap();
+    let script = fs::read_to_string(format!("{EXAMPLES}/gallery/make")).unwrap();
     let shown: BTreeSet<&str> =
         course.split("/gallery/").skip(1).filter_map(|rest| rest.split(".svg").next()).collect();
-    let files = fs::read_dir("examples/gallery").unwrap().map(|entry| entry.unwrap().path());
+    let files =
+        fs::read_dir(format!("{EXAMPLES}/gallery")).unwrap().map(|entry| entry.unwrap().path());
     let pictures: Vec<_> =
         files.filter(|path| path.extension().is_some_and(|extension| extension == "svg")).collect();
     for path in &pictures {

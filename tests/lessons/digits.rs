@@ -122,7 +122,7 @@ fn bad_data_gets_one_line_and_status_1() {
     let line = error_line(example("digits").args(["--data", "no/such/file.csv"]), 1);
     assert!(line.starts_with("error: cannot read no/such/file.csv: "), "{line}");
     let line = error_line(example("digits").args(["--data", "data"]), 1);
-    assert!(line.contains("data holds neither train-images-idx3-ubyte nor"), "{line}");
+    assert!(line.contains("data: holds neither train-images-idx3-ubyte nor"), "{line}");
     let line = error_line(example("digits").args(["--target", "colour"]), 1);
     assert!(line.contains("no column is named `colour`"), "{line}");
     let line = error_line(example("diabetes").args(["--data", "data/iris.csv"]), 1);

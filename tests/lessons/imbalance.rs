@@ -39,7 +39,7 @@ fn focal_loss_with_gamma_0_is_plain_and_a_seed_repeats_itself() {
 fn imbalance_refuses_what_it_cannot_do() {
     for (arguments, status, message) in [
         ("--fraction 0.5", 1, "would take 357 malignant samples, but there are only 212"),
-        ("--fraction 0.003", 1, "leaves 1 malignant samples, too few"),
+        ("--fraction 0.003", 1, "class `malignant` has 1 row, too few"),
         ("--gamma -1", 1, "gamma is -1"),
         ("--learning-rate 1e30", 1, "--learning-rate smaller than"),
         ("--fraction 1", 2, "'1' for '--fraction"),

@@ -48,7 +48,8 @@ fn each_network_learns_more_than_bigrams_know() {
 fn the_same_seed_gives_the_same_bytes_whatever_the_number_of_threads() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("names.txt");
-    let names = fs::read_to_string("data/names.txt").unwrap();
+    let names =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../data/names.txt")).unwrap();
     let some: Vec<&str> = names.lines().step_by(20).collect();
     fs::write(&file, some.join("\n")).unwrap();
     for model in ["bigram", "mlp", "gru", "transformer"] {

@@ -382,7 +382,8 @@ fn a_state_that_does_not_fit_is_refused() {
     assert_refused(0, Some(("weight.mean", Tensor::zeros(&[2, 2]))), "weight.velocity` is missing");
     for digits in [[0.0, 0.0], [0.0, 1.5], [0.0, -1.0], [1.0, 16_777_216.0]] {
         let [high, low] = digits;
-        let message = format!("weight.step` is {high}, {low}; it must be the digits of a count");
+        let message =
+            format!("weight.step` is {high}, {low}; it must be the digits of a count from 1");
         assert_refused(1, Some(("weight.step", Tensor::from(digits))), &message);
     }
     // What it had remembered is as it was.
