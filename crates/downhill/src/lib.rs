@@ -189,7 +189,7 @@
 //! let model: Mlp = Mlp::new(&[64, 32, 10], &mut rng);
 //! save(&model, &path)?;
 //!
-//! let mut loaded = Mlp::new(&[64, 32, 10], &mut rng);
+//! let mut loaded: Mlp = Mlp::new(&[64, 32, 10], &mut rng);
 //! load(&mut loaded, &path)?;
 //! assert_eq!(loaded.layers[0].weight.to_vec(), model.layers[0].weight.to_vec());
 //! # std::fs::remove_file(&path).unwrap();

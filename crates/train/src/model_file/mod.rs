@@ -143,7 +143,7 @@ pub fn load<E: Element>(
 /// let file = ModelFile::open(&path)?;
 /// let classes = file.note("classes").map_or(0, |note| note.split(' ').count());
 /// assert_eq!(file.names().collect::<Vec<_>>(), ["bias", "weight"]);
-/// let mut loaded = Linear::new(4, classes, &mut rng);
+/// let mut loaded: Linear = Linear::new(4, classes, &mut rng);
 /// file.load(&mut loaded)?;
 /// assert_eq!(loaded.weight.to_vec(), model.weight.to_vec());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
