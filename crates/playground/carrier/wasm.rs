@@ -17,7 +17,7 @@ thread_local! {
     static REPLY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Makes room for a message of so many bytes, and returns where it is to be written.
+/// Makes room for a message of this many bytes, and returns where it is to be written.
 // SAFETY: no other function of the program has this name.
 #[allow(unsafe_code, reason = "a name for the host")]
 #[unsafe(no_mangle)]

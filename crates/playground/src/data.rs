@@ -253,7 +253,7 @@ fn classes_split(
     split(data, test, |share| data.split_stratified(share, rng))
 }
 
-/// All points but those of the second class, of which the first share remains.
+/// All points, with the second class cut down to its first points, the given share of them.
 fn thinned(data: Dataset, share: f64) -> Dataset {
     if share == 1.0 {
         return data;

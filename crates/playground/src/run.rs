@@ -252,7 +252,7 @@ impl State {
         wrong
     }
 
-    /// How many times the points have been gone through.
+    /// The number of passes over the points.
     pub(crate) fn epochs(&self) -> f64 {
         let batches = self.plan.data.train.len().div_ceil(self.plan.setting.optimizer.batch);
         self.step as f64 / batches.max(1) as f64

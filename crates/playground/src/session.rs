@@ -27,7 +27,7 @@ enum Message {
     Frame(Frame),
     /// The setting that a page begins with, without more.
     Defaults,
-    /// So many steps more.
+    /// A number of further steps.
     Advance { steps: u64 },
     /// Back, or forth, to a step that has been made.
     Seek { step: u64 },
