@@ -42,7 +42,12 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
         self.batch(&(0..self.len()).collect::<Vec<_>>())
     }
 
-    fn batch(&self, rows: &[usize]) -> T::Batch {
+    /// These rows as one batch, such as a part of the [rows](Batches::rows) of a larger one.
+    ///
+    /// # Panics
+    ///
+    /// If a row is out of range.
+    pub fn batch(&self, rows: &[usize]) -> T::Batch {
         let weights = self.weights().map(|weights| gather(weights, rows));
         self.targets().batch(Tensor::from(self.gather(rows)), weights, rows)
     }
@@ -71,6 +76,30 @@ impl<'a, E: Element, T: Target<E>> Batches<'a, E, T> {
         assert!(size > 0, "batches: the batch size is 0");
         assert!(!dataset.lacks_values(), "batches: values are missing; fill them first");
         Self { dataset, order, position: 0, size }
+    }
+
+    /// The numbers of each batch's rows in place of the batch, which
+    /// [`Dataset::batch`] makes of them or of a part of them.
+    ///
+    /// ```
+    /// use downhill_datasets::{Dataset, Numbers};
+    /// use ndarray::array;
+    ///
+    /// let data = Dataset::new(array![[0.0], [1.0], [2.0]], Numbers::new(vec![1.0, 3.0, 5.0])?)?;
+    /// let rows: Vec<Vec<usize>> = data.batches_in_order(2).rows().collect();
+    /// assert_eq!(rows, [vec![0, 1], vec![2]]);
+    /// assert_eq!(data.batch(&rows[0][1..]).targets.to_vec(), [3.0]);
+    /// # Ok::<(), downhill_datasets::Error>(())
+    /// ```
+    pub fn rows(mut self) -> impl Iterator<Item = Vec<usize>> + use<E, T> {
+        let rest = self.order.split_off(self.position);
+        let size = self.size;
+        let mut position = 0;
+        std::iter::from_fn(move || {
+            let rows = rest.get(position..)?.chunks(size).next()?.to_vec();
+            position += rows.len();
+            Some(rows)
+        })
     }
 
     /// Without the last batch if it is short.

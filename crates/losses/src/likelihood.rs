@@ -43,7 +43,7 @@ impl NegativeLogLikelihoodRule {
     fn weight(&self, label: usize) -> f64 {
         match &self.class_weights {
             _ if Some(label) == self.ignore_index => 0.0,
-            Some(weights) => weights[label],
+            Some(weights) => weights.get(label).copied().unwrap_or(0.0),
             None => 1.0,
         }
     }

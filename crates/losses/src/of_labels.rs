@@ -95,6 +95,12 @@ impl<R: LabelRule> OfLabels<R> {
             other => other.apply(losses),
         })
     }
+
+    /// What the mean over these labels divides by: the weight of a part of a batch in the mean over
+    /// the whole, as [`CrossEntropy::divisor`](crate::CrossEntropy::divisor).
+    pub fn divisor<'a>(&self, labels: impl IntoLabels<'a>) -> f64 {
+        self.rule.divisor(labels.into_labels().as_slice())
+    }
 }
 
 /// The losses of the rows times the weights of their labels' classes. A weight of 0 takes the loss

@@ -114,6 +114,11 @@ impl<'a, E: Element> IntoTargets<'a, E> for Targets<'a, E> {
 }
 
 impl<'a> Labels<'a> {
+    /// The labels in row-major order.
+    pub(crate) fn as_slice(&self) -> &[usize] {
+        &self.labels
+    }
+
     /// The labels in row-major order, one for each row of logits `[…, C]`: each a class or
     /// `ignored`.
     pub(crate) fn check(

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::export::{Attribute, Export};
 use crate::module::Module;
 use crate::normalization::operation::{Normalize, Statistics};
+use crate::part::{is_part, sum_over_parts};
 
 /// Normalises each channel to mean 0 and variance 1 over a batch, and then scales and shifts it:
 /// (x − mean) / √(variance + ε) · weight + bias (Ioffe & Szegedy, "Batch normalization", 2015).
@@ -18,7 +19,8 @@ use crate::normalization::operation::{Normalize, Statistics};
 ///
 /// In training, mean and variance are the batch's, and running averages of them are kept:
 /// running ← (1 − momentum) · running + momentum · batch, of the unbiased variance. In evaluation
-/// the running averages take their place.
+/// the running averages take their place. In a [part](crate::in_part) of a batch mean and variance
+/// are those of the whole batch.
 ///
 /// | tensor | shape | in PyTorch |
 /// | --- | --- | --- |
@@ -91,6 +93,29 @@ impl<E: Element> BatchNorm<E> {
         move |tensor| tensor.reshape(&shape)
     }
 
+    /// Normalises `rows`, the values of each channel in a part of a batch, `[channels, values]`, by
+    /// the whole batch.
+    #[track_caller]
+    fn normalize_part(&mut self, rows: &Tensor<E>) -> Tensor<E> {
+        let channels = rows.shape()[0];
+        let one = |value| Tensor::from([E::from_usize(value)]);
+        let sums = rows.detach().sum_axes(1);
+        let sums = sum_over_parts(&Tensor::concat(&[&sums, &one(rows.shape()[1])], 0));
+        let count = sums.values()[channels];
+        assert_several(rows.shape(), count.as_f64() as usize);
+        // The mean, rounded; what it is shifted by has no influence on the result.
+        let near = sums.slice(0, ..channels) / count;
+        let deviations = rows - near.reshape(&[channels, 1]);
+        let moments = [deviations.sum_axes(1), deviations.square().sum_axes(1)];
+        let moments = sum_over_parts(&Tensor::concat(&[&moments[0], &moments[1]], 0)) / count;
+        let rest = moments.slice(0, ..channels);
+        let variance = moments.slice(0, channels..) - rest.square();
+        let means = (&near + &rest).to_vec();
+        self.track(&Statistics { means, variances: variance.to_vec() }, count.as_f64() as usize);
+        let deviation = (variance + E::from_f64(self.epsilon)).sqrt();
+        (deviations - rest.reshape(&[channels, 1])) / deviation.reshape(&[channels, 1])
+    }
+
     /// Moves the running averages towards the mean and the population variance of `count` values
     /// for each channel.
     fn track(&mut self, statistics: &Statistics<E>, count: usize) {
@@ -112,6 +137,15 @@ impl<E: Element> BatchNorm<E> {
     }
 }
 
+#[track_caller]
+fn assert_several(shape: &[usize], count: usize) {
+    assert!(
+        count > 1,
+        "BatchNorm: a batch of shape {shape:?} holds {count} values a channel; the variance takes \
+         at least 2"
+    );
+}
+
 impl<E: Element> Module<E> for BatchNorm<E> {
     /// Normalises by the batch, and moves the running averages.
     ///
@@ -123,20 +157,20 @@ impl<E: Element> Module<E> for BatchNorm<E> {
     fn forward_training(&mut self, x: &Tensor<E>, _rng: &mut dyn Rng) -> Tensor<E> {
         let along_channels = self.along_channels(x);
         let count = x.len() / self.weight.len().max(1);
-        assert!(
-            count > 1,
-            "BatchNorm: a batch of shape {:?} holds {count} values a channel; the variance takes \
-             at least 2",
-            x.shape()
-        );
         let mut swapped: Vec<usize> = (0..x.ndim()).collect();
         swapped.swap(0, 1);
         let channels_first = x.permute(&swapped);
         let rows = channels_first.reshape(&[self.weight.len(), count]);
-        let normalize =
-            Normalize { centred: true, epsilon: self.epsilon, weight: None, bias: None };
-        let (normalized, statistics) = normalize.apply(&rows);
-        self.track(&statistics, count);
+        let normalized = if is_part() {
+            self.normalize_part(&rows)
+        } else {
+            assert_several(x.shape(), count);
+            let normalize =
+                Normalize { centred: true, epsilon: self.epsilon, weight: None, bias: None };
+            let (normalized, statistics) = normalize.apply(&rows);
+            self.track(&statistics, count);
+            normalized
+        };
         normalized.reshape(channels_first.shape()).permute(&swapped) * along_channels(&self.weight)
             + along_channels(&self.bias)
     }
@@ -180,6 +214,7 @@ mod tests {
     use downhill_tensor::Parameters;
 
     use super::*;
+    use crate::part::tests::in_two_parts;
     use crate::testing::{check_gradients, random, rng};
 
     fn layer() -> BatchNorm<f64> {
@@ -254,6 +289,42 @@ mod tests {
         norm.evaluate(&Tensor::from([[1.0], [3.0]]));
         assert_eq!(norm.running_mean.to_vec(), before.running_mean.to_vec());
         assert_eq!(norm.running_variance.to_vec(), before.running_variance.to_vec());
+    }
+
+    #[test]
+    fn two_parts_give_what_the_batch_gives() {
+        for shape in [&[6, 3][..], &[4, 3, 2, 2]] {
+            let x = random(shape, &mut rng()) * 5.0 + 1e3;
+            let seed = random(shape, &mut rng());
+            let run = |rows: std::ops::Range<usize>| {
+                let (mut norm, x) = (layer(), Tensor::parameter(x.slice(0, rows.clone())));
+                let y = norm.forward_training(&x, &mut rng());
+                let gradients = (&y * seed.slice(0, rows)).sum().backward();
+                let of = |tensor: &Tensor<f64>| gradients.get(tensor).unwrap().to_vec();
+                let parameters = [of(&norm.weight), of(&norm.bias)];
+                let running = [norm.running_mean.to_vec(), norm.running_variance.to_vec()];
+                (y.to_vec(), of(&x), parameters, running)
+            };
+            let whole = run(0..shape[0]);
+            let parts = in_two_parts([1, shape[0] - 1], |part| match part {
+                0 => run(0..1),
+                _ => run(1..shape[0]),
+            });
+            let equal = |found: &[f64], expected: &[f64]| {
+                assert_eq!(found.len(), expected.len());
+                for (found, expected) in found.iter().zip(expected) {
+                    assert_relative_eq!(found, expected, epsilon = 1e-11, max_relative = 1e-11);
+                }
+            };
+            equal(&[&parts[0].0[..], &parts[1].0].concat(), &whole.0);
+            equal(&[&parts[0].1[..], &parts[1].1].concat(), &whole.1);
+            for index in 0..2 {
+                let added = parts[0].2[index].iter().zip(&parts[1].2[index]).map(|(a, b)| a + b);
+                equal(&added.collect::<Vec<_>>(), &whole.2[index]);
+                equal(&parts[0].3[index], &whole.3[index]);
+                assert_eq!(parts[0].3[index], parts[1].3[index]);
+            }
+        }
     }
 
     #[test]

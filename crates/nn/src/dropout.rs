@@ -9,10 +9,13 @@ use crate::description::Description;
 use crate::error::Error;
 use crate::export::Export;
 use crate::module::{Module, no_tensors};
+use crate::part;
 
 /// Sets values to 0 at random while training, and scales the others up by 1 / (1 − rate), so that
 /// the mean stays; in evaluation it changes nothing (Srivastava et al., "Dropout: a simple way to
 /// prevent neural networks from overfitting", 2014). Input and output have the same shape.
+///
+/// In a [part](crate::in_part) of a batch what is dropped depends on the sample, not on the part.
 ///
 /// ```
 /// use downhill_nn::{Dropout, Module};
@@ -54,8 +57,19 @@ impl<E: Element> Module<E> for Dropout {
         let scale = E::from_f64(1.0 / (1.0 - self.rate));
         // A value is kept if 32 random bits, as a fraction of 2³², are at least the rate.
         let threshold = (self.rate * 2.0_f64.powi(32)) as u32;
-        let keep = |_| if rng.random::<u32>() < threshold { E::zero() } else { scale };
-        let mask = (0..x.len()).map(keep).collect();
+        let keep = |rng: &mut dyn Rng, count: usize, mask: &mut Vec<E>| {
+            let kept = |_| if rng.random::<u32>() < threshold { E::zero() } else { scale };
+            mask.extend((0..count).map(kept));
+        };
+        let mut mask = Vec::with_capacity(x.len());
+        let rows = x.shape().first().copied().unwrap_or(1);
+        match part::generators(rows) {
+            Some(generators) => {
+                let count = x.len() / rows.max(1);
+                generators.for_each(|mut rng| keep(&mut rng, count, &mut mask));
+            }
+            None => keep(rng, x.len(), &mut mask),
+        }
         x * Tensor::from_shape_vec(x.shape(), mask).expect("one factor for each value")
     }
 
@@ -84,7 +98,27 @@ mod tests {
     use downhill_tensor::gradcheck;
 
     use super::*;
+    use crate::part::tests::in_two_parts;
     use crate::testing::{random, rng};
+
+    #[test]
+    fn what_is_dropped_of_a_sample_does_not_depend_on_the_part() {
+        let cut = |first: usize| {
+            let masks = in_two_parts([first, 6 - first], |part| {
+                let (mut dropout, mut rng) = (Dropout::new(0.5).unwrap(), rng());
+                let x = Tensor::<f64>::ones(&[if part == 0 { first } else { 6 - first }, 20]);
+                let mut draw = || dropout.forward_training(&x, &mut rng).to_vec();
+                [draw(), draw()]
+            });
+            [0, 1].map(|draw| [&masks[0][draw][..], &masks[1][draw]].concat())
+        };
+        let masks = cut(3);
+        assert_eq!([cut(1), cut(2), cut(6)], [masks.clone(), masks.clone(), masks.clone()]);
+        assert_ne!(masks[0], masks[1]);
+        let samples: std::collections::HashSet<_> =
+            masks[0].chunks(20).map(|mask| format!("{mask:?}")).collect();
+        assert_eq!(samples.len(), 6);
+    }
 
     #[test]
     fn the_share_of_zeros_is_the_rate_and_the_mean_stays() {

@@ -35,7 +35,24 @@ use crate::module::Module;
 /// ```
 #[derive(Default)]
 pub struct Sequential<E: Element = f32> {
-    layers: Vec<Box<dyn Module<E>>>,
+    layers: Vec<Box<dyn Layer<E>>>,
+}
+
+/// A module of a type that has been forgotten, which can be cloned none the less.
+trait Layer<E: Element>: Module<E> {
+    fn boxed_clone(&self) -> Box<dyn Layer<E>>;
+}
+
+impl<E: Element, M: Module<E> + Clone + 'static> Layer<E> for M {
+    fn boxed_clone(&self) -> Box<dyn Layer<E>> {
+        Box::new(self.clone())
+    }
+}
+
+impl<E: Element> Clone for Sequential<E> {
+    fn clone(&self) -> Self {
+        Self { layers: self.layers.iter().map(|layer| layer.as_ref().boxed_clone()).collect() }
+    }
 }
 
 impl<E: Element> Sequential<E> {
@@ -45,7 +62,7 @@ impl<E: Element> Sequential<E> {
     }
 
     /// With one more layer at the end.
-    pub fn then(mut self, layer: impl Module<E> + 'static) -> Self {
+    pub fn then(mut self, layer: impl Module<E> + Clone + 'static) -> Self {
         self.layers.push(Box::new(layer));
         self
     }

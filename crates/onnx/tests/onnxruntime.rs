@@ -240,6 +240,7 @@ fn onnxruntime_computes_the_same_from_the_files() {
 }
 
 /// A layer of one's own that does not say how it is written.
+#[derive(Clone)]
 struct Doubled;
 parameters!(Doubled {});
 impl Module for Doubled {

@@ -20,7 +20,7 @@ use self::kernel::{RowTargets, Rows};
 use crate::checks;
 use crate::error::Error;
 use crate::reduction::{Reduction, array, sum};
-use crate::targets::{IntoTargets, Targets};
+use crate::targets::{IntoLabels, IntoTargets, Targets};
 use crate::wrapper::{options, plain_function};
 
 options! {
@@ -144,6 +144,28 @@ impl CrossEntropy {
         }))
     }
 
+    /// What the mean over these labels divides by: their number without those to ignore, or the sum
+    /// of their weights. The mean over a batch that is computed in parts is that of the parts'
+    /// means, each weighted by this. Labels that are no classes, which [`forward`](Self::forward)
+    /// refuses, weigh nothing.
+    ///
+    /// ```
+    /// use downhill_losses::CrossEntropy;
+    ///
+    /// let cross_entropy = CrossEntropy::new().class_weights([1.0, 2.5]).ignore_index(9);
+    /// assert_eq!(cross_entropy.divisor(&[1, 0, 9, 1]), 6.0);
+    /// ```
+    pub fn divisor<'a>(&self, labels: impl IntoLabels<'a>) -> f64 {
+        let labels = labels.into_labels();
+        let labels = labels.as_slice();
+        let kept = labels.iter().filter(|&&label| Some(label) != self.ignore_index);
+        match &self.class_weights {
+            None if self.ignore_index.is_none() => labels.len() as f64,
+            None => kept.count() as f64,
+            Some(weights) => kept.map(|&label| weights.get(label).unwrap_or(&0.0)).sum(),
+        }
+    }
+
     fn check_options(&self) -> Result<(), Error> {
         checks::fraction("label_smoothing", self.label_smoothing)?;
         checks::positive("temperature", self.temperature)?;
@@ -164,17 +186,9 @@ impl CrossEntropy {
     /// The factor of the losses of the rows. It is 0 where no row counts: the mean is then 0,
     /// whatever the logits are.
     fn normalization<E: Element>(&self, targets: RowTargets<'_, E>, count: usize) -> f64 {
-        let kept = |labels: &[usize]| -> f64 {
-            let kept = labels.iter().filter(|&&label| Some(label) != self.ignore_index);
-            match &self.class_weights {
-                None if self.ignore_index.is_none() => labels.len() as f64,
-                None => kept.count() as f64,
-                Some(weights) => kept.map(|&label| weights[label]).sum(),
-            }
-        };
         let divisor = match (self.reduction, targets) {
             (Reduction::None | Reduction::Sum, _) => 1.0,
-            (Reduction::Mean, RowTargets::Labels(labels)) => kept(labels),
+            (Reduction::Mean, RowTargets::Labels(labels)) => self.divisor(labels),
             (Reduction::Mean, RowTargets::Probabilities(_)) => count as f64,
         };
         if divisor > 0.0 { divisor.recip() } else { 0.0 }

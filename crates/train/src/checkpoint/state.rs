@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::memory::{Remembered, Remembers};
 use crate::error::Error;
-use crate::model_file::{Data, FileEntry, TensorFile, entries};
+use crate::model_file::{Data, FileEntry, TensorFile, entries, to_bytes};
 
 /// All that a run goes on with, borrowed for the moment of saving or taking it back;
 /// [`state!`](crate::state) writes it.
@@ -101,6 +101,52 @@ impl<'a, E: Element> State<'a, E> {
         );
         self.parts.push((name, part));
         self
+    }
+
+    /// The state as bytes, in the format of a checkpoint: for another process that takes it over
+    /// ([`set_bytes`](Self::set_bytes)).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFinite`] if a parameter is NaN or infinite.
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    /// use downhill_train::state;
+    ///
+    /// let (mut weight, mut count) = (Tensor::parameter([1.0_f32, -2.0]), 3);
+    /// let bytes = state!(weight;; count).to_bytes()?;
+    ///
+    /// (weight, count) = (Tensor::parameter([0.0, 0.0]), 0);
+    /// state!(weight;; count).set_bytes("what was sent", bytes)?;
+    /// assert_eq!((weight.to_vec(), count), (vec![1.0, -2.0], 3));
+    /// # Ok::<(), downhill_train::Error>(())
+    /// ```
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+        Ok(to_bytes(&self.entries()?))
+    }
+
+    /// Takes over the state of another process, or leaves everything as it is. `source` says in
+    /// errors where the bytes are from.
+    ///
+    /// # Errors
+    ///
+    /// If they are not whole, or the state of another model, optimizer or loop.
+    pub fn set_bytes(&mut self, source: &str, bytes: Vec<u8>) -> Result<(), Error> {
+        self.restore(&TensorFile::from_bytes(source.as_ref(), bytes)?)
+    }
+
+    /// The name and shape of each tensor of the models.
+    pub fn shapes(&self) -> Vec<(String, Vec<usize>)> {
+        let mut all = Vec::new();
+        for (name, part) in &self.parts {
+            if let Part::Model(model) = part {
+                model.visit(Path::ROOT, &mut |path, tensor| {
+                    all.push((format!("{name}.{path}"), tensor.shape().to_vec()));
+                });
+            }
+        }
+        all
     }
 
     /// What is written.

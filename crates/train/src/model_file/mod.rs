@@ -10,7 +10,7 @@ use downhill_nn::{Layout, assign};
 use downhill_tensor::{self as tensor, Element, Parameters};
 
 use crate::error::Error;
-pub(crate) use tensor_file::{Data, FileEntry, TensorFile, write};
+pub(crate) use tensor_file::{Data, FileEntry, TensorFile, to_bytes, write};
 pub(crate) use whole::UNFINISHED;
 pub use whole::replace_file;
 

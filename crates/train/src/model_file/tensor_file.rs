@@ -96,6 +96,23 @@ pub(crate) fn write<E: Element>(
     .map_err(|error| Error::write(path, &error))
 }
 
+/// What [`write`] would write, without notes.
+pub(crate) fn to_bytes<E: Element>(entries: &[(String, Data<E>)]) -> Vec<u8> {
+    let (mut bytes, checksum_at) = header(&BTreeMap::new(), entries);
+    let header_length = bytes.len();
+    bytes.splice(..0, (header_length as u64).to_le_bytes());
+    for (_, data) in in_order(entries) {
+        data.write(|part| {
+            bytes.extend_from_slice(part);
+            Ok(())
+        })
+        .expect("memory takes what is written to it");
+    }
+    let checksum = format!("{:08x}", crc32fast::hash(&bytes[8..]));
+    bytes[8 + checksum_at.start..8 + checksum_at.end].copy_from_slice(checksum.as_bytes());
+    bytes
+}
+
 /// The wider numbers first, so that all lie at multiples of their size.
 fn in_order<E: Element>(entries: &[(String, Data<E>)]) -> Vec<&(String, Data<E>)> {
     let mut entries: Vec<_> = entries.iter().collect();
@@ -150,6 +167,11 @@ pub(crate) struct TensorFile {
 impl TensorFile {
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
         let bytes = read_bytes(path).map_err(|error| Error::read(path, &error))?;
+        Self::from_bytes(path, bytes)
+    }
+
+    /// What the file at `path`, or of this description, holds.
+    pub(crate) fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
         let malformed = |reason: String| Error::NotSafetensors { path: path.to_owned(), reason };
         if bytes.starts_with(b"PK") {
             let advice = "it is a zip archive, as torch.save writes; in Python, \
