@@ -1,4 +1,4 @@
-//! Point clouds in the plane, with classes or values.
+//! Point clouds in the plane, with classes or values, and values along a line.
 //!
 //! Each function draws `count` points that lie roughly within −1 to 1. Classes have as even a share
 //! of them as can be, and normally distributed `noise` (its standard deviation) is added to both
@@ -123,7 +123,7 @@ pub fn plane<E: Element>(
     noise: f64,
     rng: &mut impl Rng,
 ) -> Result<Dataset<E, Numbers<E>>, Error> {
-    draw_values(count, noise, rng, |x, y| 0.5 + 0.25 * (x + y))
+    draw_values(count, noise, rng, |[x, y]| 0.5 + 0.25 * (x + y))
 }
 
 /// A value near 1 on a hill in the lower left, near 0 in a hollow in the upper right, and near ½
@@ -138,28 +138,43 @@ pub fn hills<E: Element>(
     rng: &mut impl Rng,
 ) -> Result<Dataset<E, Numbers<E>>, Error> {
     let bump = |x: f64, y: f64| (-(x * x + y * y) / 0.15).exp();
-    draw_values(count, noise, rng, |x, y| {
+    draw_values(count, noise, rng, |[x, y]| {
         0.5 + 0.5 * bump(x + 0.45, y + 0.45) - 0.5 * bump(x - 0.45, y - 0.45)
     })
 }
 
-fn draw_values<E: Element>(
+/// A value of one feature that swings twice between 0.15 and 0.85. Values are cut off at 0
+/// and 1, so that they can be read as probabilities.
+///
+/// # Errors
+///
+/// As [`plane`].
+pub fn wave<E: Element>(
     count: usize,
     noise: f64,
     rng: &mut impl Rng,
-    value: impl Fn(f64, f64) -> f64,
+) -> Result<Dataset<E, Numbers<E>>, Error> {
+    draw_values(count, noise, rng, |[x]| 0.5 + 0.35 * (TAU * x).sin())
+}
+
+fn draw_values<E: Element, const D: usize>(
+    count: usize,
+    noise: f64,
+    rng: &mut impl Rng,
+    value: impl Fn([f64; D]) -> f64,
 ) -> Result<Dataset<E, Numbers<E>>, Error> {
     let normal = Normal::new(0.0, noise).ok().filter(|_| noise >= 0.0 && noise.is_finite());
     let (Some(normal), true) = (normal, count > 0) else {
         return Err(Error::Synthetic { classes: 1, count, noise });
     };
-    let mut features = Array2::zeros((count, 2));
+    let mut features = Array2::zeros((count, D));
     let mut values = Vec::with_capacity(count);
     for mut feature in features.rows_mut() {
-        let [x, y] = [rng.random_range(-1.0_f64..1.0), rng.random_range(-1.0..1.0)];
-        feature[0] = E::from_f64(x);
-        feature[1] = E::from_f64(y);
-        values.push(E::from_f64((value(x, y) + normal.sample(rng)).clamp(0.0, 1.0)));
+        let point: [f64; D] = std::array::from_fn(|_| rng.random_range(-1.0..1.0));
+        for (slot, x) in feature.iter_mut().zip(point) {
+            *slot = E::from_f64(x);
+        }
+        values.push(E::from_f64((value(point) + normal.sample(rng)).clamp(0.0, 1.0)));
     }
     Dataset::new(features, Numbers::new(values)?)
 }
@@ -221,6 +236,12 @@ mod tests {
         let plane = plane::<f64>(100, 0.0, &mut rng()).unwrap();
         for (point, &value) in plane.features().rows().into_iter().zip(plane.targets().as_slice()) {
             approx::assert_abs_diff_eq!(value, (2.0 + point[0] + point[1]) / 4.0, epsilon = 1e-12);
+        }
+        let wave = wave::<f64>(100, 0.0, &mut rng()).unwrap();
+        assert_eq!(wave.feature_count(), 1);
+        for (point, &value) in wave.features().rows().into_iter().zip(wave.targets().as_slice()) {
+            let angle = TAU * point[0];
+            approx::assert_abs_diff_eq!(value, 0.5 + 0.35 * angle.sin(), epsilon = 1e-12);
         }
         let hills = hills::<f64>(2000, 0.0, &mut rng()).unwrap();
         for (point, &value) in hills.features().rows().into_iter().zip(hills.targets().as_slice()) {
