@@ -6,16 +6,31 @@ const DARK = ['#3d9be0', '#f0ab2e', '#2bbf93', '#de93bd', '#86cbf3', '#f07b3a', 
 
 const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
-export const isDark = () => {
-  const chosen = document.documentElement.dataset.theme;
-  return chosen ? chosen === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
-};
+/** What has been asked of the style sheet, which is slow to answer. */
+let known = null;
 
-export const classColor = (index) => (isDark() ? DARK : LIGHT)[index % 10];
-export const classRgb = (index) => rgb(classColor(index));
+/** The theme may have changed. */
+export const forgetColors = () => (known = null);
+
+function colors() {
+  if (known) return known;
+  const chosen = document.documentElement.dataset.theme;
+  const dark = chosen ? chosen === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
+  const names = dark ? DARK : LIGHT;
+  return (known = { dark, names, classes: names.map(rgb), variables: new Map(), ramps: new Map() });
+}
+
+export const isDark = () => colors().dark;
+
+export const classColor = (index) => colors().names[index % 10];
+export const classRgb = (index) => colors().classes[index % 10];
 
 /** What a style sheet's variable says. */
-export const variable = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+export function variable(name) {
+  const { variables } = colors();
+  if (!variables.has(name)) variables.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+  return variables.get(name);
+}
 
 /** Negative, nothing, positive. */
 export function signRgb() {
@@ -23,6 +38,30 @@ export function signRgb() {
 }
 
 export const signColor = (value) => classColor(value < 0 ? 1 : 0);
+
+const mix = (from, to, share) => from.map((c, k) => Math.round(c + (to[k] - c) * share));
+
+/** A pixel, as it lies in an image's memory on all machines that browsers run on. */
+const pixel = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+
+/** The pixels of 256 steps from one end to the other: `color` says what is at a share of them. */
+export function ramp(name, color) {
+  const { ramps } = colors();
+  if (!ramps.has(name)) ramps.set(name, Uint32Array.from({ length: 256 }, (_, step) => pixel(color(step))));
+  return ramps.get(name);
+}
+
+/** From the negative to the positive: `middle` is nothing, and `most` how strong the ends are. */
+export function signRamp(middle, most) {
+  return ramp(`sign ${middle} ${most}`, (step) => {
+    const [low, paper, high] = signRgb();
+    const value = Math.max(-1, Math.min(1, (step - middle) / 127));
+    return mix(paper, value < 0 ? low : high, Math.abs(value) * most);
+  });
+}
+
+/** Of a class that wins by so many 255ths. */
+export const classRamp = (index) => ramp(`class ${index % 10}`, (step) => mix(signRgb()[1], classRgb(index), 0.1 + (0.62 * step) / 255));
 
 /** The path of a mark: each class has its own shape. */
 export function mark(context, shape, x, y, r) {

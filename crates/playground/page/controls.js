@@ -1,12 +1,14 @@
 // The setting, as things that can be moved.
 
+import { VALUES, activationOf } from './state.js';
 import { t } from './texts.js';
 import { short } from './numbers.js';
 
-const hasClasses = (s) => !['plane', 'hills'].includes(s.data.source);
+const hasClasses = (s) => !VALUES.includes(s.data.source);
 const isDrawn = (s) => !['points', 'table', 'digits'].includes(s.data.source);
 const optimizer = (...kinds) => (s) => kinds.includes(s.optimizer.kind);
 const loss = (...kinds) => (s) => kinds.includes(s.loss.kind);
+const isFirstOrder = (s) => s.optimizer.kind !== 'lbfgs';
 const both = (f, g) => (s) => f(s) && g(s);
 
 /** Rates and the like: 1, 2 and 5 times powers of ten. */
@@ -20,7 +22,18 @@ export const LOSSES = { classes: ['cross_entropy', 'binary', 'focal', 'hinge', '
 const lossKinds = (s, d) => (hasClasses(s) ? LOSSES.classes.filter((kind) => kind !== 'binary' || d.classes?.length === 2) : LOSSES.values);
 const BATCHES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 5000];
 
-/** Group, name, kind, and what the kind needs. What has `more` is folded away. */
+const ACTIVATIONS = { tanh: 'tanh', relu: 'ReLU', sigmoid: 'sigmoid', gelu: 'GELU', silu: 'SiLU', leaky_relu: 'leaky ReLU', softplus: 'softplus', identity: 'identity' };
+const activations = () => Object.keys(ACTIVATIONS);
+/** The activation that all layers have. */
+const common = (s) => {
+  const own = s.model.hidden.map((_, layer) => activationOf(s, layer));
+  return own.every((kind) => kind === own[0]) ? own[0] : 'by_layer';
+};
+
+/**
+ * Group, name, kind, and what the kind needs. What has `more` is folded away; `get` and `set` are
+ * for what is no number or word of the setting by itself.
+ */
 const FIELDS = [
   ['data', 'arms', 'range', { min: 2, max: 5, step: 1, when: (s) => ['spirals', 'blobs'].includes(s.data.source) }],
   ['data', 'noise', 'range', { min: 0, max: 0.5, step: 0.01, when: isDrawn }],
@@ -28,11 +41,21 @@ const FIELDS = [
   ['data', 'test', 'range', { min: 0, max: 0.8, step: 0.1, percent: true, when: (s) => s.data.source !== 'points', more: true }],
   ['data', 'rarity', 'scale', { values: [0.02, 0.05, 0.1, 0.2, 0.5, 1], percent: true, when: both(isDrawn, hasClasses), more: true }],
   ['data', 'seed', 'number', { label: 'data_seed', when: (s) => s.data.source !== 'points', more: true }],
-  ['model', 'activation', 'select', { options: () => ['tanh', 'relu', 'sigmoid', 'gelu', 'silu', 'leaky_relu', 'softplus', 'identity'], plain: true }],
+  ['model', 'activation', 'select', { options: activations, names: ACTIVATIONS, get: common, set: (value) => [value], when: (s) => s.model.hidden.length > 0 }],
   ['model', 'initialization', 'select', { options: () => ['xavier', 'he', 'pytorch', 'equal', 'small', 'large'], more: true }],
+  ...Array.from({ length: 16 }, (_, layer) => ['model', 'activation', 'select', {
+    options: activations,
+    names: ACTIVATIONS,
+    id: `model-activation-${layer}`,
+    label: ['activation_of', layer + 1],
+    get: (s) => activationOf(s, layer),
+    set: (value, s) => s.model.hidden.map((_, at) => (at === layer ? value : activationOf(s, at))),
+    when: (s) => s.model.hidden.length > Math.max(1, layer),
+    more: true,
+  }]),
   ['model', 'residual', 'check', { more: true }],
   ['model', 'layer_norm', 'check', { more: true }],
-  ['model', 'dropout', 'range', { min: 0, max: 0.8, step: 0.1, percent: true, more: true }],
+  ['model', 'dropout', 'range', { min: 0, max: 0.8, step: 0.1, percent: true, when: isFirstOrder, more: true }],
   ['model', 'seed', 'number', { label: 'model_seed', more: true }],
   ['loss', 'kind', 'select', { options: lossKinds, label: 'loss' }],
   ['loss', 'smoothing', 'range', { min: 0, max: 0.5, step: 0.05, when: loss('cross_entropy', 'binary'), more: true }],
@@ -41,11 +64,12 @@ const FIELDS = [
   ['loss', 'gamma', 'range', { min: 0, max: 5, step: 0.5, when: loss('focal') }],
   ['loss', 'margin', 'range', { min: 0, max: 3, step: 0.25, when: loss('hinge'), more: true }],
   ['loss', 'delta', 'scale', { values: [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1], when: loss('huber') }],
-  ['optimizer', 'kind', 'select', { options: () => ['sgd', 'adam', 'adamw', 'rmsprop', 'adagrad', 'lion', 'muon'], label: 'optimizer' }],
+  ['optimizer', 'kind', 'select', { options: () => ['sgd', 'adam', 'adamw', 'rmsprop', 'adagrad', 'lion', 'muon', 'lbfgs'], label: 'optimizer' }],
   ['optimizer', 'learning_rate', 'scale', { values: decades(-5, 2) }],
   ['optimizer', 'momentum', 'range', { min: 0, max: 0.99, step: 0.01, when: optimizer('sgd', 'rmsprop', 'muon') }],
   ['optimizer', 'batch', 'scale', { values: BATCHES, name: (v) => (v >= 5000 ? t('full') : String(v)) }],
-  ['optimizer', 'weight_decay', 'scale', { values: [0, ...decades(-5, 0)], more: true }],
+  ['optimizer', 'history', 'range', { min: 1, max: 50, step: 1, when: optimizer('lbfgs'), more: true }],
+  ['optimizer', 'weight_decay', 'scale', { values: [0, ...decades(-5, 0)], when: isFirstOrder, more: true }],
   ['optimizer', 'nesterov', 'check', { when: (s) => optimizer('sgd', 'muon')(s) && s.optimizer.momentum > 0, more: true }],
   ['optimizer', 'beta1', 'range', { min: 0, max: 0.99, step: 0.01, when: optimizer('adam', 'adamw', 'lion'), more: true }],
   ['optimizer', 'beta2', 'scale', { values: [0, 0.5, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995], when: optimizer('adam', 'adamw', 'lion'), more: true }],
@@ -55,11 +79,9 @@ const FIELDS = [
   ['optimizer', 'schedule', 'select', { options: () => ['constant', 'step', 'exponential', 'linear', 'cosine', 'restarts', 'one_cycle', 'warm_up'], names: { step: 'schedule_step' }, more: true }],
   ['optimizer', 'schedule_steps', 'scale', { values: [50, 100, 200, 500, 1000, 2000, 5000, 10000, 50000], when: (s) => s.optimizer.schedule !== 'constant', more: true }],
   ['optimizer', 'schedule_gamma', 'range', { min: 0.01, max: 0.99, step: 0.01, when: (s) => ['step', 'exponential'].includes(s.optimizer.schedule), more: true }],
-  ['optimizer', 'clip', 'select', { options: () => ['none', 'global_norm', 'norm', 'value'], names: { value: 'clip_value' }, more: true }],
+  ['optimizer', 'clip', 'select', { options: () => ['none', 'global_norm', 'norm', 'value'], names: { value: 'clip_value' }, when: isFirstOrder, more: true }],
   ['optimizer', 'clip_at', 'scale', { values: decades(-3, 1), when: (s) => s.optimizer.clip !== 'none', more: true }],
 ];
-
-const ACTIVATIONS = { tanh: 'tanh', relu: 'ReLU', sigmoid: 'sigmoid', gelu: 'GELU', silu: 'SiLU', leaky_relu: 'leaky ReLU', softplus: 'softplus', identity: 'identity' };
 
 /** What suits an optimizer when it is chosen. */
 const SUITABLE = {
@@ -70,6 +92,7 @@ const SUITABLE = {
   adamw: { learning_rate: 0.05, beta1: 0.9, beta2: 0.999 },
   lion: { learning_rate: 0.002, beta1: 0.9, beta2: 0.99 },
   muon: { learning_rate: 0.02, momentum: 0.95, nesterov: true },
+  lbfgs: { learning_rate: 1, batch: 5000, weight_decay: 0, clip: 'none' },
 };
 
 export class Controls {
@@ -81,13 +104,13 @@ export class Controls {
   }
 
   #field(part, name, kind, options, root) {
-    const id = `${part}-${name}`;
+    const id = options.id ?? `${part}-${name}`;
     const row = document.createElement('div');
     // What the group's heading says already is there for screen readers only.
     row.className = `field ${kind}${name === 'kind' ? ' alone' : ''}`;
     const label = document.createElement('label');
     label.htmlFor = id;
-    label.dataset.t = options.label ?? name;
+    label.dataset.t = [options.label ?? name].flat().join(' ');
     const input = document.createElement(kind === 'select' ? 'select' : 'input');
     input.id = id;
     const output = document.createElement('output');
@@ -112,7 +135,7 @@ export class Controls {
     return field;
   }
 
-  #moved({ part, name, kind, input, stops }) {
+  #moved({ part, name, kind, options, input, stops }) {
     const next = structuredClone(this.setting);
     let value;
     if (kind === 'check') value = input.checked;
@@ -120,8 +143,14 @@ export class Controls {
     else if (kind === 'select') value = input.value;
     else value = Number(input.value);
     if (kind === 'number' && !Number.isSafeInteger(value)) return;
-    next[part][name] = value;
-    if (part === 'optimizer' && name === 'kind') Object.assign(next.optimizer, { nesterov: false, ...SUITABLE[value] });
+    const before = next.optimizer.kind;
+    next[part][name] = options.set?.(value, next) ?? value;
+    if (part === 'optimizer' && name === 'kind') {
+      Object.assign(next.optimizer, { nesterov: false, ...SUITABLE[value] });
+      // L-BFGS looks at all points, and compares losses, which dropout would blur.
+      if (before === 'lbfgs') next.optimizer.batch = 32;
+      if (value === 'lbfgs') next.model.dropout = 0;
+    }
     this.change(next, kind === 'range' || kind === 'scale');
   }
 
@@ -132,7 +161,7 @@ export class Controls {
       const shown = !options.when || options.when(setting);
       row.hidden = !shown;
       if (!shown) continue;
-      const value = setting[part][name];
+      const value = options.get?.(setting) ?? setting[part][name];
       if (kind === 'check') input.checked = value;
       else if (kind === 'select') this.#options(field, value, setting, description);
       else if (kind === 'scale') this.#scale(field, value);
@@ -149,7 +178,7 @@ export class Controls {
   #options({ options, input }, value, setting, description) {
     const kinds = options.options(setting, description);
     if (!kinds.includes(value)) kinds.push(value);
-    const texts = kinds.map((kind) => (options.plain ? ACTIVATIONS[kind] : t(options.names?.[kind] ?? kind)));
+    const texts = kinds.map((kind) => t(options.names?.[kind] ?? kind));
     const key = texts.join('|');
     if (input.dataset.key !== key) {
       input.dataset.key = key;

@@ -6,6 +6,7 @@ import { t } from './texts.js';
 const SVG = 'http://www.w3.org/2000/svg';
 const WIDTH = 184;
 const HEIGHT = 62;
+const MOST_LETTERS = 20;
 const GAP_X = 34;
 const GAP_Y = 12;
 
@@ -16,7 +17,13 @@ function make(name, attributes, text) {
   return element;
 }
 
-const few = (values) => (Array.isArray(values) ? values.map((v) => short(v)).join(', ') : `${short(values.least)} … ${short(values.greatest)}`);
+/** All numbers if there is room for them, or the least and the greatest. */
+function few(values) {
+  if (!Array.isArray(values)) return `${short(values.least)} … ${short(values.greatest)}`;
+  const text = values.map((v) => short(v)).join(', ');
+  const numbers = values.filter((v) => typeof v === 'number');
+  return text.length <= MOST_LETTERS || numbers.length < values.length ? text : few({ least: Math.min(...numbers), greatest: Math.max(...numbers) });
+}
 
 /** An SVG of the nodes of a graph: the loss at the right, what it is made of to its left. */
 export function drawGraph(nodes) {

@@ -1,7 +1,7 @@
 // The page: its parts, and what moves them.
 
 import { openCarrier } from './carrier.js';
-import { classColor, isDark, variable } from './colors.js';
+import { classColor, forgetColors, isDark, variable } from './colors.js';
 import { Controls } from './controls.js';
 import { Curves } from './curves.js';
 import { Digits } from './digits.js';
@@ -11,11 +11,12 @@ import { listMissions, startMission } from './mission.js';
 import { missionOf } from './missions.js';
 import { NetworkView } from './network.js';
 import { buildSources, edit, sketch, wireTable } from './points.js';
-import { save, saveRecord, saveWeights } from './save.js';
-import { advance, ask, change, command, describe, hooks, live, lookAgain, refresh, run, seek, seeking, showRunning } from './session.js';
-import { fromHash } from './share.js';
+import { saveMap, saveRecord, saveWeights } from './save.js';
+import { advance, ask, change, command, describe, hooks, inquire, live, lookAgain, refresh, run, seek, seeking, showRunning } from './session.js';
+import { copyLink, fromHash } from './share.js';
 import { choose, chooseUnit, draw, showSetting } from './show.js';
 import { page, parts } from './state.js';
+import { drawSurfaces, lookAround } from './surface.js';
 import { setLanguage, t, translate } from './texts.js';
 import { showWeight } from './tip.js';
 import { TraceView } from './trace.js';
@@ -31,6 +32,7 @@ async function showProgram() {
 
 function setTheme(theme) {
   document.documentElement.dataset.theme = theme;
+  forgetColors();
   redraw();
 }
 
@@ -39,6 +41,7 @@ function redraw() {
   if (!page.description) return;
   showSetting(page.description.setting);
   draw();
+  drawSurfaces();
 }
 
 function wire() {
@@ -80,14 +83,8 @@ function wire() {
     remembered.set('language', code);
     speak(code);
   });
-  $('#share').addEventListener('click', async () => {
-    try {
-      await navigator.clipboard.writeText(location.href);
-      toast(t('copied'));
-    } catch {
-      prompt(t('share'), location.href);
-    }
-  });
+  $('#share').addEventListener('click', copyLink);
+  $('#curves details').addEventListener('toggle', refresh);
   $('#rust').addEventListener('click', showProgram);
   $('#missions').addEventListener('click', listMissions);
   $('#mission button').addEventListener('click', () => {
@@ -105,16 +102,16 @@ function wire() {
   });
   $('#save-weights').addEventListener('click', saveWeights);
   $('#save-record').addEventListener('click', saveRecord);
-  $('#save-picture').addEventListener('click', () => $('#map').toBlob((blob) => save(`step-${page.frame.step}.png`, [blob], 'image/png')));
+  $('#save-picture').addEventListener('click', saveMap);
   $('#copy').addEventListener('click', async () => {
     await navigator.clipboard.writeText($('#program pre').textContent);
     toast(t('program_copied'));
   });
   wireTable();
-  addEventListener('hashchange', () => {
+  addEventListener('hashchange', async () => {
     page.mission = missionOf(location.hash);
     page.reached = false;
-    change(fromHash(location.hash, page.start));
+    change(await fromHash(location.hash, page.start));
   });
   document.addEventListener('keydown', (event) => {
     if (event.target.closest('input, select, textarea, button, summary, dialog, canvas[tabindex]') || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -144,7 +141,7 @@ function speak(code) {
 }
 
 async function begin() {
-  Object.assign(hooks, { draw, showSetting });
+  Object.assign(hooks, { draw, lookAround, showSetting });
   parts.carrier = await openCarrier();
   buildSources();
   parts.controls = new Controls({ data: $('#data'), model: $('#model'), loss: $('#loss'), optimizer: $('#optimizer') }, change);
@@ -152,7 +149,7 @@ async function begin() {
   parts.keptMap = new DecisionMap($('#kept canvas'), { choose, edit: () => {} });
   parts.digits = new Digits($('#digits'), {
     choose,
-    classify: async (pixels) => (page.description?.setting.data.source === 'digits' ? (await parts.carrier.send({ do: 'classify', pixels })).said : null),
+    classify: async (pixels) => (page.description?.setting.data.source === 'digits' ? (await inquire({ do: 'classify', pixels }))?.said : null),
   });
   parts.traceView = new TraceView($('#numbers'), {
     choose,
@@ -190,6 +187,7 @@ async function begin() {
     new Curves($('#gradient-curve'), { lines: layers('gradients'), logarithmic: true, seek }),
     new Curves($('#update-curve'), { lines: layers('updates'), logarithmic: true, seek }),
   ];
+  new ResizeObserver(drawSurfaces).observe($('#way'));
   wire();
   setTheme(remembered.get('theme') ?? (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'));
 
@@ -199,7 +197,7 @@ async function begin() {
   page.start = (await parts.carrier.send({ do: 'defaults' })).setting;
   page.mission = missionOf(location.hash);
   const given = await parts.carrier.start();
-  const asked = location.hash.length > 1 ? fromHash(location.hash, page.start) : page.description.step > 0 ? null : given;
+  const asked = location.hash.length > 1 ? await fromHash(location.hash, page.start) : page.description.step > 0 ? null : given;
   speak(remembered.get('language') ?? navigator.language ?? 'en');
   if (asked && JSON.stringify(asked) !== JSON.stringify(page.description.setting)) {
     await ask({ do: 'set', setting: asked });

@@ -1,30 +1,22 @@
 // The decision map and the points on it.
 
-import { classColor, classRgb, fit, mark, signRgb, variable } from './colors.js';
+import { classColor, classRamp, fit, isDark, mark, signRamp, signRgb, variable } from './colors.js';
 
 /** Colours of a grid that `map` describes in 255ths: `outputs` probabilities a cell, or a value. */
 function paintMap(map, outputs, image) {
-  const cells = image.width * image.height;
-  const pixels = image.data;
+  const pixels = new Uint32Array(image.data.buffer);
   if (outputs === 1) {
-    const [low, middle, high] = signRgb();
-    for (let cell = 0; cell < cells; cell++) {
-      const value = (map[cell] - 127.5) / 127.5;
-      const to = value < 0 ? low : high;
-      const share = Math.abs(value) * 0.85;
-      for (let k = 0; k < 3; k++) pixels[4 * cell + k] = middle[k] + (to[k] - middle[k]) * share;
-      pixels[4 * cell + 3] = 255;
-    }
+    const ramp = signRamp(127.5, 0.85);
+    for (let cell = 0; cell < pixels.length; cell++) pixels[cell] = ramp[map[cell]];
     return;
   }
-  const colors = Array.from({ length: outputs }, (_, index) => classRgb(index));
-  const paper = signRgb()[1];
-  for (let cell = 0; cell < cells; cell++) {
+  const ramps = Array.from({ length: outputs }, (_, index) => classRamp(index));
+  for (let cell = 0, at = 0; cell < pixels.length; cell++) {
     let first = 0;
     let second = 0;
     let winner = 0;
-    for (let index = 0; index < outputs; index++) {
-      const p = map[cell * outputs + index];
+    for (let index = 0; index < outputs; index++, at++) {
+      const p = map[at];
       if (p > first) {
         second = first;
         first = p;
@@ -34,27 +26,17 @@ function paintMap(map, outputs, image) {
       }
     }
     // The winner's colour, fainter where it hardly wins.
-    const share = 0.1 + (0.62 * (first - second)) / 255;
-    const color = colors[winner];
-    for (let k = 0; k < 3; k++) pixels[4 * cell + k] = paper[k] + (color[k] - paper[k]) * share;
-    pixels[4 * cell + 3] = 255;
+    pixels[cell] = ramps[winner][first - second];
   }
 }
 
 /** Colours of unit number `index`: 128 is 0. */
-export function paintUnit(units, index, cellsOfAll, image) {
-  const [low, middle, high] = signRgb();
-  const cells = image.width * image.height;
-  const pixels = image.data;
+export function paintUnit(units, index, cells, image) {
+  const pixels = new Uint32Array(image.data.buffer);
+  const ramp = signRamp(128, 0.9);
   // The numbers of a layer lie unit after unit.
-  const start = index * cellsOfAll;
-  for (let cell = 0; cell < cells; cell++) {
-    const value = (units[start + cell] - 128) / 127;
-    const to = value < 0 ? low : high;
-    const share = Math.min(Math.abs(value), 1) * 0.9;
-    for (let k = 0; k < 3; k++) pixels[4 * cell + k] = middle[k] + (to[k] - middle[k]) * share;
-    pixels[4 * cell + 3] = 255;
-  }
+  const start = index * cells;
+  for (let cell = 0; cell < cells; cell++) pixels[cell] = ramp[units[start + cell]];
 }
 
 export class DecisionMap {
@@ -63,6 +45,7 @@ export class DecisionMap {
     this.choose = choose;
     this.edit = edit;
     this.sheet = document.createElement('canvas');
+    this.points = document.createElement('canvas');
     this.hovered = null;
     this.tool = null;
     this.dragged = null;
@@ -90,9 +73,9 @@ export class DecisionMap {
     if (cells > 0 && Number.isInteger(cells)) {
       if (this.sheet.width !== cells) this.sheet.width = this.sheet.height = cells;
       const context = this.sheet.getContext('2d');
-      const image = context.createImageData(cells, cells);
-      paintMap(map, outputs, image);
-      context.putImageData(image, 0, 0);
+      if (this.image?.width !== cells) this.image = context.createImageData(cells, cells);
+      paintMap(map, outputs, this.image);
+      context.putImageData(this.image, 0, 0);
       this.painted = true;
     } else {
       this.painted = false;
@@ -183,35 +166,13 @@ export class DecisionMap {
     const { canvas, view } = this;
     if (!view) return;
     const { context, width, height } = fit(canvas);
-    const { values, sample, showTest, cover } = view;
+    const { sample, cover, line } = view;
     context.imageSmoothingEnabled = true;
-    context.imageSmoothingQuality = 'high';
     if (cover) context.drawImage(cover, 0, 0, width, height);
+    else if (line) this.#line(context, line, width, height);
     else if (this.painted) context.drawImage(this.sheet, 0, 0, width, height);
     const radius = Math.max(2.4, Math.min(4.5, width / 110));
-    const rim = variable('--paper');
-    for (const part of showTest ? ['test', 'train'] : ['train']) {
-      const { points, answers } = view[part];
-      for (let index = 0; index < answers.length; index++) {
-        const [x, y] = this.#place(points[2 * index], points[2 * index + 1]);
-        const answer = answers[index];
-        mark(context, values ? 0 : answer, x, y, radius);
-        const color = values ? valueColor(answer) : classColor(answer);
-        if (part === 'train') {
-          context.fillStyle = color;
-          context.fill();
-          context.lineWidth = 1;
-          context.strokeStyle = rim;
-          context.stroke();
-        } else {
-          context.fillStyle = rim;
-          context.fill();
-          context.lineWidth = 1.6;
-          context.strokeStyle = color;
-          context.stroke();
-        }
-      }
-    }
+    context.drawImage(this.#drawn(width, height), 0, 0, width, height);
     for (const [chosen, weight] of [[this.hovered, 1.5], [sample, 2.5]]) {
       if (!chosen || !view[chosen.part] || chosen.index >= view[chosen.part].answers.length) continue;
       const { points } = view[chosen.part];
@@ -223,7 +184,109 @@ export class DecisionMap {
       context.stroke();
     }
   }
+
+  /** What is seen, as SVG: the colours as an image, the points as shapes. */
+  toSvg() {
+    const { view, canvas } = this;
+    const { clientWidth: width, clientHeight: height } = canvas;
+    const parts = [`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}">`];
+    parts.push(`<rect width="100%" height="100%" fill="${variable('--paper')}"/>`);
+    if (view.line) {
+      const points = Array.from(view.line, (value, at) => `${fixed((width * (at + 0.5)) / view.line.length)},${fixed(this.#place(0, value)[1])}`);
+      parts.push(`<polyline points="${points.join(' ')}" fill="none" stroke="${classColor(1)}" stroke-width="3"/>`);
+    } else if (this.painted) {
+      parts.push(`<image width="${width}" height="${height}" preserveAspectRatio="none" href="${this.sheet.toDataURL()}"/>`);
+    }
+    this.#each((x, y, shape, radius, style) => {
+      const path = new SvgPath();
+      mark(path, shape, x, y, radius);
+      parts.push(`<path d="${path.text}" fill="${style.fill}" stroke="${style.stroke}" stroke-width="${style.width}"/>`);
+    });
+    return [...parts, '</svg>', ''].join('\n');
+  }
+
+  /** Calls `work` for each point with its place, its shape and its colours. */
+  #each(work) {
+    const { view } = this;
+    const radius = Math.max(2.4, Math.min(4.5, this.canvas.clientWidth / 110));
+    const rim = variable('--paper');
+    for (const part of view.showTest ? ['test', 'train'] : ['train']) {
+      const { points, answers } = view[part];
+      answers.forEach((answer, index) => {
+        const [x, y] = this.#place(points[2 * index], points[2 * index + 1]);
+        const color = !view.values ? classColor(answer) : view.line ? classColor(0) : valueColor(answer);
+        const style = part === 'train' ? { fill: color, stroke: rim, width: 1 } : { fill: rim, stroke: color, width: 1.6 };
+        work(x, y, view.values ? 0 : answer, radius, style);
+      });
+    }
+  }
+
+  /** A value along its one feature. */
+  #line(context, line, width, height) {
+    context.strokeStyle = variable('--rule');
+    context.lineWidth = 1;
+    context.fillStyle = variable('--soft');
+    context.font = `11px ${variable('--sans')}`;
+    for (const value of [0, 0.5, 1]) {
+      const [, y] = this.#place(0, value);
+      context.strokeRect(-1, Math.round(y) + 0.5, width + 2, 0);
+      context.fillText(String(value), 2, y - 4);
+    }
+    context.beginPath();
+    line.forEach((value, at) => context.lineTo((width * (at + 0.5)) / line.length, this.#place(0, value)[1]));
+    context.strokeStyle = classColor(1);
+    context.lineWidth = 3;
+    context.stroke();
+  }
+
+  /** The points, which are drawn anew only when something about them has changed. */
+  #drawn(width, height) {
+    const { view, points: sheet } = this;
+    const parts = view.showTest ? ['test', 'train'] : ['train'];
+    const { width: w, height: h } = this.canvas;
+    const key = [w, h, isDark(), view.extent, view.values, view.line !== undefined, ...parts.map((part) => view[part])];
+    if (this.key?.length === key.length && key.every((value, at) => sameKey(value, this.key[at]))) return sheet;
+    this.key = key;
+    Object.assign(sheet, { width: w, height: h });
+    const context = sheet.getContext('2d');
+    context.setTransform(w / width, 0, 0, h / height, 0, 0);
+    this.#each((x, y, shape, radius, style) => {
+      mark(context, shape, x, y, radius);
+      context.fillStyle = style.fill;
+      context.fill();
+      context.lineWidth = style.width;
+      context.strokeStyle = style.stroke;
+      context.stroke();
+    });
+    return sheet;
+  }
 }
+
+const fixed = (value) => Number(value.toFixed(2));
+
+/** What `mark` asks of a canvas, as the text of an SVG path. */
+class SvgPath {
+  text = '';
+  beginPath() {}
+  moveTo(x, y) {
+    this.text += `M${fixed(x)} ${fixed(y)}`;
+  }
+  lineTo(x, y) {
+    this.text += `L${fixed(x)} ${fixed(y)}`;
+  }
+  closePath() {
+    this.text += 'Z';
+  }
+  rect(x, y, width, height) {
+    this.text += `M${fixed(x)} ${fixed(y)}h${fixed(width)}v${fixed(height)}h${fixed(-width)}Z`;
+  }
+  arc(x, y, r) {
+    this.text += `M${fixed(x - r)} ${fixed(y)}a${fixed(r)} ${fixed(r)} 0 1 0 ${fixed(2 * r)} 0a${fixed(r)} ${fixed(r)} 0 1 0 ${fixed(-2 * r)} 0Z`;
+  }
+}
+
+/** Points come anew only with another description, so that their arrays tell them apart. */
+const sameKey = (a, b) => a === b || (a?.points !== undefined && a.points === b?.points && a.answers === b?.answers);
 
 function valueColor(value) {
   const [low, middle, high] = signRgb();

@@ -19,7 +19,7 @@ export const MISSIONS = {
     title: ['A rate too large', '过大的学习率'],
     question: ['The loss jumps about. Where does it settle below 0.1?', '损失来回跳动，怎样才能降到 0.1 以下？'],
     change: ['Rewind, and lower the learning rate.', '回到起点，降低学习率。'],
-    setting: { data: { source: 'moons', noise: 0.05 }, model: { activation: 'relu' }, optimizer: { kind: 'sgd', learning_rate: 20 } },
+    setting: { data: { source: 'moons', noise: 0.05 }, model: { activation: ['relu'] }, optimizer: { kind: 'sgd', learning_rate: 20 } },
     reached: ({ frame }) => frame.train_loss < 0.1,
   },
   saturated: {
@@ -34,7 +34,10 @@ export const MISSIONS = {
     question: ['Nearly all are right, but how many of the rare class? Reach nine in ten.', '准确率很高，但稀少的类别呢？让它达到九成。'],
     change: ['Loss, More: let classes count alike.', '在“损失 · 更多”中选择类别等权。'],
     setting: { data: { source: 'moons', rarity: 0.05, noise: 0.25, count: 1000 }, model: { hidden: [4] }, optimizer: { learning_rate: 0.01 } },
-    reached: ({ frame }) => frame.recall?.[1] >= 0.9,
+    reached: ({ frame }) => {
+      const counts = frame.arrays['train.confusion'];
+      return counts?.length === 4 && counts[3] / (counts[2] + counts[3]) >= 0.9;
+    },
   },
   valley: {
     title: ['Momentum in a valley', '山谷中的动量'],

@@ -5,6 +5,9 @@ import { paintUnit } from './map.js';
 import { t } from './texts.js';
 import { short } from './numbers.js';
 
+/** The side of a digit's image. */
+const DIGIT = 8;
+
 export class NetworkView {
   /** `host` holds the canvas, the units' buttons and the layers' buttons. */
   constructor(host, { change, chooseUnit, hoverUnit, hoverWeight }) {
@@ -160,6 +163,7 @@ export class NetworkView {
     for (let layer = 1; layer < columns.length; layer++) {
       for (const [x, y] of columns[layer]) {
         if (units && unitCells) this.#unit(context, units, index, unitCells, x, y, unit);
+        else if (layer === 1 && sizes[0] === DIGIT ** 2) this.#weights(context, index, x, y, unit);
         index++;
       }
     }
@@ -167,11 +171,11 @@ export class NetworkView {
     context.lineWidth = 1;
     columns.forEach((column, layer) =>
       column.forEach(([x, y], at) => {
-        if (layer === 0 || !units) {
+        if (layer === 0 || (!units && layer > 1)) {
           context.fillStyle = variable('--paper');
           context.fillRect(x - unit / 2, y - unit / 2, unit, unit);
         }
-        if (layer === 0 && view.inputs === 2) this.#input(context, at, x, y, unit);
+        if (layer === 0 && view.inputs <= 2) this.#input(context, at, x, y, unit);
         const chosen = view.chosen && view.chosen.layer === layer && view.chosen.index === at;
         context.strokeStyle = variable(chosen ? '--ink' : '--line');
         context.lineWidth = chosen ? 2.5 : 1;
@@ -214,14 +218,15 @@ export class NetworkView {
     context.fillRect(x - unit / 2, y - unit / 2, unit, unit);
   }
 
-  sheet(index, units, cells) {
+  /** The image of unit number `index`, whose numbers are those number `at` in `units`. */
+  sheet(index, units, cells, at = index) {
     let sheet = this.sheets[index];
     if (!sheet || sheet.canvas.width !== cells) {
       const canvas = document.createElement('canvas');
       canvas.width = canvas.height = cells;
       sheet = this.sheets[index] = { canvas, image: new ImageData(cells, cells) };
     }
-    paintUnit(units, index, cells * cells, sheet.image);
+    paintUnit(units, at, cells * cells, sheet.image);
     sheet.canvas.getContext('2d').putImageData(sheet.image, 0, 0);
     return sheet.canvas;
   }
@@ -230,6 +235,15 @@ export class NetworkView {
     if ((index + 1) * cells * cells > units.length) return;
     context.imageSmoothingEnabled = true;
     context.drawImage(this.sheet(index, units, cells), x - unit / 2, y - unit / 2, unit, unit);
+  }
+
+  /** The weights that a unit looks at an image with. */
+  #weights(context, to, x, y, unit) {
+    const values = Float32Array.from({ length: DIGIT ** 2 }, (_, from) => this.#weight(0, from, to));
+    const most = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const units = Uint8Array.from(values, (value) => Math.round(128 + (127 * value) / (most || 1)));
+    context.imageSmoothingEnabled = false;
+    context.drawImage(this.sheet(to, units, DIGIT, 0), x - unit / 2, y - unit / 2, unit, unit);
   }
 
   /** The weight under the pointer. */

@@ -4,20 +4,19 @@ import { classColor, fit, isDark, mark, signColor, variable } from './colors.js'
 import { LOSSES } from './controls.js';
 import { $, say } from './dom.js';
 import { change } from './session.js';
-import { isFlat, isOfValues, page, parts } from './state.js';
+import { VALUES, isFlat, isOfValues, page, parts } from './state.js';
 import { t } from './texts.js';
 
 /** The tables that are always there, and what they are about. */
 export const TABLES = { penguins: 'species', iris: 'species', wine: 'cultivar' };
 
-const SOURCES = ['moons', 'circles', 'spirals', 'xor', 'blobs', 'plane', 'hills', 'points', 'table', 'digits'];
+const SOURCES = ['moons', 'circles', 'spirals', 'xor', 'blobs', 'wave', 'plane', 'hills', 'points', 'table', 'digits'];
 
 const round = (x) => Number(x.toFixed(3));
 
 /** A loss that suits the data. */
 function suit(setting) {
-  const values = ['plane', 'hills'].includes(setting.data.source);
-  const kinds = values ? LOSSES.values : LOSSES.classes.slice(0, 1).concat(LOSSES.classes.slice(2));
+  const kinds = VALUES.includes(setting.data.source) ? LOSSES.values : LOSSES.classes.slice(0, 1).concat(LOSSES.classes.slice(2));
   const two = ['moons', 'circles', 'xor'].includes(setting.data.source);
   if (!kinds.includes(setting.loss.kind) && !(two && setting.loss.kind === 'binary')) setting.loss.kind = kinds[0];
 }
@@ -192,6 +191,7 @@ export function sketch(name, canvas) {
   if (name === 'spirals') each(12, (u) => [0, 1, 2].map((c) => dot(sqrt(u) * cos(6 * sqrt(u) + c * 2.094), sqrt(u) * sin(6 * sqrt(u) + c * 2.094), c)));
   if (name === 'xor') each(16, (_, i) => dot(((i % 4) - 1.5) / 1.6, (Math.floor(i / 4) - 1.5) / 1.6, (i % 4 < 2) === i < 8 ? 0 : 1));
   if (name === 'blobs') each(3, (u, c) => each(6, (v) => dot(0.6 * cos(u * 2 * PI) + 0.25 * cos(v * 6.3), 0.6 * sin(u * 2 * PI) + 0.25 * sin(v * 6.3), c)));
+  if (name === 'wave') each(22, (u) => dot(2 * u - 0.95, 0.75 * sin(2 * PI * (2 * u - 0.95)), 0, 1.3));
   if (name === 'plane' || name === 'hills') {
     each(49, (_, i) => {
       const [x, y] = [((i % 7) - 3) / 3.2, (Math.floor(i / 7) - 3) / 3.2];

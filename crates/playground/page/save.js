@@ -29,9 +29,15 @@ export function saveWeights() {
 }
 
 export function saveRecord() {
-  const names = Object.keys(page.frame.arrays).filter((name) => name.startsWith('curve.'));
+  const { arrays } = page.record;
+  const names = Object.keys(arrays).filter((name) => name.startsWith('curve.'));
   names.sort((a, b) => (b === 'curve.step') - (a === 'curve.step'));
-  const columns = names.map((name) => page.frame.arrays[name]);
+  const columns = names.map((name) => arrays[name]);
   const rows = [...columns[0]].map((_, at) => columns.map((column) => (Number.isFinite(column[at]) ? Number(column[at].toPrecision(9)) : '')).join(','));
   save('record.csv', [[names.map((name) => name.slice(6)).join(','), ...rows, ''].join('\n')], 'text/csv');
+}
+
+/** The decision map: its colours as an image, and its points as marks. */
+export function saveMap() {
+  save(`step-${page.frame.step}.svg`, [parts.map.toSvg()], 'image/svg+xml');
 }

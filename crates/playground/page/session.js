@@ -44,7 +44,28 @@ export async function ask(message, training) {
   }
 }
 
-const wanted = () => ({ do: 'frame', map: mapCells(), units: UNIT_CELLS, weights: true, curves: true, worst: page.description?.setting.data.source === 'digits' && !page.running ? 24 : 0 });
+/** Asks what the page can do without: there is no answer while nobody answers. */
+export async function inquire(message) {
+  try {
+    return await parts.carrier.send(message);
+  } catch {
+    return null;
+  }
+}
+
+/** How often the curves and what is below them follow while it runs, in milliseconds. */
+const FOLLOW_EVERY = 100;
+
+let curved = 0;
+
+function wanted() {
+  const now = performance.now();
+  const curves = !page.running || now - curved > FOLLOW_EVERY;
+  if (curves) curved = now;
+  const judged = $('#curves details').open || page.mission === 'imbalance';
+  const worst = page.description?.setting.data.source === 'digits' && !page.running ? 24 : 0;
+  return { do: 'frame', map: mapCells(), units: UNIT_CELLS, weights: true, curves, judged, worst };
+}
 
 let stale = true;
 
@@ -100,6 +121,7 @@ export async function live() {
       stale = true;
     }
     page.frame = reply;
+    if (reply.arrays['curve.step']) page.record = reply;
     if (reply.halted) {
       page.running = false;
       showRunning();
@@ -112,11 +134,9 @@ export async function live() {
     await nextPicture();
     hooks.draw();
     pictures.count++;
+    hooks.lookAround();
   }
 }
-
-/** How often the numbers follow while it runs, in milliseconds. */
-const FOLLOW_EVERY = 100;
 
 let followed = 0;
 
@@ -132,9 +152,10 @@ async function follow() {
   const now = performance.now();
   if (page.running && now - followed < FOLLOW_EVERY) return;
   followed = now;
-  const trace = await parts.carrier.send({ do: 'trace', ...page.sample });
-  page.next = await parts.carrier.send({ do: 'next' });
-  page.graph = parts.traceView.unfolded ? (await parts.carrier.send({ do: 'graph', ...page.sample })).nodes : null;
+  const trace = await inquire({ do: 'trace', ...page.sample });
+  page.next = await inquire({ do: 'next' });
+  page.graph = parts.traceView.unfolded ? (await inquire({ do: 'graph', ...page.sample }))?.nodes : null;
+  if (!trace) return;
   if (trace.error) {
     page.sample = null;
     return;

@@ -1,6 +1,9 @@
 // The setting in the address line: what departs from the setting a page begins with.
 
+import { toast } from './dom.js';
 import { missionOf, missionStart } from './missions.js';
+import { page } from './state.js';
+import { t } from './texts.js';
 
 const PARTS = ['data', 'model', 'loss', 'optimizer'];
 
@@ -15,7 +18,7 @@ export function toHash(setting, start, mission = null) {
   for (const part of PARTS) {
     for (const [name, value] of Object.entries(setting[part])) {
       if (isSame(value, start[part][name])) continue;
-      // A table of one's own is too long for an address.
+      // A table of one's own goes into a link only when one is asked for.
       if (name === 'table' && value.includes('\n')) continue;
       words.push(`${part}.${name}=${encode(name, value)}`);
     }
@@ -24,16 +27,56 @@ export function toHash(setting, start, mission = null) {
 }
 
 /** The setting that an address describes. What is not understood is left as it is. */
-export function fromHash(hash, start) {
+export async function fromHash(hash, start) {
   const mission = missionOf(hash);
   const setting = mission ? missionStart(mission, start) : structuredClone(start);
   for (const word of hash.replace(/^#/, '').split('&')) {
     const [, part, name, text] = /^(\w+)\.(\w+)=(.*)$/.exec(word) ?? [];
+    if (part === 'packed' && name === 'table') setting.data.table = await unpack(text);
     if (!PARTS.includes(part) || !Object.hasOwn(start[part], name)) continue;
     const value = decode(name, text, start[part][name]);
     if (value !== undefined) setting[part][name] = value;
   }
   return setting;
+}
+
+/** The longest that a packed table may be in a link, in characters. */
+const MOST_PACKED = 16000;
+
+/** Copies a link to what is here, a table of one's own included if it is not too long. */
+export async function copyLink() {
+  const { table } = page.description.setting.data;
+  let link = location.href;
+  let text = 'copied';
+  if (page.description.setting.data.source === 'table' && table.includes('\n')) {
+    const packed = await pack(table);
+    if (packed.length <= MOST_PACKED) link += `&packed.table=${packed}`;
+    else text = 'copied_without';
+  }
+  try {
+    await navigator.clipboard.writeText(link);
+    toast(t(text));
+  } catch {
+    prompt(t(text), link);
+  }
+}
+
+const through = (bytes, stream) => new Response(new Blob([bytes]).stream().pipeThrough(stream));
+
+/** Text, compressed, in letters that an address holds as they are. */
+async function pack(text) {
+  const bytes = new Uint8Array(await through(text, new CompressionStream('deflate-raw')).arrayBuffer());
+  const letters = Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
+  return btoa(letters).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+}
+
+async function unpack(text) {
+  try {
+    const bytes = Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0));
+    return await through(bytes, new DecompressionStream('deflate-raw')).text();
+  } catch {
+    return '';
+  }
 }
 
 function encode(name, value) {

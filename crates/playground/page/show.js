@@ -2,6 +2,7 @@
 
 import { classColor, fit, mark, signColor } from './colors.js';
 import { $, percent, say } from './dom.js';
+import { showJudgement } from './judgement.js';
 import { showMission } from './mission.js';
 import { short } from './numbers.js';
 import { TABLES, showTools } from './points.js';
@@ -44,6 +45,7 @@ export function showSetting(setting) {
   $('#accuracy-name').textContent = t(isOfValues() ? 'fit_curve' : 'accuracy_curve');
   showTable(setting, description);
   showLegend();
+  $('#save-picture').hidden = !isFlat();
   showTools(setting);
   const hash = toHash(setting, page.start, page.mission);
   history.replaceState(null, '', hash ? `#${hash}` : location.pathname + location.search);
@@ -88,49 +90,57 @@ function showLegend() {
   });
 }
 
-function score(name, first, second) {
-  const row = document.createElement('div');
-  const term = document.createElement('dt');
-  term.textContent = name;
-  const value = document.createElement('dd');
-  value.textContent = first;
-  if (second !== null) {
-    const small = document.createElement('small');
-    small.textContent = `  ${second}`;
-    value.append(small);
-  }
-  row.append(term, value);
-  return row;
+/** Writes what is not written already. */
+function put(element, text) {
+  if (element.textContent !== text) element.textContent = text;
 }
 
-export function draw() {
+function score(at, name, first, second) {
+  const row = $('#scores').children[at];
+  put(row.querySelector('dt'), name);
+  put(row.querySelector('b'), first);
+  put(row.querySelector('small'), second);
+}
+
+/** The words and numbers of a picture. */
+function write() {
   const { frame, description } = page;
-  if (!description || frame.step === undefined) return;
-  const { setting } = description;
-  const arrays = frame.arrays;
   const { step, end } = frame;
   const time = $('#time');
   time.max = end;
   if (document.activeElement !== time || seeking === null) time.value = step;
-  time.setAttribute('aria-valuetext', t('step_count', step));
-  const bold = document.createElement('b');
-  bold.textContent = step.toLocaleString();
   const [before, after] = t('step_count', '\u0000').split('\u0000');
-  $('#steps').replaceChildren(before, bold, `${after} · ${t('epoch_count', frame.epochs.toFixed(frame.epochs < 100 ? 1 : 0))}`);
+  time.setAttribute('aria-valuetext', `${before}${step}${after}`);
+  const [first, bold, last] = $('#steps').children;
+  put(first, before);
+  put(bold, step.toLocaleString());
+  put(last, `${after} · ${t('epoch_count', frame.epochs.toFixed(frame.epochs < 100 ? 1 : 0))}`);
   $('#back').disabled = $('#rewind').disabled = step === 0;
 
   const hasTest = description.arrays['test.answers'].length > 0;
   const rate = isOfValues() ? short : percent;
-  const two = (text) => (hasTest ? `${t('tested')} ${text}` : null);
-  $('#scores').replaceChildren(
-    score(t('loss'), short(frame.train_loss, 4), two(short(frame.test_loss, 4))),
-    score(t(isOfValues() ? 'fit_curve' : 'accuracy_curve'), rate(frame.train_accuracy), two(rate(frame.test_accuracy))),
-  );
-  $('.check').hidden = !hasTest || !isFlat();
-  $('.legend').hidden = !isFlat();
+  const two = (text) => (hasTest ? `${t('tested')} ${text}` : '');
+  score(0, t('loss'), short(frame.train_loss, 4), two(short(frame.test_loss, 4)));
+  score(1, t(isOfValues() ? 'fit_curve' : 'accuracy_curve'), rate(frame.train_accuracy), two(rate(frame.test_accuracy)));
+  $('.under .check').hidden = !hasTest || !isFlat();
+  $('.legend').hidden = description.inputs !== 2;
+}
 
+const view = (part) => {
+  const { arrays } = page.description;
+  return { points: arrays[`${part}.points`], answers: arrays[`${part}.answers`] };
+};
+
+let drawnRecord = null;
+
+/** The pictures, before the words: what is written makes the browser lay the page out anew. */
+export function draw() {
+  const { frame, description } = page;
+  if (!description || frame.step === undefined) return;
+  const { setting } = description;
+  const { arrays, step, end } = frame;
+  const hasTest = description.arrays['test.answers'].length > 0;
   const outputs = description.classes?.length ?? 1;
-  const view = (part) => ({ points: description.arrays[`${part}.points`], answers: description.arrays[`${part}.answers`] });
   const sizes = [description.inputs, ...setting.model.hidden, description.outputs];
   parts.network.update({
     sizes,
@@ -147,6 +157,7 @@ export function draw() {
   if (isFlat()) {
     parts.map.update({
       map: arrays.map,
+      line: arrays['map.line'],
       outputs,
       values: isOfValues(),
       extent: description.extent,
@@ -157,20 +168,20 @@ export function draw() {
       cover: cover(sizes),
     });
   }
-  const record = {
-    step,
-    end,
-    changes: frame.changes,
-    steps: arrays['curve.step'],
-    arrays,
-    layers: sizes.length - 1,
-  };
-  record.kept = arrays['kept.curve.step'] ? arrays : null;
-  for (const curve of parts.curves) curve.update(record);
+  // While it runs the record comes less often than pictures do.
+  if (page.record && (page.record !== drawnRecord || !page.running)) {
+    drawnRecord = page.record;
+    const { arrays, changes } = page.record;
+    const kept = arrays['kept.curve.step'] ? arrays : null;
+    const record = { step, end, changes, steps: arrays['curve.step'], arrays, layers: sizes.length - 1, kept };
+    for (const curve of parts.curves) curve.update(record);
+    showJudgement();
+  }
   showTrace(sizes);
   showKept();
   showDigits();
   showMission();
+  write();
   if (frame.halted) {
     say(t('halted', step, frame.halted), { text: t('back_ten'), work: () => seek(Math.max(0, step - 10)) });
   }
@@ -186,8 +197,7 @@ function showKept() {
   if (figure.hidden) return;
   figure.querySelector('figcaption').textContent = t('kept', short(kept.train_loss, 4), (isOfValues() ? short : percent)(kept.train_accuracy));
   const { description } = page;
-  const view = (part) => ({ points: description.arrays[`${part}.points`], answers: description.arrays[`${part}.answers`] });
-  parts.keptMap.update({ map: arrays['kept.map'], outputs: kept.outputs, values: isOfValues(), extent: description.extent, train: view('train'), test: view('test'), showTest: false, sample: page.sample, cover: null });
+  parts.keptMap.update({ map: arrays['kept.map'], line: arrays['kept.map.line'], outputs: kept.outputs, values: isOfValues(), extent: description.extent, train: view('train'), test: view('test'), showTest: false, sample: page.sample, cover: null });
 }
 
 function showDigits() {
@@ -215,7 +225,7 @@ function showTrace(sizes) {
   parts.traceView.update({ sample, count, trace, next, graph: page.graph, weights: frame.arrays, sizes, setting, classes: description.classes, unit: page.unit, weight: page.weight });
 }
 
-/** The map of the unit that is pointed at, in place of the decision parts.map. */
+/** The map of the unit that is pointed at, in place of the decision map. */
 function cover(sizes) {
   const { hoveredUnit, frame } = page;
   const units = frame.arrays.units;
@@ -231,7 +241,7 @@ function labels(sizes) {
     const { columns } = setting.data;
     if (columns.length) x.splice(0, 2, '', '');
   }
-  const first = inputs === 2 ? x : [t('pixels')];
+  const first = inputs <= 2 ? x.slice(0, inputs) : [t('pixels')];
   const last = !classes || outputs === 1 ? [''] : classes;
   return [first, ...sizes.slice(1, -1).map(() => []), last];
 }

@@ -3,8 +3,9 @@
 export const page = {
   running: false,
   speed: 250,
-  /** What the session last said. */
+  /** What the session last said, and the last that held the record. */
   frame: {},
+  record: null,
   description: null,
   start: null,
   /** What "every number" looks at: a sample, a unit, and a weight into it. */
@@ -19,7 +20,14 @@ export const page = {
   comparing: false,
 };
 
-export const isFlat = () => page.description?.inputs === 2;
+/** Whether there are so few features that all that is said of them can be drawn. */
+export const isFlat = () => page.description?.inputs <= 2;
+
+/** The sources whose points have values. */
+export const VALUES = ['wave', 'plane', 'hills'];
+
+/** What is applied to the sums of a hidden layer. */
+export const activationOf = ({ model }, layer) => model.activation[Math.min(layer, model.activation.length - 1)];
 
 export const isOfValues = () => !page.description?.classes;
 

@@ -23,6 +23,7 @@ const TEXTS = {
   spirals: ['Spirals', '螺旋'],
   xor: ['XOR', '异或'],
   blobs: ['Blobs', '团块'],
+  wave: ['Wave', '波形'],
   plane: ['Plane', '平面'],
   hills: ['Hills', '山谷'],
   points: ['Your own', '自绘'],
@@ -56,6 +57,8 @@ const TEXTS = {
   fewer_units: [(n) => `One unit fewer in layer ${n}`, (n) => `第 ${n} 层减少一个单元`],
   parameters: [(n) => `${n} parameters`, (n) => `${n} 个参数`],
   activation: ['Activation', '激活函数'],
+  activation_of: [(n) => `Activation ${n}`, (n) => `第 ${n} 层激活`],
+  by_layer: ['by layer', '逐层'],
   initialization: ['Weights start', '初始权重'],
   he: ['He', 'He'],
   xavier: ['Xavier', 'Xavier'],
@@ -96,6 +99,8 @@ const TEXTS = {
   adamw: ['AdamW', 'AdamW'],
   lion: ['Lion', 'Lion'],
   muon: ['Muon', 'Muon'],
+  lbfgs: ['L-BFGS', 'L-BFGS'],
+  history: ['Steps remembered', '记忆步数'],
   learning_rate: ['Learning rate', '学习率'],
   batch: ['Batch size', '批大小'],
   full: ['all', '全部'],
@@ -133,6 +138,17 @@ const TEXTS = {
   rate_curve: ['Learning rate', '学习率'],
   gradient_curve: ['Norm of each layer’s gradient', '各层梯度范数'],
   update_curve: ['Step ÷ weight of each layer', '各层步长 ÷ 权重'],
+  way: ['Loss along the way', '路径上的损失'],
+  share_of_way: [(share) => `${share} of it lies in this plane`, (share) => `${share} 在此平面内`],
+  last_step: ['The last step', '上一步'],
+  taken: ['taken', '实际'],
+  flow: ['gradient flow', '梯度流'],
+  calibration: ['Calibration', '校准'],
+  how_sure: ['how sure', '置信度'],
+  gap: [(share) => `ECE ${share}`, (share) => `ECE ${share}`],
+  confusion: ['Confusion', '混淆矩阵'],
+  is_taken_for: ['is ↓ taken for →', '真值 ↓ 判为 →'],
+  confused: [(truth, named, count, share) => `${truth} taken for ${named}: ${count} (${share})`, (truth, named, count, share) => `${truth} 判为 ${named}：${count}（${share}）`],
   train: ['train', '训练'],
   tested: ['test', '测试'],
   layer: [(n) => `layer ${n}`, (n) => `第 ${n} 层`],
@@ -140,6 +156,7 @@ const TEXTS = {
   // Around
   share: ['Share', '分享'],
   copied: ['Link copied', '链接已复制'],
+  copied_without: ['Link copied, without the table: it is too large for one. Hand on the file as well.', '链接已复制，但表格过大未包含，请另附文件。'],
   as_rust: ['As Rust', 'Rust 程序'],
   copy: ['Copy', '复制'],
   close: ['Close', '关闭'],
@@ -162,7 +179,7 @@ const TEXTS = {
   mistaken: [(digit, named, share) => `${digit}, taken for ${named} (${share})`, (digit, named, share) => `${digit} 被认作 ${named}（${share}）`],
   save_weights: ['Weights (safetensors)', '权重 (safetensors)'],
   save_record: ['Record (CSV)', '记录 (CSV)'],
-  save_picture: ['Map (PNG)', '决策图 (PNG)'],
+  save_picture: ['Map (SVG)', '决策图 (SVG)'],
   // Every number
   numbers: ['Every number', '每一个数'],
   sample: [(part, n, count) => `${part} ${n} of ${count}`, (part, n, count) => `${part} ${n} / ${count}`],
@@ -189,6 +206,12 @@ const TEXTS = {
   next_step: ['The next step', '下一步'],
   mean_of_batch: [(n) => `the mean over the next batch, ${n} points`, (n) => `下一批 ${n} 个点的平均`],
   gradient: ['gradient', '梯度'],
+  mean: ['mean', '均值'],
+  square: ['mean square', '平方均值'],
+  largest: ['largest square', '最大平方均值'],
+  sum: ['sum of squares', '平方和'],
+  velocity: ['velocity', '速度'],
+  displacement: ['last step', '上一步位移'],
   graph: ['The computation as a graph', '计算图'],
 };
 
@@ -206,7 +229,7 @@ export function t(key, ...values) {
 
 /** Puts the words into what is already on the page. */
 export function translate(root = document) {
-  for (const element of root.querySelectorAll('[data-t]')) element.textContent = t(element.dataset.t);
+  for (const element of root.querySelectorAll('[data-t]')) element.textContent = t(...element.dataset.t.split(' '));
   for (const element of root.querySelectorAll('[data-label]')) {
     element.setAttribute('aria-label', t(element.dataset.label));
     element.title = t(element.dataset.label);

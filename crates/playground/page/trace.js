@@ -4,6 +4,7 @@
 import { classColor } from './colors.js';
 import { drawGraph } from './graph.js';
 import { six } from './numbers.js';
+import { activationOf } from './state.js';
 import { t } from './texts.js';
 
 const subscript = (n) => String(n).replace(/\d/g, (d) => '₀₁₂₃₄₅₆₇₈₉'[d]);
@@ -149,8 +150,9 @@ export class TraceView {
     const column = h('div', '', h('h3', '', t('forward')));
     const inputs = trace.inputs.length <= 8 ? trace.inputs.flatMap((x, index) => [index ? '   ' : '', `x${subscript(index + 1)} = `, n(x)]) : [t('pixels')];
     column.append(this.#section(t('inputs'), null, h('p', 'formula', ...inputs)));
-    const [f] = ACTIVATIONS[setting.model.activation];
     trace.layers.forEach((layer, at) => {
+      const activation = activationOf(setting, at);
+      const [f] = ACTIVATIONS[activation];
       const normed = setting.model.layer_norm;
       const rows = layer.sum.map((z, index) => {
         const main = [h('i', '', subscript(index + 1)), 'z ', n(z), ' a ', n(layer.activated[index])];
@@ -161,7 +163,7 @@ export class TraceView {
         if (layer.is_residual) more.push(h('br'), t('with_input'), ' ', p(layer.activated[index]), ' + ', p(this.#enters(at)[index]), ' = ', n(layer.output[index]));
         return this.#row(at + 1, index, 'f', main, more);
       });
-      column.append(this.#section(t('layer_title', at + 1), [code.linear, code.activation].filter(Boolean).join('\n'), ...rows));
+      column.append(this.#section(t('layer_title', at + 1), activation === 'identity' ? code.linear : `${code.linear}\n${code.activation}`, ...rows));
     });
     const last = sizes.length - 1;
     const rows = trace.logits.map((z, index) => {
@@ -241,7 +243,6 @@ export class TraceView {
       return this.#row(last, index, 'b', main, more);
     });
     column.append(this.#section(t(classes ? 'logits' : 'output'), trace.code.backward, ...first));
-    const slope = ACTIVATIONS[setting.model.activation][1];
     for (let at = trace.layers.length - 1; at >= 0; at--) {
       const layer = trace.layers[at];
       const after = at + 1 < trace.layers.length ? trace.layers[at + 1].sum_gradient : trace.logits_gradient;
@@ -250,7 +251,7 @@ export class TraceView {
         const terms = after.flatMap((gradient, to) => [to ? ' + ' : '', h('span', 'term', p(this.#weight(at + 1, index, to)), ' · ', p(gradient))]);
         const around = trace.layers[at + 1]?.is_residual ? [' + ', p(trace.layers[at + 1].output_gradient[index])] : [];
         const more = ['∂L/∂a = Σ w · ∂L/∂z', h('br'), '= ', ...terms, ...around, h('br'), '= ', n(layer.output_gradient[index]), h('br')];
-        more.push(`∂a/∂z = ${slope} = `, n(layer.slope[index]), h('br'));
+        more.push(`∂a/∂z = ${ACTIVATIONS[activationOf(setting, at)][1]} = `, n(layer.slope[index]), h('br'));
         if (setting.model.layer_norm) more.push(t('through_norm'), ' ', n(layer.sum_gradient[index]));
         else more.push('∂L/∂z = ', p(layer.output_gradient[index]), ' · ', p(layer.slope[index]), ' = ', n(layer.sum_gradient[index]));
         return this.#row(at + 1, index, 'b', main, more);
@@ -313,7 +314,9 @@ export class TraceView {
     const rate = next.learning_rate;
     const before = (what) => next.arrays[`before.${key}.${what}`]?.[place] ?? 0;
     const after = (what) => next.arrays[`after.${key}.${what}`]?.[place];
-    const steps = next.arrays[`after.${key}.step`]?.[0];
+    // A count is saved in two digits.
+    const [high, low] = next.arrays[`after.${key}.step`] ?? [0, 0];
+    const steps = high * 2 ** 24 + low;
     const lines = [this.#line('g = ', n(g), ' ', h('span', 'soft', t('mean_of_batch', next.batch_points)))];
     const decayed = o.weight_decay > 0 && !['adamw', 'lion', 'muon'].includes(o.kind);
     if (decayed) lines.push(this.#line(`g ← g + ${o.weight_decay} · ${symbol}`));
@@ -336,6 +339,8 @@ export class TraceView {
     } else if (o.kind === 'adagrad') {
       lines.push(this.#line('s ← s + g² = ', n(before('sum')), ' + ', p(g), '² = ', n(after('sum'))));
       end(`${symbol} − η · g / (√s + ε)`, n(w), ' − ', n(rate), ' · ', p(g), ' / (√', n(after('sum')), ' + ', n(o.epsilon), ')');
+    } else if (o.kind === 'lbfgs') {
+      end(`${symbol} + Δ`, n(w), ' + ', p(after('displacement')));
     } else {
       for (const what of next.remembered.filter((what) => what !== 'step' && after(what) !== undefined)) {
         lines.push(this.#line(`${what}: `, n(before(what)), ' → ', n(after(what))));

@@ -3,10 +3,11 @@
 use downhill_datasets::{Classes, Csv, Dataset, Numbers, Standardizer, Target, synthetic};
 use downhill_losses::class_weights;
 use downhill_tensor::Tensor;
-use ndarray::{Array1, Array2, Axis};
+use ndarray::Array2;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 
+use crate::directions::leading_directions;
 use crate::error::Error;
 use crate::setting::{DataSetting, Source};
 
@@ -97,6 +98,16 @@ impl Samples {
     }
 }
 
+impl Answers {
+    /// One number for each point.
+    pub(crate) fn numbers(&self) -> Vec<f32> {
+        match self {
+            Self::Labels(labels) => labels.iter().map(|&label| label as f32).collect(),
+            Self::Values(values) => values.to_vec(),
+        }
+    }
+}
+
 impl Batch {
     pub(crate) fn len(&self) -> usize {
         self.features.shape()[0]
@@ -109,17 +120,14 @@ impl Data {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(setting.seed);
         let (count, noise, arms) = (setting.count, setting.noise, setting.arms);
         let classes = match setting.source {
+            Source::Wave => {
+                return Self::of_values(setting, synthetic::wave(count, noise, &mut rng)?, rng);
+            }
             Source::Plane => {
-                let data = synthetic::plane(count, noise, &mut rng)?;
-                let (train, test) =
-                    split(&data, setting.test, |share| data.split(share, &mut rng))?;
-                return Ok(Self::of(Samples::Values(train), Samples::Values(test)));
+                return Self::of_values(setting, synthetic::plane(count, noise, &mut rng)?, rng);
             }
             Source::Hills => {
-                let data = synthetic::hills(count, noise, &mut rng)?;
-                let (train, test) =
-                    split(&data, setting.test, |share| data.split(share, &mut rng))?;
-                return Ok(Self::of(Samples::Values(train), Samples::Values(test)));
+                return Self::of_values(setting, synthetic::hills(count, noise, &mut rng)?, rng);
             }
             Source::Points => {
                 let data = placed(&setting.points)?;
@@ -149,6 +157,15 @@ impl Data {
         let (whole_train, whole_test) = (train.whole(), test.whole());
         let (standardizer, components) = (None, None);
         Self { train, test, whole_train, whole_test, standardizer, components, dropped: 0 }
+    }
+
+    fn of_values(
+        setting: &DataSetting,
+        data: Dataset<f32, Numbers<f32>>,
+        mut rng: Xoshiro256PlusPlus,
+    ) -> Result<Self, Error> {
+        let (train, test) = split(&data, setting.test, |share| data.split(share, &mut rng))?;
+        Ok(Self::of(Samples::Values(train), Samples::Values(test)))
     }
 
     fn standardized(train: Dataset, test: Dataset) -> Self {
@@ -193,7 +210,8 @@ impl Data {
         if setting.columns.is_empty()
             && let (Samples::Classes(train), Samples::Classes(test)) = (&data.train, &data.test)
         {
-            let components = principal_components(train.features().to_owned());
+            let features = train.features().mapv(f64::from);
+            let components = leading_directions(&features).mapv(|x| x as f32);
             let project = |part: &Dataset| {
                 let features = part.features().dot(&components);
                 Dataset::new(features, part.targets().clone()).map(Samples::Classes)
@@ -323,38 +341,4 @@ pub(crate) fn numeric_columns(table: &str, target: &str) -> Vec<String> {
         }
     }
     header.into_iter().zip(numeric).filter(|(_, numeric)| *numeric).map(|(name, _)| name).collect()
-}
-
-/// The two directions, `[D, 2]`, in which standardised features vary most: the leading
-/// eigenvectors of XᵀX, each by the power method and orthogonal to the one before. Their largest
-/// entries are positive.
-fn principal_components(features: Array2<f32>) -> Array2<f32> {
-    let features = features.mapv(f64::from);
-    let products = features.t().dot(&features);
-    let width = products.nrows();
-    let mut found: Vec<Array1<f64>> = Vec::new();
-    for number in 0..2 {
-        // A start that is orthogonal to no eigenvector but by accident.
-        let mut direction =
-            Array1::from_shape_fn(width, |index| 1.0 + 0.1 * ((index + number) as f64).sin());
-        for _ in 0..1000 {
-            let mut next = products.dot(&direction);
-            for other in &found {
-                next = &next - &(other * other.dot(&next));
-            }
-            let norm = next.dot(&next).sqrt();
-            if norm == 0.0 {
-                break;
-            }
-            direction = next / norm;
-        }
-        let largest =
-            direction.iter().copied().fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a });
-        if largest < 0.0 {
-            direction = -direction;
-        }
-        found.push(direction);
-    }
-    let columns: Vec<_> = found.iter().map(|direction| direction.view()).collect();
-    ndarray::stack(Axis(1), &columns).expect("directions have one length").mapv(|x| x as f32)
 }

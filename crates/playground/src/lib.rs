@@ -19,8 +19,11 @@
 //! ```
 
 mod data;
+mod directions;
 mod error;
+mod frame;
 mod graph;
+mod judgement;
 mod loss;
 mod network;
 mod optimizer;
@@ -34,6 +37,8 @@ mod rust;
 pub mod server;
 mod session;
 pub mod setting;
+mod state;
+mod surface;
 mod trace;
 
 pub use error::Error;

@@ -14,11 +14,12 @@ use crate::setting::{ActivationKind, Initialization, ModelSetting};
 pub(crate) struct Network {
     pub(crate) layers: Vec<Linear>,
     pub(crate) norms: Vec<LayerNorm>,
-    activation: Option<Activation>,
+    /// Of each hidden layer; none is the identity.
+    activations: Vec<Option<Activation>>,
     dropout: Option<Dropout>,
     residual: bool,
 }
-parameters!(Network { layers, norms, activation: _, dropout: _, residual: _ });
+parameters!(Network { layers, norms, activations: _, dropout: _, residual: _ });
 
 /// What a hidden layer makes of its input.
 #[derive(Debug, Clone)]
@@ -60,22 +61,28 @@ impl Network {
         let mut sizes = vec![inputs];
         sizes.extend(&setting.hidden);
         sizes.push(outputs);
-        let activation = setting.activation.function();
-        let gain = activation.map_or(1.0, |activation| activation.gain());
-        let mut mlp = Mlp::new(&sizes, &mut rng);
-        let initializer = match setting.initialization {
-            Initialization::Pytorch => None,
-            Initialization::He => Some(Initializer::kaiming_normal(gain)),
-            Initialization::Xavier => Some(Initializer::xavier_uniform(1.0)),
-            Initialization::Equal => Some(Initializer::normal(0.0)),
-            Initialization::Small => Some(Initializer::normal(0.001)),
-            Initialization::Large => Some(Initializer::normal(4.0)),
+        let activation = |layer| setting.activation_of(layer).function();
+        let initializer = |layer| {
+            Some(match setting.initialization {
+                Initialization::Pytorch => return None,
+                Initialization::He => Initializer::kaiming_normal(
+                    activation(layer).map_or(1.0, |function| function.gain()),
+                ),
+                Initialization::Xavier => Initializer::xavier_uniform(1.0),
+                Initialization::Equal => Initializer::normal(0.0),
+                Initialization::Small => Initializer::normal(0.001),
+                Initialization::Large => Initializer::normal(4.0),
+            })
         };
-        if let Some(initializer) = initializer {
-            mlp = mlp.initialize(initializer, &mut rng);
-        }
+        let layers = Mlp::new(&sizes, &mut rng).layers.into_iter().enumerate();
+        let mut layers: Vec<Linear> = layers
+            .map(|(index, layer)| match initializer(index) {
+                Some(initializer) => layer.initialize(initializer, &mut rng),
+                None => layer,
+            })
+            .collect();
         if setting.initialization == Initialization::Equal {
-            for layer in &mut mlp.layers {
+            for layer in &mut layers {
                 layer.weight.update(|weights| weights.fill(0.5));
             }
         }
@@ -88,11 +95,17 @@ impl Network {
             false => Some(Dropout::new(setting.dropout)?),
         };
         let residual = setting.residual;
-        Ok((Self { layers: mlp.layers, norms, activation, dropout, residual }, rng))
+        let activations = (0..setting.hidden.len()).map(activation).collect();
+        Ok((Self { layers, norms, activations, dropout, residual }, rng))
     }
 
-    pub(crate) fn activation(&self) -> Option<Activation> {
-        self.activation
+    /// What is applied to the sums of a hidden layer; none is the identity.
+    pub(crate) fn activation(&self, layer: usize) -> Option<Activation> {
+        self.activations[layer]
+    }
+
+    pub(crate) fn has_dropout(&self) -> bool {
+        self.dropout.is_some()
     }
 
     /// The output, with values dropped by `rng` if there is one. `keep` gets each hidden layer.
@@ -110,7 +123,7 @@ impl Network {
                 Some(norm) => norm.forward(&sum),
                 None => sum.clone(),
             };
-            let activated = match self.activation {
+            let activated = match self.activations[index] {
                 Some(activation) => activation.forward(&normalized),
                 None => normalized.clone(),
             };

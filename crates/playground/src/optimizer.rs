@@ -1,10 +1,10 @@
 //! The optimizers behind one door.
 
 use downhill_optim::{
-    Adagrad, Adam, AdamW, Lion, Muon, OneCycle, Optimizer as _, ParameterGroup, RmsProp, Schedule,
-    Sgd, clip_by_global_norm, clip_by_norm, clip_by_value,
+    Adagrad, Adam, AdamW, Lbfgs, Lion, Muon, OneCycle, Optimizer as _, ParameterGroup, RmsProp,
+    Schedule, Sgd, clip_by_global_norm, clip_by_norm, clip_by_value,
 };
-use downhill_tensor::{Gradients, Tensor};
+use downhill_tensor::{Gradients, Parameters, Tensor};
 
 use crate::error::Error;
 use crate::network::Network;
@@ -29,7 +29,12 @@ enum Kind {
     Lion(Lion),
     /// Matrices, and what else there is.
     Muon(Muon, Adam),
+    /// With how many past steps it remembers.
+    Lbfgs(Lbfgs, usize),
 }
+
+/// How often L-BFGS computes the loss at most in search of the length of a step.
+pub(crate) const MOST_TRIALS: usize = 20;
 
 impl Optimizer {
     pub(crate) fn new(setting: &OptimizerSetting, network: &Network) -> Result<Self, Error> {
@@ -93,6 +98,17 @@ impl Optimizer {
                     .weight_decay(weight_decay);
                 Kind::Muon(muon, rest.group(frozen("layers.*.weight")))
             }
+            OptimizerKind::Lbfgs => {
+                let refuses = |text: &str| Err(Error::Mismatch(format!("L-BFGS {text}")));
+                if network.has_dropout() {
+                    return refuses("compares losses, which dropout would blur");
+                }
+                if weight_decay != 0.0 || setting.clip != Clip::None {
+                    return refuses("knows neither weight decay nor clipping");
+                }
+                let lbfgs = Lbfgs::new().max_iterations(1).max_evaluations(MOST_TRIALS);
+                Kind::Lbfgs(lbfgs.history_size(setting.history), setting.history)
+            }
         };
         let schedule = schedule(setting)?;
         Ok(Self { kind, schedule, clip: setting.clip, clip_at: setting.clip_at })
@@ -111,11 +127,22 @@ impl Optimizer {
                         let _ = new.restore(network, &old.state(network));
                         let _ = new_rest.restore(network, &old_rest.state(network));
                     }
+                    (Kind::Lbfgs(new, _), Kind::Lbfgs(old, _)) => {
+                        let _ = new.restore(network, &old.state());
+                    }
                     _ => {}
                 }
             };
         }
         restore!(Sgd Adagrad RmsProp Adam AdamW Lion);
+    }
+
+    /// How many numbers are remembered for each parameter at most.
+    pub(crate) fn numbers_a_parameter(&self) -> usize {
+        match &self.kind {
+            Kind::Lbfgs(_, history) => 2 * history + 2,
+            _ => 3,
+        }
     }
 
     /// The learning rate of a step, counted from 0.
@@ -136,12 +163,14 @@ impl Optimizer {
         Ok(())
     }
 
-    /// Makes a step, counted from 0, of gradients that have been clipped.
+    /// Makes a step, counted from 0, of gradients that have been clipped. `loss` is what they are
+    /// the gradients of, for an optimizer that looks around.
     pub(crate) fn step(
         &mut self,
         step: u64,
         network: &mut Network,
         gradients: &Gradients,
+        loss: impl Fn(&Network) -> Result<Tensor, Error>,
     ) -> Result<(), Error> {
         let learning_rate = self.learning_rate(step);
         macro_rules! step {
@@ -156,6 +185,14 @@ impl Optimizer {
                         rest.set_learning_rate(learning_rate);
                         muon.step(network, gradients)?;
                         rest.step(network, gradients)?;
+                    }
+                    Kind::Lbfgs(optimizer, _) => {
+                        *optimizer = std::mem::take(optimizer).learning_rate(learning_rate);
+                        optimizer.step(network, |network| {
+                            let loss = loss(network)?;
+                            let gradients = loss.backward();
+                            Ok((loss, gradients))
+                        })?;
                     }
                 }
             };
@@ -175,11 +212,30 @@ impl Optimizer {
                         state.extend(rest.state(network));
                         state
                     }
+                    Kind::Lbfgs(optimizer, _) => last_of_lbfgs(optimizer, network),
                 }
             };
         }
         state!(Sgd Adagrad RmsProp Adam AdamW Lion)
     }
+}
+
+/// What L-BFGS remembers of its last step, parameter by parameter.
+fn last_of_lbfgs(optimizer: &Lbfgs, network: &Network) -> Vec<(String, Tensor)> {
+    let mut parts = Vec::new();
+    for (what, whole) in optimizer.state() {
+        if whole.shape().len() != 1 {
+            continue;
+        }
+        let mut numbers = whole.to_vec().into_iter();
+        for (name, parameter) in network.named() {
+            let part = numbers.by_ref().take(parameter.len()).collect();
+            let part = Tensor::from_shape_vec(parameter.shape(), part);
+            parts
+                .push((format!("{name}.{what}"), part.expect("it holds a number for each weight")));
+        }
+    }
+    parts
 }
 
 fn schedule(setting: &OptimizerSetting) -> Result<Schedule, Error> {

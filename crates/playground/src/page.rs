@@ -37,6 +37,8 @@ files! {
     "numbers.js": JS,
     "digits.js": JS,
     "graph.js": JS,
+    "judgement.js": JS,
+    "surface.js": JS,
     "missions.js": JS,
     "trace.js": JS,
     "share.js": JS,

@@ -4,12 +4,16 @@ use downhill_tensor::{Tensor, without_recording};
 
 use crate::data::{Data, Samples};
 use crate::reply::Reply;
-use crate::run::State;
 use crate::setting::{Setting, Source};
+use crate::state::State;
 
-/// The region that is looked at: left, right, bottom, top.
+/// The region that is looked at: left, right, bottom, top. Of one feature, the bottom and the top
+/// are values.
 pub(crate) fn extent(setting: &Setting, data: &Data) -> [f32; 4] {
     let mut extent = [f32::INFINITY, f32::NEG_INFINITY, f32::INFINITY, f32::NEG_INFINITY];
+    if data.width() == 1 {
+        return [-1.2, 1.2, -0.1, 1.1];
+    }
     for batch in [&data.whole_train, &data.whole_test] {
         for point in batch.features.array().rows() {
             for axis in 0..2 {
@@ -31,22 +35,30 @@ pub(crate) fn extent(setting: &Setting, data: &Data) -> [f32; 4] {
     [-reach, reach, -reach, reach]
 }
 
-/// The middles of a grid's cells, row by row from the upper left.
-fn grid([left, right, bottom, top]: [f32; 4], cells: usize) -> Tensor {
+/// The middles of a grid's cells, row by row from the upper left; of one feature only the first
+/// coordinate.
+fn grid([left, right, bottom, top]: [f32; 4], rows: usize, cells: usize, width: usize) -> Tensor {
     let along =
         |from: f32, to: f32, index: usize| from + (to - from) * (index as f32 + 0.5) / cells as f32;
-    let points = (0..cells * cells)
-        .flat_map(|cell| [along(left, right, cell % cells), along(top, bottom, cell / cells)]);
-    Tensor::from_shape_vec(&[cells * cells, 2], points.collect()).expect("two numbers a cell")
+    let points = (0..rows * cells).flat_map(|cell| {
+        [along(left, right, cell % cells), along(top, bottom, cell / cells)].into_iter().take(width)
+    });
+    Tensor::from_shape_vec(&[rows * cells, width], points.collect()).expect("as many as are taken")
 }
 
-/// What is said of each cell of a grid: its probabilities, or its value, in 255ths.
+/// What is said of each cell of a grid: its probabilities, or its value, in 255ths. Of one feature,
+/// `name.line` holds the values along it as they are.
 pub(crate) fn map(reply: &mut Reply, name: &str, state: &State, extent: [f32; 4], cells: usize) {
     without_recording(|| {
-        let logits = state.network.evaluate(&grid(extent, cells));
+        let width = state.plan.data.width();
+        let rows = if width == 1 { 1 } else { cells };
+        let logits = state.network.evaluate(&grid(extent, rows, cells, width));
         let said = state.plan.loss.predict(&logits);
-        // NaN becomes 0.
-        reply.put_bytes(name, said.array().iter().map(|p| (p * 255.0).round() as u8));
+        match width {
+            1 => reply.put_floats(&format!("{name}.line"), said.to_vec()),
+            // NaN becomes 0.
+            _ => reply.put_bytes(name, said.array().iter().map(|p| (p * 255.0).round() as u8)),
+        }
     });
 }
 
@@ -54,7 +66,8 @@ pub(crate) fn map(reply: &mut Reply, name: &str, state: &State, extent: [f32; 4]
 /// it as the unit gets, which `name.scale` says.
 pub(crate) fn units(reply: &mut Reply, name: &str, state: &State, extent: [f32; 4], cells: usize) {
     without_recording(|| {
-        let (hidden, logits) = state.network.trace(&grid(extent, cells));
+        let (hidden, logits) =
+            state.network.trace(&grid(extent, cells, cells, state.plan.data.width()));
         let mut scales = Vec::new();
         let mut images = Vec::new();
         for layer in hidden.iter().map(|layer| &layer.output).chain([&logits]) {

@@ -8,11 +8,14 @@ use serde_json::{Value, json};
 
 use crate::data::{Data, header, numeric_columns, table};
 use crate::error::Error;
+use crate::frame::{Frame, frame};
 use crate::picture;
-use crate::reply::{Reply, number, single};
-use crate::run::{Moment, Plan, Record, Run, numbers};
+use crate::reply::{Reply, single};
+use crate::run::Run;
 use crate::rust;
 use crate::setting::{Setting, Source};
+use crate::state::Plan;
+use crate::surface::{Region, surface};
 use crate::trace::{self, Part};
 
 /// What a page asks for.
@@ -43,29 +46,14 @@ enum Message {
     History { name: String, index: usize },
     /// The run as a program.
     Rust,
+    /// The loss about the way that the run has gone.
+    Surface { region: Region },
     /// Keeps the run as it is, to be compared with what comes.
     Keep,
     /// Parts with the run that is kept.
     Part,
     /// What the network makes of an image of a digit: 64 pixels from 0 to 16.
     Classify { pixels: Vec<f32> },
-}
-
-/// What is wanted of the present state.
-#[derive(Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[derive(Default)]
-struct Frame {
-    /// The cells along each side of the decision map; 0 for none.
-    map: usize,
-    /// The cells along each side of each unit's map; 0 for none.
-    units: usize,
-    /// All parameters.
-    weights: bool,
-    /// The record of the run.
-    curves: bool,
-    /// So many of the test points that the network is most wrong about.
-    worst: usize,
 }
 
 /// The work of one page. It knows nothing of how messages come and go.
@@ -124,16 +112,16 @@ impl Session {
             Message::Set { setting } => self.set(&setting)?,
             Message::Frame(wanted) => {
                 self.take_along();
-                self.frame(&wanted, &mut reply)?;
+                frame(&mut reply, &self.run, self.kept.as_ref(), &wanted)?;
             }
             Message::Defaults => {
                 let setting = serde_json::to_value(Setting::default());
                 reply.set("setting", setting.expect("a setting is plain data"));
             }
             Message::Advance { steps } => {
-                if steps > 100_000 {
+                if steps > 1000 {
                     let (name, value) = ("steps".into(), steps.to_string());
-                    return Err(Error::Range { name, value, range: "at most 100000".into() });
+                    return Err(Error::Range { name, value, range: "at most 1000".into() });
                 }
                 self.run.advance(steps);
             }
@@ -148,6 +136,7 @@ impl Session {
             Message::History { name, index } => {
                 trace::history(&mut reply, self.run.moments(), &name, index)?;
             }
+            Message::Surface { region } => surface(&mut reply, &self.run, region)?,
             Message::Keep => self.kept = Some(self.run.clone()),
             Message::Part => self.kept = None,
             Message::Classify { pixels } => self.classify(&pixels, &mut reply)?,
@@ -271,94 +260,20 @@ impl Session {
         for (name, batch, samples) in
             [("train", &data.whole_train, &data.train), ("test", &data.whole_test, &data.test)]
         {
-            reply.put_floats(&format!("{name}.answers"), numbers(&batch.answers));
+            reply.put_floats(&format!("{name}.answers"), batch.answers.numbers());
             match setting.data.source {
                 Source::Digits => picture::images(reply, &format!("{name}.images"), data, samples),
+                // Of one feature, a point stands where its value is.
+                _ if data.width() == 1 => {
+                    let points = batch.features.to_vec().into_iter().zip(batch.answers.numbers());
+                    reply.put_floats(&format!("{name}.points"), points.flat_map(|(x, y)| [x, y]));
+                }
                 _ => reply.put_floats(&format!("{name}.points"), batch.features.to_vec()),
             }
         }
-    }
-
-    fn frame(&self, wanted: &Frame, reply: &mut Reply) -> Result<(), Error> {
-        for (name, cells) in [("frame.map", wanted.map), ("frame.units", wanted.units)] {
-            if cells > 256 {
-                let (name, value) = (name.into(), cells.to_string());
-                return Err(Error::Range { name, value, range: "from 0 to 256".into() });
-            }
-        }
-        let state = &self.run.state;
-        let extent = picture::extent(&state.plan.setting, &state.plan.data);
-        let flat = state.plan.data.width() == 2;
-        if flat && wanted.map > 0 {
-            picture::map(reply, "map", state, extent, wanted.map);
-        }
-        if flat && wanted.units > 0 {
-            picture::units(reply, "units", state, extent, wanted.units);
-        }
-        if wanted.weights {
-            for (name, tensor) in state.network.named() {
-                reply.put_floats(&name, tensor.to_vec());
-            }
-        }
-        let record = self.run.record();
-        reply.set("train_loss", number(record.train_loss));
-        reply.set("test_loss", number(record.test_loss));
-        reply.set("train_accuracy", number(record.train_accuracy));
-        reply.set("test_accuracy", number(record.test_accuracy));
-        reply.set("learning_rate", number(record.learning_rate));
-        if let Some(kept) = &self.kept {
-            let (record, plan) = (kept.record(), &kept.state.plan);
-            reply.set(
-                "kept",
-                json!({
-                    "step": kept.state.step,
-                    "train_loss": number(record.train_loss),
-                    "train_accuracy": number(record.train_accuracy),
-                    "outputs": plan.data.class_names().map_or(1, <[String]>::len),
-                }),
-            );
-            if plan.data.width() == 2 && wanted.map > 0 {
-                picture::map(reply, "kept.map", &kept.state, extent, wanted.map);
-            }
-            if wanted.curves {
-                curves(reply, "kept.curve", kept.moments());
-            }
-        }
-        if let Some(recall) = state.recall() {
-            reply.set("recall", recall.into_iter().map(number).collect::<Value>());
-        }
-        if wanted.worst > 0 {
-            reply.put_floats("worst", state.worst(wanted.worst).into_iter().flatten());
-        }
-        if wanted.curves {
-            curves(reply, "curve", self.run.moments());
-            reply.set("changes", self.run.changes().collect::<Vec<_>>());
-        }
-        Ok(())
     }
 }
 
 fn start(setting: &Setting) -> Result<Run, Error> {
     Run::new(Plan::new(setting.clone(), Arc::new(Data::new(&setting.data)?))?)
-}
-
-/// The record as columns, one number for each state that is kept.
-fn curves(reply: &mut Reply, prefix: &str, moments: &[Moment]) {
-    let mut column = |name: &str, value: &dyn Fn(&Record) -> f64| {
-        let name = format!("{prefix}.{name}");
-        reply.put_floats(&name, moments.iter().map(|moment| value(&moment.record) as f32));
-    };
-    column("train_loss", &|record| record.train_loss);
-    column("test_loss", &|record| record.test_loss);
-    column("train_accuracy", &|record| record.train_accuracy);
-    column("test_accuracy", &|record| record.test_accuracy);
-    column("learning_rate", &|record| record.learning_rate);
-    let layers = moments[0].state.network.layers.len();
-    for layer in 0..layers {
-        let of = |values: &[f64]| values.get(layer).copied().unwrap_or(f64::NAN);
-        column(&format!("gradients.{layer}"), &|record| of(&record.gradients));
-        column(&format!("updates.{layer}"), &|record| of(&record.updates));
-    }
-    let steps = moments.iter().map(|moment| moment.state.step as f32);
-    reply.put_floats(&format!("{prefix}.step"), steps);
 }

@@ -1,11 +1,8 @@
 //! Everything that decides a run, and the ranges it is checked against.
 
-use std::fmt::Display;
-use std::ops::RangeInclusive;
-
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+mod check;
 
 /// What a run is: the same setting gives the same numbers.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -63,6 +60,8 @@ pub enum Source {
     Xor,
     /// Four clouds, of two classes or as many as there are arms.
     Blobs,
+    /// A value of one feature that swings.
+    Wave,
     /// A value that rises evenly in one direction.
     Plane,
     /// A value with a hill and a hollow.
@@ -99,8 +98,8 @@ impl Default for DataSetting {
 pub struct ModelSetting {
     /// The units of each hidden layer.
     pub hidden: Vec<usize>,
-    /// What is applied to the sums of the hidden layers.
-    pub activation: ActivationKind,
+    /// What is applied to the sums of each hidden layer; the last holds for the layers after it.
+    pub activation: Vec<ActivationKind>,
     /// Where the weights start.
     pub initialization: Initialization,
     /// Whether the input of a hidden layer is added to its output where their sizes agree.
@@ -117,7 +116,7 @@ impl Default for ModelSetting {
     fn default() -> Self {
         Self {
             hidden: vec![8, 8],
-            activation: ActivationKind::Tanh,
+            activation: vec![ActivationKind::Tanh],
             initialization: Initialization::Xavier,
             residual: false,
             layer_norm: false,
@@ -238,6 +237,8 @@ pub struct OptimizerSetting {
     pub epsilon: f64,
     /// AMSGrad.
     pub amsgrad: bool,
+    /// How many past steps L-BFGS remembers.
+    pub history: usize,
     /// How strongly weights are drawn towards 0.
     pub weight_decay: f64,
     /// How the learning rate changes.
@@ -264,6 +265,7 @@ pub enum OptimizerKind {
     Adamw,
     Lion,
     Muon,
+    Lbfgs,
 }
 
 /// How the learning rate changes.
@@ -315,6 +317,7 @@ impl Default for OptimizerSetting {
             alpha: 0.99,
             epsilon: 1e-8,
             amsgrad: false,
+            history: 10,
             weight_decay: 0.0,
             schedule: ScheduleKind::Constant,
             schedule_steps: 1000,
@@ -325,82 +328,24 @@ impl Default for OptimizerSetting {
     }
 }
 
-impl Setting {
-    /// Checks that every number is in its range.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Range`] with the name and the value of the first that is not.
-    pub fn check(&self) -> Result<(), Error> {
-        let Self { data, model, loss, optimizer } = self;
-        within("data.count", data.count, 10..=5000)?;
-        within("data.arms", data.arms, 2..=5)?;
-        within("data.noise", data.noise, 0.0..=1.0)?;
-        within("data.test", data.test, 0.0..=0.9)?;
-        within("data.rarity", data.rarity, 0.02..=1.0)?;
-        within("data.seed", data.seed, 0..=MOST_EXACT)?;
-        within("the number of data.points", data.points.len(), 0..=5000)?;
-        within("the bytes of data.table", data.table.len(), 0..=2 << 20)?;
-        within("the number of data.columns", data.columns.len(), 0..=64)?;
-        for (index, &[x, y, target]) in data.points.iter().enumerate() {
-            within(&format!("data.points[{index}]'s x"), x, -1e3..=1e3)?;
-            within(&format!("data.points[{index}]'s y"), y, -1e3..=1e3)?;
-            within(&format!("data.points[{index}]'s class"), target, 0.0..=9.0)?;
-            if target.fract() != 0.0 {
-                let name = format!("data.points[{index}]'s class");
-                return Err(Error::Range {
-                    name,
-                    value: target.to_string(),
-                    range: "a whole number".into(),
-                });
-            }
-        }
-        within("the number of model.hidden layers", model.hidden.len(), 0..=16)?;
-        for (index, &units) in model.hidden.iter().enumerate() {
-            within(&format!("model.hidden[{index}]"), units, 1..=128)?;
-        }
-        within("model.dropout", model.dropout, 0.0..=0.9)?;
-        within("model.seed", model.seed, 0..=MOST_EXACT)?;
-        within("loss.smoothing", loss.smoothing, 0.0..=1.0)?;
-        within("loss.temperature", loss.temperature, 0.01..=100.0)?;
-        within("loss.gamma", loss.gamma, 0.0..=10.0)?;
-        within("loss.margin", loss.margin, 0.0..=100.0)?;
-        within("loss.delta", loss.delta, 1e-6..=1e6)?;
-        within("optimizer.learning_rate", optimizer.learning_rate, 0.0..=1e6)?;
-        within("optimizer.batch", optimizer.batch, 1..=5000)?;
-        within("optimizer.momentum", optimizer.momentum, 0.0..=0.9999)?;
-        within("optimizer.beta1", optimizer.beta1, 0.0..=0.9999)?;
-        within("optimizer.beta2", optimizer.beta2, 0.0..=0.99999)?;
-        within("optimizer.alpha", optimizer.alpha, 0.0..=0.99999)?;
-        within("optimizer.epsilon", optimizer.epsilon, 1e-15..=1.0)?;
-        within("optimizer.weight_decay", optimizer.weight_decay, 0.0..=100.0)?;
-        within("optimizer.schedule_steps", optimizer.schedule_steps, 1..=10_000_000)?;
-        within("optimizer.schedule_gamma", optimizer.schedule_gamma, 0.0..=1.0)?;
-        within("optimizer.clip_at", optimizer.clip_at, 1e-9..=1e9)
+impl ModelSetting {
+    /// What is applied to the sums of a hidden layer.
+    pub(crate) fn activation_of(&self, layer: usize) -> ActivationKind {
+        self.activation[layer.min(self.activation.len() - 1)]
     }
 
+    /// What is applied to the sums of every hidden layer, if it is the same.
+    pub(crate) fn common_activation(&self) -> Option<ActivationKind> {
+        let first = self.activation_of(0);
+        (1..self.hidden.len()).all(|layer| self.activation_of(layer) == first).then_some(first)
+    }
+}
+
+impl Setting {
     /// Whether another setting trains the same network on the same points, if not in the same way.
     pub(crate) fn same_start(&self, other: &Self) -> bool {
         self.data == other.data
             && self.model == other.model
             && (self.loss.kind == LossKind::Binary) == (other.loss.kind == LossKind::Binary)
-    }
-}
-
-/// The largest whole number that a page's numbers hold exactly.
-const MOST_EXACT: u64 = (1 << 53) - 1;
-
-fn within<T: PartialOrd + Display>(
-    name: &str,
-    value: T,
-    range: RangeInclusive<T>,
-) -> Result<(), Error> {
-    match range.contains(&value) {
-        true => Ok(()),
-        false => Err(Error::Range {
-            name: name.into(),
-            value: value.to_string(),
-            range: format!("from {} to {}", range.start(), range.end()),
-        }),
     }
 }

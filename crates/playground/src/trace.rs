@@ -3,16 +3,19 @@
 //! All of them are the engine's: what flows forward are the tensors of a forward pass, and what
 //! flows back are their gradients.
 
+use std::collections::BTreeMap;
+
+use downhill_nn::Activation;
 use downhill_tensor::{Parameters, Tensor, grad};
 use serde_json::{Map, Value, json};
 
 use crate::data::{Answers, Batch};
 use crate::error::Error;
 use crate::graph;
-use crate::network::Network;
 use crate::reply::{Reply, number, single};
-use crate::run::{Moment, State};
+use crate::run::Moment;
 use crate::setting::{LossKind, OptimizerKind};
+use crate::state::State;
 
 /// Which points a sample is one of.
 #[derive(Debug, Clone, Copy, serde::Deserialize)]
@@ -80,7 +83,10 @@ pub(crate) fn sample(
                 object.insert(name.into(), numbers(tensor));
                 object.insert(format!("{name}_gradient"), numbers(&next()));
             }
-            object.insert("slope".into(), numbers(&slope(&state.network, &layer.normalized)));
+            object.insert(
+                "slope".into(),
+                numbers(&slope(state.network.activation(index), &layer.normalized)),
+            );
             object.insert("is_residual".into(), state.network.is_residual(index).into());
             object.into()
         })
@@ -113,8 +119,8 @@ pub(crate) fn graph(
 }
 
 /// The derivative of the activation.
-fn slope(network: &Network, sums: &Tensor) -> Tensor {
-    let Some(activation) = network.activation() else { return Tensor::ones(sums.shape()) };
+fn slope(activation: Option<Activation>, sums: &Tensor) -> Tensor {
+    let Some(activation) = activation else { return Tensor::ones(sums.shape()) };
     let sums = Tensor::parameter(sums.detach());
     grad(&activation.forward(&sums).sum(), &[&sums]).remove(0)
 }
@@ -177,7 +183,8 @@ pub(crate) fn step(reply: &mut Reply, state: &State) -> Result<(), Error> {
     Ok(())
 }
 
-/// How one weight has gone: its value and its gradient in each state that is kept.
+/// How one weight has gone: in each state that is kept its value, its gradient, and what the
+/// optimizer remembers of it.
 pub(crate) fn history(
     reply: &mut Reply,
     moments: &[Moment],
@@ -187,24 +194,36 @@ pub(crate) fn history(
     let wrong = |value: String, range: &str| {
         Err(Error::Range { name: "a weight's place".into(), value, range: range.into() })
     };
-    let names: Vec<String> =
-        moments[0].state.network.named().into_iter().map(|(name, _)| name).collect();
-    let Some(place) = names.iter().position(|known| known == name) else {
+    let named = moments[0].state.network.named();
+    let Some(place) = named.iter().position(|(known, _)| known == name) else {
         return wrong(format!("`{name}`"), "the name of a parameter");
     };
-    let mut values = Vec::new();
-    let mut gradients = Vec::new();
-    for moment in moments {
-        let (_, parameter) = moment.state.network.named().swap_remove(place);
-        let Some(value) = parameter.to_vec().get(index).copied() else {
-            return wrong(format!("{name}[{index}]"), &format!("below {}", parameter.len()));
-        };
-        let gradient = moment.gradients.as_ref().and_then(|all| all.get(&parameter));
-        gradients.push(gradient.map_or(f32::NAN, |gradient| gradient.to_vec()[index]));
-        values.push(value);
+    let shape = named[place].1.shape();
+    if index >= named[place].1.len() {
+        return wrong(format!("{name}[{index}]"), &format!("below {}", named[place].1.len()));
     }
-    reply.put_floats("history.values", values);
-    reply.put_floats("history.gradients", gradients);
+    let mut columns: BTreeMap<String, Vec<f32>> = BTreeMap::new();
+    for (at, Moment { state, gradients, .. }) in moments.iter().enumerate() {
+        let (_, parameter) = state.network.named().swap_remove(place);
+        let gradient = gradients.as_ref().and_then(|all| all.get(&parameter)).cloned();
+        let mut of_moment = vec![("value".to_owned(), parameter)];
+        of_moment.extend(gradient.map(|gradient| ("gradient".to_owned(), gradient)));
+        for (full, tensor) in state.optimizer.state(&state.network) {
+            let what = full.strip_prefix(name).and_then(|rest| rest.strip_prefix('.'));
+            if let Some(what) = what.filter(|_| tensor.shape() == shape) {
+                of_moment.push((what.to_owned(), tensor));
+            }
+        }
+        for (what, tensor) in of_moment {
+            let column = columns.entry(what).or_default();
+            column.resize(at, f32::NAN);
+            column.extend(tensor.array().iter().nth(index));
+        }
+    }
+    for (what, mut column) in columns {
+        column.resize(moments.len(), f32::NAN);
+        reply.put_floats(&format!("history.{what}"), column);
+    }
     Ok(())
 }
 
@@ -213,13 +232,14 @@ pub(crate) fn code(reply: &mut Reply, state: &State) {
     let setting = &state.plan.setting;
     let optimizer = match setting.optimizer.kind {
         OptimizerKind::Muon => "muon.step(&mut model, &gradients)?;",
+        OptimizerKind::Lbfgs => "optimizer.step(&mut model, |model| …)?;",
         _ => "optimizer.step(&mut model, &gradients)?;",
     };
     reply.set(
         "code",
         json!({
             "linear": "let z = layer.forward(&x);",
-            "activation": state.network.activation().map(|_| "let a = activation.forward(&z);"),
+            "activation": "let a = activation.forward(&z);",
             "loss": crate::rust::loss_line(&state.plan),
             "backward": "let gradients = loss.backward();",
             "step": optimizer,

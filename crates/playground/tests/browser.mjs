@@ -2,6 +2,7 @@
 // ends with 1 at the first that fails. Needs playwright-core, and Chromium at $CHROMIUM.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 
 const [, , url, carrier, folder] = process.argv;
@@ -100,6 +101,8 @@ await check('every number is shown of the sample that is clicked', async () => {
   await page.locator('#numbers h3').first().waitFor();
   const text = await page.locator('#numbers').textContent();
   for (const part of ['log Σ exp', '∂L/∂z = p − y', 'optimizer.step(&mut model, &gradients)?;', 'let gradients = loss.backward();']) assert.ok(text.includes(part), part);
+  // Adam counts the steps it has made, and this one.
+  assert.ok(text.includes(`t = ${(await stepOf(page)) + 1}`), 'the count of steps');
   // The step that is announced is the one that comes.
   const announced = await page.locator('#numbers .formula b').last().textContent();
   await page.click('#step');
@@ -163,6 +166,23 @@ await check('a table is dropped on the page', async () => {
   });
   await reaches(page, () => !document.querySelector('#banner').hidden);
   assert.match(await page.locator('#banner').textContent(), /the table/);
+});
+
+await check('a table of one\'s own goes into the link', async () => {
+  await page.evaluate(() => {
+    const rows = Array.from({ length: 40 }, (_, i) => `${i % 7},${(i * i) % 11},${i % 2 ? 'left' : 'right'}`);
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([['a,b,side', ...rows].join('\n')], 'own.csv'));
+    navigator.clipboard.writeText = async (text) => (globalThis.copied = text);
+    dispatchEvent(new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true }));
+  });
+  await reaches(page, () => document.querySelector('#banner').hidden && document.querySelector('.legend').textContent.includes('left'));
+  await page.click('#share');
+  await reaches(page, () => globalThis.copied);
+  const other = await open(new URL(await page.evaluate(() => globalThis.copied)).hash);
+  await reaches(other, () => document.querySelector('.legend')?.textContent.includes('left'));
+  assert.equal(await lossOf(other), await lossOf(page));
+  await other.context().close();
 });
 
 await check('a link brings back what it was made of', async () => {
@@ -244,6 +264,73 @@ await check('two runs are compared, and digits are read', async () => {
   await other.mouse.up();
   await reaches(other, () => document.querySelectorAll('.bars i').length === 10);
   await other.locator('.gallery button').first().click();
+  await other.locator('#numbers h3').first().waitFor();
+  await other.context().close();
+});
+
+/** How many colours there are on a canvas. */
+const colorsOf = (page, selector) => page.evaluate((selector) => {
+  const canvas = document.querySelector(selector);
+  const pixels = new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer);
+  return new Set(pixels).size;
+}, selector);
+
+await check('the way, the last step, calibration and confusion are drawn, and follow', async () => {
+  const other = await open();
+  await other.click('#curves summary');
+  await other.click('#epoch');
+  await atStep(other, 8);
+  for (const canvas of ['#way', '#last-step', '#calibration canvas']) {
+    await other.locator(canvas).scrollIntoViewIfNeeded();
+    for (let tries = 0; (await colorsOf(other, canvas)) < 10; tries++) {
+      assert.ok(tries < 100, `${canvas} is empty`);
+      await other.waitForTimeout(50);
+    }
+  }
+  assert.equal(await other.locator('#confusion td').count(), 1 + 9);
+  const before = await other.locator('#confusion').textContent();
+  const wayBefore = await other.locator('#way').evaluate((canvas) => canvas.toDataURL());
+  await other.selectOption('#speed', '1000');
+  await other.click('#run');
+  await reaches(other, (before) => document.querySelector('#confusion').textContent !== before, before);
+  await other.click('#run');
+  await reaches(other, (before) => document.querySelector('#way').toDataURL() !== before, wayBefore);
+  await other.context().close();
+});
+
+await check('weights, record and map are saved', async () => {
+  const other = await open();
+  await other.click('#curves summary');
+  const saved = async (button) => {
+    const [download] = await Promise.all([other.waitForEvent('download'), other.click(button)]);
+    return [download.suggestedFilename(), readFileSync(await download.path())];
+  };
+  const [map, svg] = await saved('#save-picture');
+  assert.match(map, /\.svg$/);
+  assert.match(String(svg), /^<svg [^]*<image [^]*(<path [^>]*>\s*){240}<\/svg>/);
+  const [, weights] = await saved('#save-weights');
+  const length = Number(weights.readBigUInt64LE());
+  const header = JSON.parse(String(weights.subarray(8, 8 + length)));
+  assert.deepEqual(header['layers.1.weight'].shape, [8, 8]);
+  assert.equal(weights.length, 8 + length + 4 * 123);
+  const [, record] = await saved('#save-record');
+  assert.match(String(record), /^step,/);
+  await other.context().close();
+});
+
+await check('each layer has its activation, and a value is drawn along its one feature', async () => {
+  const other = await open('#data.source=wave&loss.kind=squared&model.hidden=6,5');
+  await other.locator('#model details summary').click();
+  await other.selectOption('#model-activation-1', 'relu');
+  await reaches(other, () => location.hash.includes('model.activation=tanh,relu'));
+  assert.equal(await other.locator('#model-activation').inputValue(), 'by_layer');
+  await other.selectOption('#optimizer-kind', 'lbfgs');
+  await reaches(other, () => location.hash.includes('optimizer.kind=lbfgs'));
+  await other.click('#epoch');
+  await atStep(other, 1);
+  assert.ok((await colorsOf(other, '#map')) > 10);
+  await other.locator('#map').focus();
+  await other.keyboard.press('ArrowRight');
   await other.locator('#numbers h3').first().waitFor();
   await other.context().close();
 });

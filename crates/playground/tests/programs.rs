@@ -50,17 +50,17 @@ programs! {
         "loss.balanced": true, "optimizer.kind": "adagrad", "optimizer.learning_rate": 0.1,
         "model.initialization": "pytorch"};
     exclusive_or: 70, {"data.source": "xor", "loss.kind": "hinge", "optimizer.kind": "rmsprop",
-        "optimizer.schedule": "exponential", "model.activation": "relu",
+        "optimizer.schedule": "exponential", "model.activation": ["relu"],
         "model.initialization": "he", "data.test": 0.0};
     blobs: 60, {"data.source": "blobs", "data.arms": 5, "loss.kind": "squared",
         "optimizer.kind": "lion", "optimizer.learning_rate": 0.002, "optimizer.beta2": 0.99,
         "model.initialization": "equal", "optimizer.weight_decay": 0.1};
     plane: 50, {"data.source": "plane", "loss.kind": "huber", "optimizer.schedule": "step",
-        "optimizer.schedule_steps": 20, "model.activation": "silu", "model.hidden": []};
+        "optimizer.schedule_steps": 20, "model.activation": ["silu"], "model.hidden": []};
     hills: 120, {"data.source": "hills", "loss.kind": "cross_entropy", "optimizer.kind": "adamw",
-        "optimizer.schedule": "cosine", "model.dropout": 0.1, "model.activation": "gelu",
+        "optimizer.schedule": "cosine", "model.dropout": 0.1, "model.activation": ["gelu"],
         "optimizer.amsgrad": true};
-    digits: 60, {"data.source": "digits", "model.hidden": [32], "model.activation": "relu",
+    digits: 60, {"data.source": "digits", "model.hidden": [32], "model.activation": ["relu"],
         "model.initialization": "he"};
     penguins: 60, {"data.source": "table", "data.table": "penguins", "data.target": "species",
         "model.residual": true, "model.layer_norm": true, "loss.balanced": true};
@@ -70,9 +70,13 @@ programs! {
     points: 40, {"data.source": "points", "model.initialization": "small", "optimizer.batch": 3,
         "data.points": [[-0.5, 0.25, 0], [0.5, -0.125, 1], [0.75, 0.5, 2], [0.0, -0.75, 0]],
         "optimizer.kind": "sgd", "optimizer.clip": "value", "optimizer.clip_at": 0.1};
-    clipped: 90, {"model.activation": "identity", "model.initialization": "large",
+    clipped: 90, {"model.activation": ["identity"], "model.initialization": "large",
         "optimizer.clip": "global_norm", "optimizer.schedule": "one_cycle",
         "optimizer.schedule_steps": 80, "loss.smoothing": 0.05, "loss.temperature": 2.0};
+    wave: 30, {"data.source": "wave", "loss.kind": "squared", "optimizer.kind": "lbfgs",
+        "optimizer.learning_rate": 1.0, "optimizer.batch": 5000, "optimizer.schedule": "linear"};
+    by_layer: 60, {"model.hidden": [8, 8, 6], "model.activation": ["relu", "identity", "tanh"],
+        "model.initialization": "he", "model.layer_norm": true};
     muon: 50, {"optimizer.kind": "muon", "optimizer.momentum": 0.9, "model.dropout": 0.2,
         "model.residual": true, "optimizer.clip": "norm", "optimizer.schedule": "warm_up"};
 }

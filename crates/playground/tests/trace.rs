@@ -122,15 +122,16 @@ fn each_number_follows_from_those_before_it() {
 
 #[test]
 fn the_next_step_is_the_one_that_comes() {
-    for optimizer in ["sgd", "adagrad", "rmsprop", "adam", "adamw", "lion", "muon"] {
+    for optimizer in ["sgd", "adagrad", "rmsprop", "adam", "adamw", "lion", "muon", "lbfgs"] {
+        let is_lbfgs = optimizer == "lbfgs";
         let mut session = Session::new();
         change(
             &mut session,
             &[
                 ("optimizer.kind", json!(optimizer)),
                 ("optimizer.momentum", json!(0.9)),
-                ("optimizer.weight_decay", json!(0.01)),
-                ("model.dropout", json!(0.1)),
+                ("optimizer.weight_decay", json!(if is_lbfgs { 0.0 } else { 0.01 })),
+                ("model.dropout", json!(if is_lbfgs { 0.0 } else { 0.1 })),
             ],
         );
         session.advance(37);
@@ -193,10 +194,20 @@ fn the_history_of_a_weight_ends_with_its_value() {
     let frame = ask(&mut session, json!({"do": "frame", "weights": true, "curves": true}));
     let message = json!({"do": "history", "name": "layers.2.weight", "index": 4});
     let reply = ask(&mut session, message);
-    let values = reply.floats("history.values").unwrap();
+    let values = reply.floats("history.value").unwrap();
     assert_eq!(values.len(), frame.floats("curve.step").unwrap().len());
     assert_eq!(values[30], frame.floats("layers.2.weight").unwrap()[4]);
-    assert!(reply.floats("history.gradients").unwrap()[1..].iter().all(|g| g.is_finite()));
+    assert!(reply.floats("history.gradient").unwrap()[1..].iter().all(|g| g.is_finite()));
+    let next = ask(&mut session, json!({"do": "next"}));
+    for what in ["mean", "square"] {
+        let history = reply.floats(&format!("history.{what}")).unwrap();
+        assert_eq!(history.len(), values.len(), "{what}");
+        assert_eq!(
+            history.last(),
+            next.floats(&format!("before.layers.2.weight.{what}")).unwrap().get(4),
+            "{what}"
+        );
+    }
     for (message, expected) in [
         (
             json!({"do": "history", "name": "layers.9.weight", "index": 0}),
@@ -230,7 +241,7 @@ fn every_loss_can_be_traced() {
                     ("data.source", json!(source)),
                     ("loss.kind", json!(loss)),
                     ("model.layer_norm", json!(true)),
-                    ("model.activation", json!("identity")),
+                    ("model.activation", json!(["identity"])),
                 ],
             );
             session.advance(3);

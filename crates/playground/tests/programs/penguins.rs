@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let standardizer = Standardizer::fit(&train);
     let (train, test) = (standardizer.transform(&train), standardizer.transform(&test));
     // The two directions in which the features vary most.
-    let components = ndarray::arr2(&[[0.44707313, -0.08599576], [-0.40712065, -0.014941463], [0.57671946, 0.029313846], [0.54278773, -0.12545687], [0.084584475, 0.98781717]]);
+    let components = ndarray::arr2(&[[0.44707313, -0.08599576], [-0.40712065, -0.0149414595], [0.57671946, 0.029313846], [0.54278773, -0.12545687], [0.084584475, 0.98781717]]);
     let project = |part: &Dataset| Dataset::new(part.features().dot(&components), part.targets().clone());
     let (train, test) = (project(&train)?, project(&test)?);
 
