@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Every number on the way is printed with what it was computed from, and so is every derivative
-//! on the way back: first each operation's own, then the loss's, of which each is made of the ones
+//! on the way back: first each operation's own, then the loss's, each made of the ones
 //! printed before it. Beside them stand what `backward()` says, and the difference quotient
 //! (f(q + ε) − f(q − ε)) / 2ε, for which the quantity q is moved a little and everything after it
 //! is computed anew. The three agree to all digits shown.

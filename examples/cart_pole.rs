@@ -90,7 +90,7 @@ fn teach(arguments: Arguments) -> lesson::Outcome {
     for seed in arguments.seed..arguments.seed + arguments.seeds as u64 {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         println!("seed {seed}: steps until the pole falls, mean of {EPISODES} episodes");
-        let policy = train(&arguments, &mut rng)?;
+        let policy = fit(&arguments, &mut rng)?;
         let last: Vec<usize> = play(&policy, 20, &mut rng).iter().map(Episode::len).collect();
         let mean = last.iter().sum::<usize>() as f64 / last.len() as f64;
         solved += usize::from(mean >= 475.0);
@@ -108,7 +108,8 @@ fn teach(arguments: Arguments) -> lesson::Outcome {
     Ok(())
 }
 
-fn train(
+/// Trains a policy: the loop.
+fn fit(
     arguments: &Arguments,
     rng: &mut Xoshiro256PlusPlus,
 ) -> Result<Mlp, Box<dyn std::error::Error>> {

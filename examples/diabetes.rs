@@ -16,10 +16,13 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use downhill::datasets::{Csv, Numbers};
+use downhill::datasets::{Csv, Numbers, RegressionBatch};
 use downhill::prelude::*;
 use downhill::train::metrics::{r_squared, root_mean_squared_error};
 use downhill::train::state;
+
+use lesson::keep::Checkpoints;
+use lesson::observe::Record;
 
 /// Fits linear regression by gradient descent and compares it with the closed form
 #[derive(Parser)]
@@ -56,28 +59,19 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    lesson::run(fit)
+    lesson::run(regress)
 }
 
-fn fit(arguments: Arguments) -> lesson::Outcome {
+fn regress(arguments: Arguments) -> lesson::Outcome {
     lesson::stop_at_interrupt()?;
-    let mut checkpoints = arguments.keep.checkpoints::<Arguments>(None, Some(&arguments.data))?;
+    let checkpoints = arguments.keep.checkpoints::<Arguments>(None, Some(&arguments.data))?;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
-    let mut csv = Csv::new(&arguments.data);
-    if let Some(target) = &arguments.target {
-        csv = csv.target(target);
-    }
-    let raw: Dataset<f64, Numbers<f64>> = csv.read_regression()?;
+    let raw = read(&arguments)?;
     let standardizer = Standardizer::fit(&raw);
     let batch = standardizer.transform(&raw).full_batch();
-
     let mut model = Linear::new(raw.feature_count(), 1, &mut rng);
-    let mut optimizer = Sgd::new(arguments.learning_rate).momentum(0.9);
-    let mean_squared_error = MeanSquaredError::new();
     let report = arguments.observe.report("Linear regression", arguments.seed)?;
     let mut record = arguments.observe.record(None, &model)?;
-
-    let mut progress = Progress::hidden();
     if !arguments.quiet {
         println!(
             "{}: {} samples, {} features, predicting {}; seed {}",
@@ -87,33 +81,12 @@ fn fit(arguments: Arguments) -> lesson::Outcome {
             raw.target_name(),
             arguments.seed
         );
-        progress = Progress::new(arguments.epochs);
     }
+
     let started = Instant::now();
-    let mut epoch = 0;
-    checkpoints.restore(state!(model; optimizer, record; epoch), arguments.quiet)?;
-    while epoch < arguments.epochs {
-        let predictions = model.forward(&batch.features);
-        let loss = mean_squared_error.forward(&predictions, &batch.targets)?;
-        if !loss.item().is_finite() {
-            return Err(lesson::diverged(loss.item(), epoch, 0, arguments.learning_rate));
-        }
-        let gradients = loss.backward();
-        optimizer.step(&mut model, &gradients)?;
-        record.step(&model, &gradients, &loss, arguments.learning_rate);
-        record.epoch(&[("root mean squared error", loss.item().sqrt())]);
-        progress.epoch(epoch, &[("mean squared error", loss.item())]);
-        epoch += 1;
-        checkpoints.step(state!(model; optimizer, record; epoch))?;
-        if lesson::interrupted() {
-            break;
-        }
-    }
-    progress.finish();
-    checkpoints.epoch(state!(model; optimizer, record; epoch), None)?;
-    checkpoints.finish()?;
-    arguments.keep.save(&model, &[])?;
+    (model, record) = fit(model, &batch, record, checkpoints, &arguments)?;
     let elapsed = started.elapsed();
+    arguments.keep.save(&model, &[])?;
 
     let predictions = without_recording(|| model.forward(&batch.features));
     let r_squared = r_squared(&predictions, &batch.targets)?;
@@ -138,6 +111,50 @@ fn fit(arguments: Arguments) -> lesson::Outcome {
     }
     println!("R² {r_squared:.6}");
     Ok(())
+}
+
+/// Descends to the coefficients: the loop, in which every step sees all the data.
+fn fit(
+    mut model: Linear<f64>,
+    batch: &RegressionBatch<f64>,
+    mut record: Record<f64>,
+    mut checkpoints: Checkpoints,
+    arguments: &Arguments,
+) -> Result<(Linear<f64>, Record<f64>), Box<dyn std::error::Error>> {
+    let &Arguments { epochs, learning_rate, quiet, .. } = arguments;
+    let mut optimizer = Sgd::new(learning_rate).momentum(0.9);
+    let mean_squared_error = MeanSquaredError::new();
+    let mut epoch = 0;
+    checkpoints.restore(state!(model; optimizer, record; epoch), quiet)?;
+    let mut progress = if quiet { Progress::hidden() } else { Progress::new(epochs) };
+    while epoch < epochs {
+        let predictions = model.forward(&batch.features);
+        let loss = mean_squared_error.forward(&predictions, &batch.targets)?;
+        lesson::check_loss(&loss, (epoch, 0), learning_rate)?;
+        let gradients = loss.backward();
+        optimizer.step(&mut model, &gradients)?;
+
+        record.step(&model, &gradients, &loss, learning_rate);
+        record.epoch(&[("root mean squared error", loss.item().sqrt())]);
+        progress.epoch(epoch, &[("mean squared error", loss.item())]);
+        epoch += 1;
+        checkpoints.step(state!(model; optimizer, record; epoch))?;
+        if lesson::interrupted() {
+            break;
+        }
+    }
+    progress.finish();
+    checkpoints.epoch(state!(model; optimizer, record; epoch), None)?;
+    checkpoints.finish()?;
+    Ok((model, record))
+}
+
+fn read(arguments: &Arguments) -> Result<Dataset<f64, Numbers<f64>>, downhill::datasets::Error> {
+    let mut csv = Csv::new(&arguments.data);
+    if let Some(target) = &arguments.target {
+        csv = csv.target(target);
+    }
+    csv.read_regression()
 }
 
 /// The coefficients for features as they are in the file, and last the intercept: undoes

@@ -120,32 +120,9 @@ fn learn(arguments: Arguments) -> lesson::Outcome {
         pieces: Embedding { vectors: Tensor::parameter(Tensor::zeros(&[pieces.count(), ANSWERS])) },
         bias: Tensor::parameter(Tensor::zeros(&[ANSWERS])),
     };
-    let mut optimizer = Adam::new(arguments.learning_rate);
-    let mut early_stopping = EarlyStopping::new(u64::MAX);
-    let cross_entropy = CrossEntropy::new();
-    let (asked, said) = (pieces.numbers(&held_out), judgements(&held_out));
+    let early_stopping = fit(&mut model, &pieces, [&train, &held_out], floor, &arguments)?;
 
-    println!("\n{:>7}{:>12}{:>12}  =  doubt + error", "epoch", "training", "held out");
-    for epoch in 1..=arguments.epochs {
-        let mut total = 0.0;
-        for batch in train.chunks(64) {
-            let logits = model.forward(&pieces.numbers(batch));
-            let loss = cross_entropy.forward(&logits, &judgements(batch))?;
-            let gradients = loss.backward();
-            optimizer.step(&mut model, &gradients)?;
-            total += f64::from(loss.item()) * batch.len() as f64;
-        }
-        let logits = without_recording(|| model.forward(&asked));
-        let loss = f64::from(cross_entropy.forward(&logits, &said)?.item());
-        early_stopping.should_stop(loss, &model)?;
-        let training = total / train.len() as f64;
-        println!("{epoch:>7}{training:>12.4}{loss:>12.4}  =  {floor:.4} + {:.4}", loss - floor);
-        if lesson::interrupted() {
-            break;
-        }
-    }
-
-    let logits = without_recording(|| model.forward(&asked));
+    let logits = without_recording(|| model.forward(&pieces.numbers(&held_out)));
     let most: Vec<usize> = held_out.iter().map(likeliest).collect();
     if let Ok(scaling) = TemperatureScaling::fit(&logits, &most) {
         println!("\nIn the end a temperature of {:.2} would be best.", scaling.temperature());
@@ -155,6 +132,42 @@ fn learn(arguments: Arguments) -> lesson::Outcome {
     println!("The weights of epoch {epoch}, asked:\n");
     ask(&model, &pieces, &arguments.words, &words);
     Ok(())
+}
+
+/// Trains the model: the loop. Returns what kept the best weights on the way.
+fn fit(
+    model: &mut Model,
+    pieces: &Pieces,
+    [train, held_out]: [&[Word]; 2],
+    floor: f64,
+    arguments: &Arguments,
+) -> Result<EarlyStopping, Box<dyn std::error::Error>> {
+    let mut optimizer = Adam::new(arguments.learning_rate);
+    let mut early_stopping = EarlyStopping::new(u64::MAX);
+    let cross_entropy = CrossEntropy::new();
+    let (asked, said) = (pieces.numbers(held_out), judgements(held_out));
+
+    println!("\n{:>7}{:>12}{:>12}  =  doubt + error", "epoch", "training", "held out");
+    for epoch in 1..=arguments.epochs {
+        let mut total = 0.0;
+        for batch in train.chunks(64) {
+            let logits = model.forward(&pieces.numbers(batch));
+            let loss = cross_entropy.forward(&logits, &judgements(batch))?;
+            let gradients = loss.backward();
+            optimizer.step(model, &gradients)?;
+
+            total += f64::from(loss.item()) * batch.len() as f64;
+        }
+        let logits = without_recording(|| model.forward(&asked));
+        let loss = f64::from(cross_entropy.forward(&logits, &said)?.item());
+        early_stopping.should_stop(loss, model)?;
+        let training = total / train.len() as f64;
+        println!("{epoch:>7}{training:>12.4}{loss:>12.4}  =  {floor:.4} + {:.4}", loss - floor);
+        if lesson::interrupted() {
+            break;
+        }
+    }
+    Ok(early_stopping)
 }
 
 /// Prints what a model reaches that knows nothing, one that knows the mean answer, and one that

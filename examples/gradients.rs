@@ -30,7 +30,7 @@
 //!          He, Zhang, Ren & Sun, "Delving deep into rectifiers", 2015
 //! ```
 //!
-//! No such start is at hand for the sigmoid: σ′(z) = σ(z) · (1 − σ(z)) is at most 1/4. Two remedies
+//! There is no start like it for the sigmoid: σ′(z) = σ(z) · (1 − σ(z)) is at most 1/4. Two remedies
 //! do not hang on the start:
 //!
 //! - *Normalisation* gives the z mean 0 and variance 1, over the units of a layer (`LayerNorm`: Ba,
@@ -126,7 +126,7 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
     let mut runs = Vec::new();
     for network in &NETWORKS {
         // From the same state, so that networks differ in nothing but what their names say.
-        let run = network.train(&arguments, &train, &test, rng.clone())?;
+        let run = network.fit(&arguments, &train, &test, rng.clone())?;
         if !arguments.quiet {
             println!("\n{run}");
         }

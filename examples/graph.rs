@@ -11,10 +11,10 @@
 //! - `neuron`, the one of micrograd (Karpathy, 2020), tanh(x₁·w₁ + x₂·w₂ + b), whose gradients can
 //!   be followed by hand: a sum hands its own on to each summand, a product multiplies it by the
 //!   other factor;
-//! - `network`, two layers and the cross-entropy of four samples: the same with matrices, of which
-//!   the least and the greatest value are shown;
-//! - `recurrence`, x ← x + w·sin x over and over: a graph of thousands of operations, of which those
-//!   nearest to the result are drawn, and a word on the rest.
+//! - `network`, two layers and the cross-entropy of four samples: the same with matrices, shown by
+//!   their least and greatest values;
+//! - `recurrence`, x ← x + w·sin x over and over: a graph of thousands of operations. Those
+//!   nearest to the result are drawn, with a word on the rest.
 //!
 //! Each is written as SVG, which any browser shows, and in the language of Graphviz (`.dot`).
 

@@ -38,6 +38,7 @@ use downhill::train::{self, TemperatureScaling};
 use downhill_report::{Report, plot};
 use rand::seq::SliceRandom;
 
+use lesson::Totals;
 use lesson::observe::Record;
 
 /// Trains logistic regression on a rare class with three losses and compares what they find
@@ -90,8 +91,17 @@ struct Trial {
     train: Dataset,
     held_out: Dataset,
     test: Dataset,
-    models: Vec<(Loss, Linear, Sgd, Record)>,
+    learners: Vec<Learner>,
     rng: Xoshiro256PlusPlus,
+}
+
+/// A model, the loss it is trained with, and what trains and records it.
+struct Learner {
+    loss: Loss,
+    model: Linear,
+    optimizer: Sgd,
+    record: Record,
+    totals: Totals,
 }
 
 fn main() -> ExitCode {
@@ -107,64 +117,10 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
         .map(|run| Trial::new(&tumours, malignant, run, &arguments))
         .collect::<Result<Vec<_>, _>>()?;
     let report = arguments.observe.report("A rare class", arguments.seed)?;
-
-    let mut progress = Progress::hidden();
     if !arguments.quiet {
-        let Trial { train, held_out, test, .. } = &trials[0];
-        let rare = |part| count(part, malignant);
-        println!(
-            "data/breast_cancer.csv, malignant samples thinned to a fraction of {}; \
-             {} runs from seed {}\n{} samples ({} malignant) to train on, {} ({}) held out, {} ({}) to test on\n\
-             Calling every sample benign has an accuracy of {:.3} and a recall of 0.\n",
-            arguments.fraction,
-            arguments.runs,
-            arguments.seed,
-            train.len(),
-            rare(train),
-            held_out.len(),
-            rare(held_out),
-            test.len(),
-            rare(test),
-            1.0 - rare(test) as f64 / test.len() as f64
-        );
-        progress = Progress::new(arguments.epochs);
+        announce(&arguments, &trials[0], malignant);
     }
-    for epoch in 0..arguments.epochs {
-        let mut totals = [0.0; 3];
-        for Trial { train, test, models, rng, .. } in &mut trials {
-            // The loss and the number of right answers of this run.
-            let mut own = [[0.0; 2]; 3];
-            for (step, batch) in train.batches(arguments.batch_size, rng).enumerate() {
-                for ((loss, model, optimizer, record), own) in models.iter_mut().zip(&mut own) {
-                    let logits = model.forward(&batch.features);
-                    let loss = loss(&logits, &batch.labels)?;
-                    if !loss.item().is_finite() {
-                        let loss = f64::from(loss.item());
-                        return Err(lesson::diverged(loss, epoch, step, arguments.learning_rate));
-                    }
-                    let gradients = loss.backward();
-                    optimizer.step(model, &gradients)?;
-                    record.step(model, &gradients, &loss, arguments.learning_rate);
-                    let count = batch.labels.len() as f64;
-                    own[0] += f64::from(loss.item()) * count;
-                    own[1] += accuracy(&logits.argmax(-1), &batch.labels)? * count;
-                }
-            }
-            let now = (epoch, arguments.epochs);
-            for (((_, model, _, record), own), total) in models.iter_mut().zip(own).zip(&mut totals)
-            {
-                *total += own[0];
-                let means = own.map(|sum| sum / train.len() as f64);
-                record.classifier_epoch(now, means, test, |samples| model.forward(samples))?;
-            }
-        }
-        let count = trials.iter().map(|trial| trial.train.len()).sum::<usize>() as f64;
-        progress.epoch(epoch, &[0, 1, 2].map(|index| (LOSSES[index], totals[index] / count)));
-        if lesson::interrupted() {
-            break;
-        }
-    }
-    progress.finish();
+    fit(&mut trials, &arguments)?;
     if !arguments.quiet {
         println!();
     }
@@ -172,7 +128,7 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
     print_measures(&measures, trials.len());
     if let Some(mut report) = report {
         report.data_file("data/breast_cancer.csv")?;
-        report.model(&trials[0].models[0].1);
+        report.model(&trials[0].learners[0].model);
         describe(&mut report, &trials[0])?;
         let row = |(row, name): (usize, &&str)| {
             let summaries = measures.iter().map(|column| summary(&column[row]));
@@ -186,17 +142,76 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
     Ok(())
 }
 
+/// Prints what the runs are trained on.
+fn announce(arguments: &Arguments, first: &Trial, malignant: usize) {
+    let Trial { train, held_out, test, .. } = first;
+    let rare = |part| count(part, malignant);
+    println!(
+        "data/breast_cancer.csv, malignant samples thinned to a fraction of {}; \
+         {} runs from seed {}\n{} samples ({} malignant) to train on, {} ({}) held out, {} ({}) to test on\n\
+         Calling every sample benign has an accuracy of {:.3} and a recall of 0.\n",
+        arguments.fraction,
+        arguments.runs,
+        arguments.seed,
+        train.len(),
+        rare(train),
+        held_out.len(),
+        rare(held_out),
+        test.len(),
+        rare(test),
+        1.0 - rare(test) as f64 / test.len() as f64
+    );
+}
+
+/// Trains all models of all runs: the loop.
+fn fit(trials: &mut [Trial], arguments: &Arguments) -> lesson::Outcome {
+    let &Arguments { epochs, batch_size, learning_rate, quiet, .. } = arguments;
+    let count = trials.iter().map(|trial| trial.train.len()).sum::<usize>() as f64;
+    let mut progress = if quiet { Progress::hidden() } else { Progress::new(epochs) };
+    for epoch in 0..epochs {
+        let mut losses = [0.0; 3];
+        for Trial { train, test, learners, rng, .. } in &mut *trials {
+            for (step, batch) in train.batches(batch_size, rng).enumerate() {
+                for Learner { loss, model, optimizer, record, totals } in &mut *learners {
+                    let logits = model.forward(&batch.features);
+                    let loss = loss(&logits, &batch.labels)?;
+                    lesson::check_loss(&loss, (epoch, step), learning_rate)?;
+                    let gradients = loss.backward();
+                    optimizer.step(model, &gradients)?;
+
+                    record.step(model, &gradients, &loss, learning_rate);
+                    totals.add(&loss, &logits, &batch.labels);
+                }
+            }
+            for (Learner { model, record, totals, .. }, loss) in
+                learners.iter_mut().zip(&mut losses)
+            {
+                let means = totals.take();
+                *loss += means[0] * train.len() as f64 / count;
+                let evaluate = |samples: &Tensor| model.forward(samples);
+                record.classifier_epoch((epoch, epochs), means, test, evaluate)?;
+            }
+        }
+        progress.epoch(epoch, &[0, 1, 2].map(|index| (LOSSES[index], losses[index])));
+        if lesson::interrupted() {
+            break;
+        }
+    }
+    progress.finish();
+    Ok(())
+}
+
 /// How the first run went: its losses, and what each model makes of the test samples.
 fn describe(report: &mut Report, first: &Trial) -> lesson::Outcome {
-    let histories = LOSSES.iter().zip(&first.models);
-    let histories = histories.map(|(name, (_, _, _, record))| (*name, &record.history));
+    let histories = LOSSES.iter().zip(&first.learners);
+    let histories = histories.map(|(name, learner)| (*name, &learner.record.history));
     report.comparison(&histories.collect::<Vec<_>>());
     report.section("Learning").text(
         "This is the first run. Each model's training loss is its own; the test loss is the plain \
          cross-entropy of all.",
     );
     let test = first.test.full_batch();
-    for (name, (_, model, _, record)) in LOSSES.iter().zip(&first.models) {
+    for (name, Learner { model, record, .. }) in LOSSES.iter().zip(&first.learners) {
         let heading = format!("Trained with {name} loss");
         let logits = without_recording(|| model.forward(&test.features));
         let confusion =
@@ -255,15 +270,16 @@ impl Trial {
         // matters less and less (Byrd & Lipton, "What is the effect of importance weighting in deep
         // learning?", 2019).
         let optimizer = || Sgd::new(arguments.learning_rate).momentum(0.9).weight_decay(0.01);
-        let mut models = Vec::new();
+        let mut learners = Vec::new();
         for (name, loss) in LOSSES.into_iter().zip(losses) {
             let record = match run {
                 0 => arguments.observe.record(Some(name), &model)?,
                 _ => Record::disabled(),
             };
-            models.push((loss, model.clone(), optimizer(), record));
+            let (model, optimizer, totals) = (model.clone(), optimizer(), Totals::default());
+            learners.push(Learner { loss, model, optimizer, record, totals });
         }
-        Ok(Self { train, held_out, test, models, rng })
+        Ok(Self { train, held_out, test, learners, rng })
     }
 }
 
@@ -272,7 +288,7 @@ fn count(data: &Dataset, class: usize) -> usize {
     data.labels().iter().filter(|&&label| label == class).count()
 }
 
-/// The data without so many rows of class `rare` that those left are `fraction` of all.
+/// The data with only some rows of class `rare`, drawn at random: `fraction` of all that are left.
 fn thin(
     data: &Dataset,
     rare: usize,
@@ -346,8 +362,10 @@ type Measures = [[Vec<f64>; 7]; 3];
 fn measures(trials: &[Trial], malignant: usize) -> Result<Measures, Box<dyn std::error::Error>> {
     let mut columns: Measures = Default::default();
     for trial in trials {
-        for ((_, model, _, _), column) in trial.models.iter().zip(&mut columns) {
-            for (figure, figures) in measure(trial, model, malignant)?.into_iter().zip(column) {
+        for (learner, column) in trial.learners.iter().zip(&mut columns) {
+            for (figure, figures) in
+                measure(trial, &learner.model, malignant)?.into_iter().zip(column)
+            {
                 figures.extend(figure);
             }
         }

@@ -15,7 +15,7 @@
 //! ```text
 //! nats         L                what is minimised
 //! bits         L / ln 2         per character: the length to which names could be compressed
-//! perplexity   e^L              as uncertain as a choice among so many, all alike
+//! perplexity   e^L              as uncertain as a choice among as many, all alike
 //! ```
 //!
 //! What to look for:
@@ -60,7 +60,7 @@ use crate::sampling::Sampler;
 use lesson::keep::Checkpoints;
 use lesson::observe::Record;
 
-/// Gradients longer than this are made so long.
+/// Gradients longer than this are shortened to it.
 const MAX_NORM: f64 = 1.0;
 
 /// Trains a model to predict the next character of first names, and makes up new ones with it
@@ -201,7 +201,7 @@ struct Run {
     quiet: bool,
 }
 
-/// Trains the model: up to the largest learning rate and down again.
+/// Trains the model: the loop. The learning rate goes up and down again.
 fn fit(
     Run { mut model, mut record, mut rng, mut checkpoints, quiet }: Run,
     [train, validation]: [&[Name]; 2],
@@ -223,15 +223,13 @@ fn fit(
         for batch in batches(&names, batch_size).skip(position.batch()) {
             let logits = model.forward_training(&batch.inputs, &mut rng);
             let loss = cross_entropy.forward(&logits, &batch.targets)?;
-            if !loss.item().is_finite() {
-                let (loss, batch) = (loss.item().into(), position.batch());
-                return Err(lesson::diverged(loss, epoch, batch, learning_rate));
-            }
+            lesson::check_loss(&loss, (epoch, position.batch()), learning_rate)?;
             let mut gradients = loss.backward();
             clip_by_global_norm(&mut gradients, MAX_NORM)?;
             let rate = schedule.learning_rate(step);
             optimizer.set_learning_rate(rate);
             optimizer.step(&mut model, &gradients)?;
+
             record.step(&model, &gradients, &loss, rate);
             total_loss += f64::from(loss.item()) * batch.prediction_count() as f64;
             step += 1;

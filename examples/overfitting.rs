@@ -78,13 +78,13 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
         data.test.len()
     );
     for decay in [0.0, arguments.weight_decay] {
-        train(&data, decay, &arguments)?;
+        fit(&data, decay, &arguments)?;
     }
     Ok(())
 }
 
-/// Trains one network, and prints how it does on data that it sees and that it does not.
-fn train(data: &Data, weight_decay: f64, arguments: &Arguments) -> lesson::Outcome {
+/// Trains one network: the loop. Prints how it does on data that it sees and that it does not.
+fn fit(data: &Data, weight_decay: f64, arguments: &Arguments) -> lesson::Outcome {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
     let mut model = Mlp::new(&[64, 64, 10], &mut rng);
     let mut optimizer = AdamW::new(0.01).weight_decay(weight_decay);

@@ -7,7 +7,7 @@
 //!
 //! The network squeezes the 64 pixels of a digit through 16 numbers and rebuilds them. A pixel's
 //! intensity y lies between 0 (white) and 1 (black), and so does the output ŷ = σ(z), with the
-//! sigmoid σ(z) = 1 / (1 + e^(−z)). Two losses are at hand, and both are least at ŷ = y:
+//! sigmoid σ(z) = 1 / (1 + e^(−z)). Two losses can judge it, and both are least at ŷ = y:
 //!
 //! ```text
 //! binary cross-entropy   −y · ln ŷ − (1 − y) · ln(1 − ŷ)     d/dz = ŷ − y
@@ -109,7 +109,6 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
         runs.push(Run { name, loss, model: initial.clone(), optimizer, record });
     }
 
-    let mut progress = Progress::hidden();
     if !arguments.quiet {
         println!(
             "data/digits.csv: {} images to train on, {} to test on; seed {}\n{initial}\n",
@@ -119,68 +118,15 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
         );
         print_gradient_norms(&initial, arguments.bias, &train.full_batch().features)?;
         println!("\nTraining from the same initial weights, on the same batches:\n");
-        progress = Progress::new(arguments.epochs);
     }
-    for epoch in 0..arguments.epochs {
-        let mut total_losses = [0.0; 2];
-        for (step, batch) in train.batches(arguments.batch_size, &mut rng).enumerate() {
-            for (run, total_loss) in runs.iter_mut().zip(&mut total_losses) {
-                let logits = run.model.forward(&batch.features);
-                let loss = (run.loss)(&logits, &batch.features)?;
-                if !loss.item().is_finite() {
-                    let loss = f64::from(loss.item());
-                    return Err(lesson::diverged(loss, epoch, step, arguments.learning_rate));
-                }
-                let gradients = loss.backward();
-                run.optimizer.step(&mut run.model, &gradients)?;
-                run.record.step(&run.model, &gradients, &loss, arguments.learning_rate);
-                *total_loss += f64::from(loss.item()) * batch.labels.len() as f64;
-            }
-        }
-        let count = train.len() as f64;
-        let means = [0, 1].map(|run| (runs[run].name, total_losses[run] / count));
-        progress.epoch(epoch, &means);
-        for (run, (_, mean)) in runs.iter_mut().zip(means) {
-            let [training, held_out] = ["training", "test"].map(|of| format!("{of} {}", run.name));
-            let mut metrics = vec![(training.as_str(), mean)];
-            if run.record.wants_test((epoch, arguments.epochs)) {
-                let images = test.full_batch().features;
-                let loss = without_recording(|| (run.loss)(&run.model.forward(&images), &images))?;
-                metrics.push((held_out.as_str(), loss.item().into()));
-            }
-            run.record.epoch(&metrics);
-        }
-        if lesson::interrupted() {
-            break;
-        }
-    }
-    progress.finish();
+    fit(&mut runs, [&train, &test], &mut rng, &arguments)?;
 
     let (train, test) = (train.full_batch().features, test.full_batch().features);
     if !arguments.quiet {
         print_images(&runs, &test.slice(0, ..1));
         println!();
     }
-    println!("{:>53}{:>20}", "binary cross-entropy", "squared error");
-    println!("{:<33}{:>10}{:>10}{:>10}{:>10}", "trained with", "train", "test", "train", "test");
-    let print_errors = |name: &str, logits: &dyn Fn(&Tensor) -> Tensor| -> lesson::Outcome {
-        print!("{name:<33}");
-        for (_, loss) in LOSSES {
-            for images in [&train, &test] {
-                let error = without_recording(|| loss(&logits(images), images))?.item();
-                print!("{error:>10.4}");
-            }
-        }
-        println!();
-        Ok(())
-    };
-    print_errors("nothing: the initial weights", &|images| initial.forward(images))?;
-    for run in &runs {
-        print_errors(run.name, &|images| run.model.forward(images))?;
-    }
-    // The logit of y itself: ln y − ln(1 − y).
-    let perfect = |images: &Tensor| images.ln() - (1.0 - images).ln();
-    print_errors("the least there is, at ŷ = y", &perfect)?;
+    print_errors(&initial, &runs, [&train, &test])?;
     if let Some(mut report) = report {
         report.model(&initial);
         report.data_file("data/digits.csv")?;
@@ -199,6 +145,75 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
         println!("\nWhat squared error makes of a start that is surely wrong: --bias -8");
     }
     Ok(())
+}
+
+/// Trains the models on the same batches: the loop.
+fn fit(
+    runs: &mut [Run],
+    [train, test]: [&Dataset; 2],
+    rng: &mut Xoshiro256PlusPlus,
+    arguments: &Arguments,
+) -> lesson::Outcome {
+    let &Arguments { epochs, batch_size, learning_rate, quiet, .. } = arguments;
+    let mut progress = if quiet { Progress::hidden() } else { Progress::new(epochs) };
+    for epoch in 0..epochs {
+        let mut totals = [0.0; 2];
+        for (step, batch) in train.batches(batch_size, rng).enumerate() {
+            for (Run { loss, model, optimizer, record, .. }, total) in
+                runs.iter_mut().zip(&mut totals)
+            {
+                let logits = model.forward(&batch.features);
+                let loss = loss(&logits, &batch.features)?;
+                lesson::check_loss(&loss, (epoch, step), learning_rate)?;
+                let gradients = loss.backward();
+                optimizer.step(model, &gradients)?;
+
+                record.step(model, &gradients, &loss, learning_rate);
+                *total += f64::from(loss.item()) * batch.labels.len() as f64;
+            }
+        }
+        let means = [0, 1].map(|run| (runs[run].name, totals[run] / train.len() as f64));
+        progress.epoch(epoch, &means);
+        for (run, (_, mean)) in runs.iter_mut().zip(means) {
+            let [training, held_out] = ["training", "test"].map(|of| format!("{of} {}", run.name));
+            let mut metrics = vec![(training.as_str(), mean)];
+            if run.record.wants_test((epoch, epochs)) {
+                let images = test.full_batch().features;
+                let loss = without_recording(|| (run.loss)(&run.model.forward(&images), &images))?;
+                metrics.push((held_out.as_str(), loss.item().into()));
+            }
+            run.record.epoch(&metrics);
+        }
+        if lesson::interrupted() {
+            break;
+        }
+    }
+    progress.finish();
+    Ok(())
+}
+
+/// Prints the errors of each model by either measure, on images that it was trained on and others.
+fn print_errors(initial: &Mlp, runs: &[Run], [train, test]: [&Tensor; 2]) -> lesson::Outcome {
+    println!("{:>53}{:>20}", "binary cross-entropy", "squared error");
+    println!("{:<33}{:>10}{:>10}{:>10}{:>10}", "trained with", "train", "test", "train", "test");
+    let print = |name: &str, logits: &dyn Fn(&Tensor) -> Tensor| -> lesson::Outcome {
+        print!("{name:<33}");
+        for (_, loss) in LOSSES {
+            for images in [train, test] {
+                let error = without_recording(|| loss(&logits(images), images))?.item();
+                print!("{error:>10.4}");
+            }
+        }
+        println!();
+        Ok(())
+    };
+    print("nothing: the initial weights", &|images| initial.forward(images))?;
+    for run in runs {
+        print(run.name, &|images| run.model.forward(images))?;
+    }
+    // The logit of y itself: ln y − ln(1 − y).
+    let perfect = |images: &Tensor| images.ln() - (1.0 - images).ln();
+    print("the least there is, at ŷ = y", &perfect)
 }
 
 /// A copy whose every output has the bias `bias`.

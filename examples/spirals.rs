@@ -22,6 +22,8 @@
 
 #[path = "spirals/plane.rs"]
 mod plane;
+#[path = "spirals/rules.rs"]
+mod rules;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -29,12 +31,14 @@ use std::time::Instant;
 use clap::{Parser, ValueEnum};
 use downhill::datasets::synthetic;
 use downhill::nn::Initializer;
-use downhill::optim::{Adagrad, Adam, AdamW, Lion, Muon, ParameterGroup, RmsProp};
 use downhill::prelude::*;
 use downhill::tensor::Path;
-use downhill::train::{Position, format_metric, state};
+use downhill::train::{Position, State, format_metric};
+use downhill_report::Report;
 
 use crate::plane::{decisions, letters};
+use crate::rules::Rule;
+use lesson::Totals;
 use lesson::keep::Checkpoints;
 use lesson::observe::Record;
 
@@ -121,19 +125,6 @@ enum Function {
     Silu,
 }
 
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum Rule {
-    Sgd,
-    Momentum,
-    Nesterov,
-    Adagrad,
-    Rmsprop,
-    Adam,
-    Adamw,
-    Lion,
-    Muon,
-}
-
 /// When the decisions are drawn: after these shares of the epochs.
 const MOMENTS: [f64; 3] = [0.05, 0.2, 1.0];
 
@@ -165,44 +156,68 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
         let (points, noise) = (arguments.points, arguments.noise);
         report.fact("Data", format!("{figure}: {points} points, drawn with noise of {noise}"));
     }
-    if arguments.compare.is_empty() {
-        let mut record = arguments.observe.record(None, &model)?;
-        let sets = [&train, &test];
-        let checkpoints = arguments.keep.checkpoints::<Arguments>(None, None)?;
-        let run =
-            arguments.train(arguments.optimizer, model, sets, &mut record, checkpoints, rng)?;
-        let function = arguments.activation.to_possible_value();
-        let function = function.map_or_else(String::new, |value| value.get_name().to_owned());
-        let network = serde_json::json!({ "kind": "mlp", "activation": function });
-        let notes = lesson::keep::classifier_notes(network, &train, None);
-        arguments.keep.save(&run.model, &notes)?;
-        if !arguments.quiet {
-            println!("\n{}", letters(&run.model, &train));
-            println!("trained in {:.2} s", run.seconds);
-        }
-        if let Some(mut report) = report {
-            report.history(&record.history);
-            report.decisions("Decisions", &decisions(&run.moments, &train));
-            let logits = without_recording(|| run.model.forward(&test.full_batch().features));
-            report.classification(&logits, &test)?;
-            lesson::observe::write(report, arguments.quiet)?;
-        }
-        println!("test accuracy {:.4}", run.accuracy);
-        return Ok(());
+    match arguments.compare.is_empty() {
+        true => train_one(&arguments, model, [&train, &test], rng, report),
+        false => compare(&arguments, &model, [&train, &test], &rng, report),
     }
+}
 
+/// Trains with one optimizer, and shows what came of it.
+fn train_one(
+    arguments: &Arguments,
+    model: Mlp,
+    [train, test]: [&Dataset; 2],
+    rng: Xoshiro256PlusPlus,
+    report: Option<Report>,
+) -> lesson::Outcome {
+    let mut run = Run::new(arguments, None, model, rng)?;
+    let started = Instant::now();
+    run.fit(arguments.optimizer, [train, test], arguments)?;
+    let elapsed = started.elapsed();
+    let function = arguments.activation.to_possible_value();
+    let function = function.map_or_else(String::new, |value| value.get_name().to_owned());
+    let network = serde_json::json!({ "kind": "mlp", "activation": function });
+    let notes = lesson::keep::classifier_notes(network, train, None);
+    arguments.keep.save(&run.model, &notes)?;
+    if !arguments.quiet {
+        println!("\n{}", letters(&run.model, train));
+        println!("trained in {:.2} s", elapsed.as_secs_f64());
+    }
+    if let Some(mut report) = report {
+        report.history(&run.record.history);
+        report.decisions("Decisions", &decisions(&run.models(), train));
+        let logits = without_recording(|| run.model.forward(&test.full_batch().features));
+        report.classification(&logits, test)?;
+        lesson::observe::write(report, arguments.quiet)?;
+    }
+    println!("test accuracy {:.4}", run.accuracy(test)?);
+    Ok(())
+}
+
+/// Trains with one optimizer after the other, from the same weights, and prints a table.
+fn compare(
+    arguments: &Arguments,
+    model: &Mlp,
+    [train, test]: [&Dataset; 2],
+    rng: &Xoshiro256PlusPlus,
+    report: Option<Report>,
+) -> lesson::Outcome {
     let header =
         ["optimizer", "rate", "loss, first", "a tenth", "half", "last", "accuracy", "time"];
     println!("{}", line(&header.map(str::to_owned)));
     let (mut runs, mut rows) = (Vec::new(), Vec::new());
     for &rule in &arguments.compare {
-        let mut record = arguments.observe.record(Some(&name(rule)), &model)?;
-        let sets = [&train, &test];
-        let checkpoints = arguments.keep.checkpoints::<Arguments>(Some(&name(rule)), None)?;
-        let run = arguments.train(rule, model.clone(), sets, &mut record, checkpoints, rng.clone());
-        let mut row = vec![name(rule), arguments.rate(rule).to_string()];
-        match &run {
-            Ok(run) => row.extend(run.summary()),
+        let name = rule.name();
+        let mut run = Run::new(arguments, Some(&name), model.clone(), rng.clone())?;
+        let started = Instant::now();
+        let outcome = run.fit(rule, [train, test], arguments);
+        let seconds = started.elapsed().as_secs_f64();
+        let mut row = vec![name.clone(), arguments.rate(rule).to_string()];
+        match outcome {
+            Ok(()) => {
+                row.extend(run.losses_on_the_way());
+                row.extend([format!("{:.4}", run.accuracy(test)?), format!("{seconds:.2} s")]);
+            }
             // One rate for all is too large for some.
             Err(error) => {
                 let error = error.to_string();
@@ -213,19 +228,19 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
         println!("{}", line(&row));
         rows.push(row);
         // One that diverges is drawn as far as it went.
-        runs.push((name(rule), record, run.map_or(Vec::new(), |run| run.moments)));
+        runs.push((name, run));
         if lesson::interrupted() {
             break;
         }
     }
     if let Some(mut report) = report {
-        let histories = runs.iter().map(|(name, record, _)| (name.as_str(), &record.history));
+        let histories = runs.iter().map(|(name, run)| (name.as_str(), &run.record.history));
         report.comparison(&histories.collect::<Vec<_>>());
         report.section("Figures").table(&header, rows);
-        for (name, record, moments) in &runs {
-            let last = &moments[moments.len().saturating_sub(1)..];
-            report.decisions(name, &decisions(last, &train));
-            report.layers(name, &record.history);
+        for (name, run) in &runs {
+            let models = run.models();
+            report.decisions(name, &decisions(&models[models.len() - 1..], train));
+            report.layers(name, &run.record.history);
         }
         lesson::observe::write(report, arguments.quiet)?;
     }
@@ -242,86 +257,85 @@ fn line(cells: &[String]) -> String {
     cells.collect::<Vec<_>>().join(" ")
 }
 
-/// What came of training.
+/// A model, and what accompanies its training.
 struct Run {
     model: Mlp,
-    /// The model before training and after some numbers of steps.
-    moments: Vec<(usize, Mlp)>,
+    record: Record,
+    checkpoints: Checkpoints,
+    rng: Xoshiro256PlusPlus,
     /// The mean loss of each epoch.
     losses: Vec<f64>,
-    accuracy: f64,
-    seconds: f64,
+    /// The weights before training and after some numbers of steps.
+    moments: Vec<(usize, Vec<Vec<f32>>)>,
 }
 
 impl Run {
-    /// The losses of the first epoch, after a tenth, a half and the whole of the way, the accuracy
-    /// and the time.
-    fn summary(&self) -> [String; 6] {
-        let at =
-            |part: usize| format_metric(self.losses[(self.losses.len() * part / 10).max(1) - 1]);
-        let (accuracy, time) = (format!("{:.4}", self.accuracy), format!("{:.2} s", self.seconds));
-        [format_metric(self.losses[0]), at(1), at(5), at(10), accuracy, time]
+    /// A run, named if it is one of several.
+    fn new(
+        arguments: &Arguments,
+        name: Option<&str>,
+        model: Mlp,
+        rng: Xoshiro256PlusPlus,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
+        let record = arguments.observe.record(name, &model)?;
+        let checkpoints = arguments.keep.checkpoints::<Arguments>(name, None)?;
+        let moments = vec![(0, weights(&model))];
+        Ok(Self { model, record, checkpoints, rng, losses: Vec::new(), moments })
     }
-}
 
-impl Arguments {
-    fn train(
-        &self,
+    /// Trains the model: the loop.
+    fn fit(
+        &mut self,
         rule: Rule,
-        mut model: Mlp,
         [train, test]: [&Dataset; 2],
-        mut record: &mut Record,
-        mut checkpoints: Checkpoints,
-        mut rng: Xoshiro256PlusPlus,
-    ) -> Result<Run, Box<dyn std::error::Error>> {
-        let mut optimizers = self.optimizers(rule);
+        arguments: &Arguments,
+    ) -> lesson::Outcome {
+        let &Arguments { epochs, batch_size, .. } = arguments;
+        let Self { model, record, checkpoints, rng, losses, moments } = self;
+        let rate = arguments.rate(rule);
+        let mut optimizers = rule.optimizers(rate, arguments.weight_decay);
         let cross_entropy = CrossEntropy::new();
-        let shown = self.compare.is_empty() && !self.quiet;
-        let mut progress = if shown { Progress::new(self.epochs) } else { Progress::hidden() };
-        let started = Instant::now();
-        let mut position = Position::new();
-        let mut losses: Vec<f64> = Vec::new();
-        let mut moments = vec![(0, weights(&model))];
-        // The sums of the losses and of the right answers of the epoch so far.
-        let mut totals = (0.0, 0.0);
+        let (mut position, mut totals) = (Position::new(), Totals::default());
         macro_rules! run {
             () => {
-                state!(model; optimizers, record; rng, position, totals, losses, moments)
+                State::new("model", model)
+                    .memory("optimizers", &mut optimizers)
+                    .memory("record", record)
+                    .value("rng", rng)
+                    .value("position", &mut position)
+                    .value("totals", &mut totals)
+                    .value("losses", losses)
+                    .value("moments", moments)
             };
         }
-        checkpoints.restore(run!(), self.quiet || !shown)?;
-        while position.epoch() < self.epochs {
+        let quiet = arguments.quiet || !arguments.compare.is_empty();
+        checkpoints.restore(run!(), quiet)?;
+        let mut progress = if quiet { Progress::hidden() } else { Progress::new(epochs) };
+        while position.epoch() < epochs {
             let epoch = position.epoch();
-            let batches = position.begin_epoch(&mut rng, |rng| train.batches(self.batch_size, rng));
+            let batches = position.begin_epoch(rng, |rng| train.batches(batch_size, rng));
             for batch in batches.skip(position.batch()) {
                 let logits = model.forward(&batch.features);
                 let loss = cross_entropy.forward(&logits, &batch.labels)?;
-                if !loss.item().is_finite() {
-                    let (loss, rate) = (f64::from(loss.item()), self.rate(rule));
-                    return Err(lesson::diverged(loss, epoch, position.batch(), rate));
-                }
+                lesson::check_loss(&loss, (epoch, position.batch()), rate)?;
                 let gradients = loss.backward();
                 for optimizer in &mut optimizers {
-                    optimizer.step(&mut model, &gradients)?;
+                    optimizer.step(model, &gradients)?;
                 }
-                record.step(&model, &gradients, &loss, self.rate(rule));
 
-                let count = batch.labels.len() as f64;
-                totals.0 += f64::from(loss.item()) * count;
-                totals.1 += accuracy(&logits.argmax(-1), &batch.labels)? * count;
+                record.step(model, &gradients, &loss, rate);
+                totals.add(&loss, &logits, &batch.labels);
                 position.next_batch();
                 checkpoints.step(run!())?;
             }
-            let (total_loss, correct) = std::mem::take(&mut totals);
-            let count = train.len() as f64;
-            let (loss, accuracy) = (total_loss / count, correct / count);
+            let [loss, accuracy] = totals.take();
             losses.push(loss);
             progress.epoch(epoch, &[("loss", loss), ("accuracy", accuracy)]);
-            let (now, figures) = ((epoch, self.epochs), [loss, accuracy]);
-            record.classifier_epoch(now, figures, test, |points| model.forward(points))?;
-            if MOMENTS.iter().any(|share| (share * self.epochs as f64) as usize == epoch + 1) {
-                let steps = (epoch + 1) * train.len().div_ceil(self.batch_size);
-                moments.push((steps, weights(&model)));
+            let evaluate = |points: &Tensor| model.forward(points);
+            record.classifier_epoch((epoch, epochs), [loss, accuracy], test, evaluate)?;
+            if MOMENTS.iter().any(|share| (share * epochs as f64) as usize == epoch + 1) {
+                let steps = (epoch + 1) * train.len().div_ceil(batch_size);
+                moments.push((steps, weights(model)));
             }
             position.next_epoch();
             checkpoints.epoch(run!(), Some(loss))?;
@@ -330,13 +344,33 @@ impl Arguments {
             }
         }
         progress.finish();
-        checkpoints.finish()?;
-        let seconds = started.elapsed().as_secs_f64();
-        let logits = without_recording(|| model.forward(&test.full_batch().features));
-        let accuracy = accuracy(&logits.argmax(-1), test.labels())?;
-        let then = |(steps, weights)| (steps, with_weights(&model, weights));
-        let moments = moments.into_iter().map(then).collect();
-        Ok(Run { model, moments, losses, accuracy, seconds })
+        checkpoints.finish()
+    }
+
+    /// The loss of the first epoch, and those after a tenth, a half and the whole of the way.
+    fn losses_on_the_way(&self) -> [String; 4] {
+        let at =
+            |part: usize| format_metric(self.losses[(self.losses.len() * part / 10).max(1) - 1]);
+        [format_metric(self.losses[0]), at(1), at(5), at(10)]
+    }
+
+    fn accuracy(&self, test: &Dataset) -> Result<f64, downhill::train::Error> {
+        let logits = without_recording(|| self.model.forward(&test.full_batch().features));
+        accuracy(&logits.argmax(-1), test.labels())
+    }
+
+    /// The model before training and after some numbers of steps.
+    fn models(&self) -> Vec<(usize, Mlp)> {
+        let then =
+            |(steps, weights): &(usize, Vec<_>)| (*steps, with_weights(&self.model, weights));
+        self.moments.iter().map(then).collect()
+    }
+}
+
+impl Arguments {
+    /// The learning rate asked for, or one that suits the optimizer.
+    fn rate(&self, rule: Rule) -> f64 {
+        self.learning_rate.unwrap_or_else(|| rule.rate())
     }
 
     fn draw(&self, rng: &mut Xoshiro256PlusPlus) -> Result<Dataset, downhill::datasets::Error> {
@@ -363,42 +397,6 @@ impl Arguments {
             .activation(activation)
             .initialize(Initializer::xavier_uniform(activation.gain()), rng)
     }
-
-    /// The learning rate asked for, or one of the size that suits the optimizer.
-    fn rate(&self, rule: Rule) -> f64 {
-        self.learning_rate.unwrap_or(match rule {
-            Rule::Sgd => 0.3,
-            Rule::Momentum | Rule::Nesterov | Rule::Adagrad | Rule::Muon => 0.05,
-            Rule::Rmsprop | Rule::Adam | Rule::Adamw => 0.01,
-            Rule::Lion => 0.002,
-        })
-    }
-
-    /// Usually one; Muon leaves the biases to a second.
-    fn optimizers(&self, rule: Rule) -> Vec<Box<dyn Optimizer<f32>>> {
-        let (rate, decay) = (self.rate(rule), self.weight_decay);
-        match rule {
-            Rule::Sgd => vec![Box::new(Sgd::new(rate).weight_decay(decay))],
-            Rule::Momentum => vec![Box::new(Sgd::new(rate).momentum(0.9).weight_decay(decay))],
-            Rule::Nesterov => {
-                let nesterov = Sgd::new(rate).momentum(0.9).nesterov(true);
-                vec![Box::new(nesterov.weight_decay(decay))]
-            }
-            Rule::Adagrad => vec![Box::new(Adagrad::new(rate).weight_decay(decay))],
-            Rule::Rmsprop => vec![Box::new(RmsProp::new(rate).weight_decay(decay))],
-            Rule::Adam => vec![Box::new(Adam::new(rate).weight_decay(decay))],
-            Rule::Adamw => vec![Box::new(AdamW::new(rate).weight_decay(decay))],
-            Rule::Lion => vec![Box::new(Lion::new(rate).weight_decay(decay))],
-            Rule::Muon => {
-                let matrices = Muon::new(rate).weight_decay(decay);
-                let biases = AdamW::new(0.01).weight_decay(0.0);
-                vec![
-                    Box::new(matrices.group(ParameterGroup::matching("*.bias").frozen())),
-                    Box::new(biases.group(ParameterGroup::matching("*.weight").frozen())),
-                ]
-            }
-        }
-    }
 }
 
 /// The values of all parameters.
@@ -407,16 +405,12 @@ fn weights(model: &Mlp) -> Vec<Vec<f32>> {
 }
 
 /// The model with other parameters.
-fn with_weights(model: &Mlp, weights: Vec<Vec<f32>>) -> Mlp {
-    let (mut model, mut weights) = (model.clone(), weights.into_iter());
+fn with_weights(model: &Mlp, weights: &[Vec<f32>]) -> Mlp {
+    let (mut model, mut weights) = (model.clone(), weights.iter());
     model.visit_mut(Path::ROOT, &mut |_, tensor| {
         if let Some(weights) = weights.next() {
-            tensor.update(|values| values.copy_from_slice(&weights));
+            tensor.update(|values| values.copy_from_slice(weights));
         }
     });
     model
-}
-
-fn name(rule: Rule) -> String {
-    rule.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// Every so many steps a picture: 25 a second of the world's time.
+/// The steps from one picture to the next: 25 pictures a second of the world's time.
 const EVERY: usize = 2;
 
 /// The cart and the pole at each moment, played in the world's own time, again and again.

@@ -5,7 +5,7 @@ use std::error::Error;
 use downhill::losses::information::{Unit, cross_entropy, entropy};
 use downhill_report::plot::{Chart, Picture};
 
-/// The truth: class 0 in so many cases, class 1 in all others.
+/// The truth: class 0 with this probability, class 1 otherwise.
 const TRUTH: f64 = 0.7;
 
 /// With the truth in front the sum is least where the model says what is true, and there it is the

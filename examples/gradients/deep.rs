@@ -9,6 +9,7 @@ use downhill::optim::clip_by_global_norm;
 use downhill::prelude::*;
 
 use crate::Arguments;
+use lesson::Totals;
 use lesson::observe::Record;
 
 /// Samples for each step of the descent.
@@ -114,7 +115,8 @@ impl Network {
         model.then(Linear::new(width, classes, rng).initialize(initializer, rng))
     }
 
-    pub(crate) fn train(
+    /// Trains the network: the loop, with what is measured in it.
+    pub(crate) fn fit(
         &'static self,
         arguments: &Arguments,
         train: &Dataset,
@@ -143,7 +145,7 @@ impl Network {
         };
         let mut step = 0;
         'training: for epoch in 0..arguments.epochs {
-            let (mut total_loss, mut correct) = (0.0, 0.0);
+            let mut totals = Totals::default();
             for batch in train.batches(BATCH_SIZE, &mut rng) {
                 let logits = model.forward_training(&batch.features, &mut rng);
                 let loss = cross_entropy.forward(&logits, &batch.labels)?;
@@ -161,24 +163,22 @@ impl Network {
                 // optimizer copy them.
                 let before = [0, 10, 100, last].contains(&step).then(|| weights(&model));
                 optimizer.step(&mut model, &gradients)?;
+
                 run.record.step(&model, &gradients, &loss, arguments.learning_rate);
                 if let Some(before) = before {
                     run.snapshots.push(Snapshot::new(step, &before, &weights(&model), &gradients));
                 }
-
-                let count = batch.labels.len() as f64;
-                total_loss += f64::from(loss.item()) * count;
-                correct += accuracy(&logits.argmax(-1), &batch.labels)? * count;
+                totals.add(&loss, &logits, &batch.labels);
                 step += 1;
                 if lesson::interrupted() {
                     break 'training;
                 }
             }
-            let loss = total_loss / train.len() as f64;
-            run.losses.push(loss);
-            progress.epoch(epoch, &[("loss", loss)]);
-            let (now, figures) = ((epoch, arguments.epochs), [loss, correct / train.len() as f64]);
-            run.record.classifier_epoch(now, figures, test, |images| model.evaluate(images))?;
+            let means = totals.take();
+            run.losses.push(means[0]);
+            progress.epoch(epoch, &[("loss", means[0])]);
+            let evaluate = |images: &Tensor| model.evaluate(images);
+            run.record.classifier_epoch((epoch, arguments.epochs), means, test, evaluate)?;
         }
         progress.finish();
         if run.lost_at.is_none() {

@@ -9,7 +9,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::curvature::largest_eigenvalue;
 use crate::{Arguments, Gallery};
-use lesson::{Outcome, diverged, interrupted};
+use lesson::{Outcome, check_loss, interrupted};
 
 /// How far a change of the sharpness may be from settled, relatively.
 const TOLERANCE: f64 = 1e-4;
@@ -125,9 +125,7 @@ fn descend(
     let (mut losses, mut sharpness) = (Vec::new(), Vec::new());
     for step in 0..=steps {
         let loss = birds.loss(&model);
-        if !loss.item().is_finite() {
-            return Err(diverged(loss.item(), 0, step, rate));
-        }
+        check_loss(&loss, (0, step), rate)?;
         losses.push(loss.item());
         if step % every == 0 {
             let weights = parameters(&model);

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
 use downhill::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// What a lesson returns: any error is printed as one line, and ends the program with status 1.
 pub type Outcome = Result<(), Box<dyn Error>>;
@@ -176,20 +177,51 @@ pub fn activation(name: &str) -> Option<Activation> {
     })
 }
 
-/// The error for a loss that is NaN or infinite. `epoch` and `step` are counted from 0.
-pub fn diverged(loss: f64, epoch: usize, step: usize, learning_rate: f64) -> Box<dyn Error> {
-    format!(
+/// Refuses a loss that is NaN or infinite. `epoch` and `step` are counted from 0.
+pub fn check_loss<E: Element>(
+    loss: &Tensor<E>,
+    (epoch, step): (usize, usize),
+    learning_rate: f64,
+) -> Outcome {
+    let loss = loss.item().as_f64();
+    if loss.is_finite() {
+        return Ok(());
+    }
+    Err(format!(
         "the loss became {loss} at epoch {}, step {}: the descent has left the slope; try a \
          --learning-rate smaller than {learning_rate}",
         epoch + 1,
         step + 1
     )
-    .into()
+    .into())
+}
+
+/// How a classifier did on the batches of an epoch so far.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct Totals {
+    loss: f64,
+    right: usize,
+    samples: usize,
+}
+
+impl Totals {
+    /// Adds a batch, whose `loss` is a mean.
+    pub fn add(&mut self, loss: &Tensor, logits: &Tensor, labels: &[usize]) {
+        self.loss += f64::from(loss.item()) * labels.len() as f64;
+        self.right += logits.argmax(-1).iter().zip(labels).filter(|(a, b)| a == b).count();
+        self.samples += labels.len();
+    }
+
+    /// The mean loss and the accuracy of the epoch that has ended; the next begins from 0.
+    pub fn take(&mut self) -> [f64; 2] {
+        let Self { loss, right, samples } = std::mem::take(self);
+        [loss / samples as f64, right as f64 / samples as f64]
+    }
 }
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Makes Ctrl-C end a training loop after the epoch at hand, with the results so far; a second
+/// Makes Ctrl-C end a training loop after the current epoch, with the results so far; a second
 /// Ctrl-C ends the program at once.
 pub fn stop_at_interrupt() -> Outcome {
     ctrlc::set_handler(|| {

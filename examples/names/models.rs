@@ -93,7 +93,7 @@ pub(crate) const HEADS: usize = 4;
 const MLP_CONTEXT: usize = 5;
 
 impl LanguageModel {
-    /// A model of so many symbols, for names of at most `longest` of them.
+    /// A model of `symbols` symbols, for names of at most `longest` of them.
     pub(crate) fn new(
         kind: Kind,
         [symbols, longest]: [usize; 2],
