@@ -53,7 +53,7 @@ fn the_core_goes_from_data_to_updated_weights() {
         "datasets/src/csv.rs",
         "datasets/src/batches.rs",
         "tensor/src/tensor.rs",
-        "tensor/src/operation/mod.rs",
+        "tensor/src/operation.rs",
         "operations/arithmetic.rs",
         "tensor/src/autodiff.rs",
         "nn/src/linear.rs",

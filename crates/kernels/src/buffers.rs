@@ -163,7 +163,8 @@ fn prefer_huge_pages<T>(memory: &mut [T]) {
     let _ = memory;
 }
 
-/// The number of values in an array of this shape; `None` if no memory has room for it.
+/// The number of values of type `T` in an array of this shape; `None` if memory has not the addresses
+/// for them.
 ///
 /// As in `ndarray`, lengths of 0 do not make room for others: their product without those must fit,
 /// too.
@@ -171,16 +172,21 @@ fn prefer_huge_pages<T>(memory: &mut [T]) {
 /// ```
 /// use downhill_kernels::checked_len;
 ///
-/// assert_eq!(checked_len(&[2, 3]), Some(6));
-/// assert_eq!(checked_len(&[]), Some(1));
-/// assert_eq!(checked_len(&[1 << 40, 0]), Some(0));
-/// assert_eq!(checked_len(&[1 << 40, 1 << 40, 0]), None);
+/// assert_eq!(checked_len::<f32>(&[2, 3]), Some(6));
+/// assert_eq!(checked_len::<f32>(&[]), Some(1));
+/// assert_eq!(checked_len::<f32>(&[1 << 40, 0]), Some(0));
+/// assert_eq!(checked_len::<f32>(&[1 << 40, 1 << 40, 0]), None);
+/// assert_eq!(checked_len::<f32>(&[1 << 62]), None);
 /// ```
-pub fn checked_len(shape: &[usize]) -> Option<usize> {
-    let mut others = shape.iter().filter(|&&len| len > 0);
-    let product = others.try_fold(1_usize, |product, &len| product.checked_mul(len))?;
-    let len = if shape.contains(&0) { 0 } else { product };
-    (product <= isize::MAX as usize).then_some(len)
+#[inline]
+pub fn checked_len<T>(shape: &[usize]) -> Option<usize> {
+    let (mut values, mut bytes) = (1, size_of::<T>());
+    for &len in shape {
+        bytes = bytes.checked_mul(len.max(1))?;
+        // At most as many as bytes.
+        values *= len;
+    }
+    (bytes <= isize::MAX as usize).then_some(values)
 }
 
 /// `len` values for a kernel to overwrite. They are unspecified at first: the buffer may be one that
@@ -286,11 +292,12 @@ mod tests {
 
     #[test]
     fn a_length_is_none_where_the_product_overflows() {
-        assert_eq!(checked_len(&[1 << 32, 1 << 32]), None);
-        assert_eq!(checked_len(&[1 << 63]), None);
-        assert_eq!(checked_len(&[usize::MAX, 0]), None);
-        assert_eq!(checked_len(&[isize::MAX as usize, 1]), Some(isize::MAX as usize));
-        assert_eq!(checked_len(&[0, 0]), Some(0));
+        assert_eq!(checked_len::<u8>(&[1 << 32, 1 << 32]), None);
+        assert_eq!(checked_len::<u8>(&[1 << 63]), None);
+        assert_eq!(checked_len::<u8>(&[usize::MAX, 0]), None);
+        assert_eq!(checked_len::<u8>(&[isize::MAX as usize, 1]), Some(isize::MAX as usize));
+        assert_eq!(checked_len::<u16>(&[isize::MAX as usize, 1]), None);
+        assert_eq!(checked_len::<u8>(&[0, 0]), Some(0));
     }
 
     #[test]

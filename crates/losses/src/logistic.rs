@@ -88,7 +88,8 @@ impl<E: Element> Operation<E> for Logistic<E> {
         &self.inputs
     }
 
-    /// No product of these factors is 0 · ∞, up to infinite logits and for every derivative.
+    /// Written out, and not left to a definition as in [`Fused`](downhill_tensor::Fused): the product
+    /// rule would meet 0 · ∞ at infinite logits. No product of these factors does, for any derivative.
     fn vjp(&self, index: usize, gradient: Tensor<E>, _output: &Tensor<E>) -> Tensor<E> {
         let [x, a, b] = &self.inputs;
         // σ(−x)^γ; the exponent would be 0 · ∞ at +∞ without a focus.

@@ -60,7 +60,7 @@ pub enum Error {
         expected: Vec<usize>,
     },
 
-    /// A layer of which other programs know nothing.
+    /// A layer that ONNX has no operators for.
     #[error("the layer `{part}`, {layer}, has no counterpart in ONNX")]
     NoCounterpart {
         /// The name that leads to the layer.

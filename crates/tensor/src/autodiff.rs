@@ -15,34 +15,17 @@
 //! When nothing is recorded the products are plain arithmetic; while recording, the same code
 //! yields gradients that carry a graph of their own, and can be differentiated again.
 
-use std::collections::HashSet;
-use std::collections::btree_map::{BTreeMap, Entry};
+mod waiting;
 
+use std::collections::{BTreeMap, HashSet};
+
+use self::waiting::Waiting;
 use crate::gradients::Gradients;
 use crate::operation::Operation;
 use crate::operations::broadcast_shape;
 use crate::recording::{is_recording, with_recording};
 use crate::tensor::Tensor;
 use downhill_kernels::Element;
-
-/// The tensors reached so far, by age, each with the sum of the gradients that have reached it.
-struct Waiting<'a, E: Element>(BTreeMap<u64, (&'a Tensor<E>, Tensor<E>)>);
-
-impl<'a, E: Element> Waiting<'a, E> {
-    fn add(&mut self, tensor: &'a Tensor<E>, gradient: Tensor<E>) {
-        match self.0.entry(tensor.id()) {
-            Entry::Occupied(mut entry) => entry.get_mut().1 += gradient,
-            Entry::Vacant(entry) => {
-                entry.insert((tensor, gradient));
-            }
-        }
-    }
-
-    /// The youngest, whose gradient is complete.
-    fn take(&mut self) -> Option<(&'a Tensor<E>, Tensor<E>)> {
-        self.0.pop_last().map(|(_, entry)| entry)
-    }
-}
 
 /// Passes `seeds`, pairs of an output and the gradient with respect to it, down the graph to
 /// every tensor that `follow` accepts, and hands each of these with its complete gradient to
@@ -52,7 +35,7 @@ fn propagate<'a, E: Element>(
     follow: impl Fn(&Tensor<E>) -> bool,
     mut arrive: impl FnMut(&Tensor<E>, Tensor<E>) -> Option<Tensor<E>>,
 ) {
-    let mut waiting = Waiting(BTreeMap::new());
+    let mut waiting = Waiting::new();
     for (output, seed) in seeds {
         if follow(output) {
             waiting.add(output, seed);

@@ -1,6 +1,6 @@
 //! What can be wrong with data that comes from outside.
 
-use crate::storage::checked_volume;
+use downhill_kernels::checked_len;
 
 /// An error about values that a program was given. Mistakes in the program itself, such as
 /// operands whose shapes do not fit, panic instead.
@@ -18,7 +18,7 @@ pub enum Error {
 }
 
 fn count(shape: &[usize]) -> String {
-    match checked_volume::<u8>(shape) {
+    match checked_len::<u8>(shape) {
         Some(count) => count.to_string(),
         None => "more than countable".into(),
     }

@@ -30,10 +30,10 @@
 //! | differentiate | [`Tensor::backward`], [`grad`], [`hessian`], [`hessian_vector_product`] |
 //! | compute without remembering | [`without_recording`], [`Tensor::detach`] |
 //! | name what a model learns | [`Parameters`], [`parameters!`] |
-//! | write an operation, and check it | [`operation`], [`gradcheck`], [`gradcheck_second_order`] |
+//! | write an operation, and check it | [`operation`], [`Fused`], [`gradcheck`], [`gradcheck_second_order`] |
 //! | write a fast loop | [`downhill_kernels`] |
 //!
-//! To read how it works, take these files in this order: `tensor.rs` (the handle), `operation/mod.rs`
+//! To read how it works, take these files in this order: `tensor.rs` (the handle), `operation.rs`
 //! (what is remembered), `autodiff.rs` (the engine), `gradients.rs`,
 //! `second_order.rs`; then the tables of derivatives in `operations/`: `arithmetic.rs`,
 //! `elementwise.rs`, `reduction.rs`, `softmax.rs`, `matrix.rs`. `storage.rs`, `release.rs` and
@@ -48,6 +48,7 @@
 
 mod autodiff;
 mod error;
+mod fused;
 mod gradcheck;
 mod gradients;
 pub mod operation;
@@ -64,6 +65,7 @@ mod testing;
 pub use autodiff::{grad, grad_with};
 pub use downhill_kernels::Element;
 pub use error::Error;
+pub use fused::{Fused, fused};
 pub use gradcheck::{GradcheckError, gradcheck, gradcheck_second_order};
 pub use gradients::Gradients;
 pub use operation::Operation;

@@ -9,15 +9,6 @@ use ndarray::{Array, ArrayView, ArrayView2, ArrayViewD, Dimension, IntoDimension
 use downhill_kernels as kernels;
 use downhill_kernels::Element;
 
-/// The number of values that `shape` holds; `None` if memory cannot have so many addresses. As in
-/// `ndarray`, axes of length 0 are no excuse for the others.
-pub(crate) fn checked_volume<E>(shape: &[usize]) -> Option<usize> {
-    let others = shape.iter().filter(|&&length| length != 0);
-    let bytes = others.copied().try_fold(size_of::<E>(), usize::checked_mul)?;
-    isize::try_from(bytes).ok()?;
-    Some(shape.iter().product())
-}
-
 /// The number of values that the result of operation `name` holds.
 ///
 /// # Panics
@@ -25,7 +16,7 @@ pub(crate) fn checked_volume<E>(shape: &[usize]) -> Option<usize> {
 /// If these are more than memory has addresses for.
 #[track_caller]
 pub(crate) fn volume<E>(name: &str, shape: &[usize]) -> usize {
-    match checked_volume::<E>(shape) {
+    match kernels::checked_len::<E>(shape) {
         Some(volume) => volume,
         None => panic!("{name}: a shape of {shape:?} is beyond what memory has addresses for"),
     }

@@ -10,7 +10,7 @@ use ndarray::{Array, ArrayView, ArrayViewD, Dimension};
 use crate::error::Error;
 use crate::operation::Operation;
 use crate::release;
-use crate::storage::{Storage, checked_volume, volume};
+use crate::storage::{Storage, volume};
 use downhill_kernels as kernels;
 use downhill_kernels::Element;
 
@@ -142,7 +142,7 @@ impl<E: Element> Tensor<E> {
     /// # Ok::<(), downhill_tensor::Error>(())
     /// ```
     pub fn from_shape_vec(shape: &[usize], values: Vec<E>) -> Result<Self, Error> {
-        match checked_volume::<E>(shape) == Some(values.len()) {
+        match kernels::checked_len::<E>(shape) == Some(values.len()) {
             true => Ok(Self::constant(Storage::new(shape, values))),
             false => Err(Error::Shape { shape: shape.to_vec(), found: values.len() }),
         }
@@ -247,9 +247,9 @@ impl<E: Element> Tensor<E> {
         });
     }
 
-    /// [`update`](Self::update) in one pass, for optimizers. Where something else holds the old values, `change`
-    /// gets them apart from the new ones, all of which it must write; what those are at first is
-    /// then unspecified. Otherwise (`None`) it gets the values to be changed.
+    /// [`update`](Self::update) in one pass, for optimizers. Where something else holds the old
+    /// values, `change` gets them apart from the new ones: it must write all of those, which are
+    /// unspecified at first. Otherwise (`None`) it gets the values to be changed.
     ///
     /// # Panics
     ///

@@ -42,7 +42,7 @@ fn product_from<E: Element>(
     start: Start<E>,
 ) -> Vec<E> {
     let (rows, columns) = (left.nrows(), right.ncols());
-    let len = checked_len(&[rows, columns]).unwrap_or_else(|| {
+    let len = checked_len::<E>(&[rows, columns]).unwrap_or_else(|| {
         panic!("matmul: the product of {:?} and {:?} is too large", left.shape(), right.shape())
     });
     // SAFETY: `product` writes every value (with no terms the sums are those they start from).

@@ -1,11 +1,11 @@
 //! Cross-entropy as an operation: the definition above, the kernel below.
 
 use downhill_kernels as kernels;
-use downhill_tensor::operation::Fused;
-use downhill_tensor::{Element, Tensor};
+use downhill_tensor::{Element, Fused, Tensor, keep};
 use ndarray::{Array, ArrayD};
 
 use super::CrossEntropy;
+use super::edges::{log_softmax, log_sum_exp};
 use super::kernel::RowTargets;
 use crate::reduction::{Reduction, array};
 
@@ -49,8 +49,7 @@ impl<E: Element> Fused<E> for Computed<E> {
     ) -> Tensor<E> {
         match &self.gradient {
             _ if index > 0 => {
-                let (logits, targets, kept) = self.rows(inputs);
-                let of_targets = self.options.target_gradient(&logits, &targets, &kept);
+                let of_targets = self.target_gradient(inputs);
                 let scale = gradient * E::from_f64(self.normalization);
                 match self.options.is_reduced() {
                     true => (of_targets * scale).reshape(inputs[1].shape()),
@@ -84,6 +83,20 @@ impl<E: Element> Computed<E> {
     fn is_kept(&self, row: usize) -> bool {
         let label = self.labels.as_ref().map(|labels| labels[row]);
         self.normalization > 0.0 && (label.is_none() || label != self.options.ignore_index)
+    }
+
+    /// The derivative of each row's loss with respect to its targets, in which it is linear.
+    fn target_gradient(&self, inputs: &[Tensor<E>]) -> Tensor<E> {
+        let (logits, targets, kept) = self.rows(inputs);
+        let options = &self.options;
+        let [s, weights, smoothed] = options.smoothed(&logits, &targets, &kept);
+        let mut gradient = log_softmax(&s, &smoothed) * E::from_f64(options.label_smoothing - 1.0);
+        if options.z_loss > 0.0 {
+            let row_weights = (targets * &weights).sum_axes(keep(-1));
+            let squared = log_sum_exp(&s, &logits, &row_weights).square();
+            gradient += squared * E::from_f64(options.z_loss);
+        }
+        Tensor::select(&kept, &(gradient * weights), &Tensor::scalar(E::zero()))
     }
 
     /// The gradient with respect to the logits, for a gradient of each row's loss.

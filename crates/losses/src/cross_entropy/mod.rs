@@ -1,6 +1,7 @@
 //! Cross-entropy from logits.
 
 mod definition;
+mod edges;
 mod fused;
 mod kernel;
 mod linear;
@@ -10,10 +11,10 @@ mod tests;
 use std::borrow::Cow;
 
 use downhill_kernels as kernels;
-use downhill_tensor::{Element, Tensor, operation};
+use downhill_tensor::{Element, Tensor, fused, operation};
 use ndarray::ArrayD;
 
-pub(crate) use self::definition::limit;
+pub(crate) use self::edges::limit;
 use self::fused::Computed;
 pub(crate) use self::fused::logits_gradient;
 use self::kernel::{RowTargets, Rows};
@@ -135,8 +136,9 @@ impl CrossEntropy {
             }
             false => array(&logits.shape()[..logits.ndim() - 1], losses),
         };
-        let inputs: Vec<&Tensor<E>> = std::iter::once(logits).chain(distributions).collect();
-        Ok(operation::fused(&inputs, value, || Computed {
+        let inputs = [logits, distributions.unwrap_or(logits)];
+        let inputs = &inputs[..1 + usize::from(distributions.is_some())];
+        Ok(fused(inputs, value, || Computed {
             options: self.clone(),
             labels: labels.map(owned),
             normalization,

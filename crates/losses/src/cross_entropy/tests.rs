@@ -1,6 +1,5 @@
 use approx::assert_relative_eq;
-use downhill_tensor::operation::Fused;
-use downhill_tensor::{grad, hessian, keep, without_recording};
+use downhill_tensor::{Fused, grad, hessian, keep, without_recording};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 

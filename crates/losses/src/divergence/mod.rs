@@ -2,8 +2,7 @@
 
 mod relative;
 
-use downhill_tensor::operation::Fused;
-use downhill_tensor::{Element, Tensor, operation, without_recording};
+use downhill_tensor::{Element, Fused, Tensor, fused, operation, without_recording};
 use ndarray::Zip;
 
 use self::relative::{clamp_rows, relative_entropy, relative_entropy_terms};
@@ -73,10 +72,10 @@ struct FromLogits {
 }
 
 fn from_logits<E: Element>(logits: &Tensor<E>, target: &Distributions<'_, E>) -> Tensor<E> {
-    let fused = FromLogits { form: target.form };
+    let divergence = FromLogits { form: target.form };
     let inputs = [logits.clone(), target.tensor.clone()];
-    let value = without_recording(|| fused.definition(&inputs));
-    operation::fused(&[logits, target.tensor], value.array().to_owned(), || fused)
+    let value = without_recording(|| divergence.definition(&inputs));
+    fused(&[logits, target.tensor], value.array().to_owned(), || divergence)
 }
 
 impl<E: Element> Fused<E> for FromLogits {

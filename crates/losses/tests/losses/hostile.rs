@@ -97,7 +97,7 @@ fn check_to<E: Element>(
     Ok(())
 }
 
-/// The softmax of ordinary numbers, some of which are 0.
+/// The softmax of ordinary numbers, with some probabilities set to 0.
 fn distributions<E: Element>(fractions: &[f64]) -> Tensor<E> {
     let mut values = fractions.to_vec();
     for row in values.chunks_mut(CLASSES) {

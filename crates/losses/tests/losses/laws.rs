@@ -16,7 +16,7 @@ fn batch() -> impl Strategy<Value = (Tensor<f64>, Vec<usize>)> {
     })
 }
 
-/// Two distributions over the same classes, some of which have no probability.
+/// Two distributions over the same classes; some classes have no probability.
 fn distributions() -> impl Strategy<Value = (Vec<f64>, Vec<f64>)> {
     (2_usize..9).prop_flat_map(|classes| {
         let masses = || {

@@ -4,8 +4,7 @@ use downhill_kernels::lanes::LANES;
 use downhill_kernels::{
     Arithmetic, Vectorized, buffer, each_chunk, each_pair_of_chunks, vectorize_arithmetic,
 };
-use downhill_tensor::operation::{self, Fused};
-use downhill_tensor::{Element, Tensor};
+use downhill_tensor::{Element, Fused, Tensor, fused};
 use ndarray::{Array2, Array4, ArrayD};
 
 use super::blocks::{Block, Blocks, Matrix, blocks, product};
@@ -45,7 +44,7 @@ pub(super) fn attention<E: Element>(
         .expect("one value for each place and each of the width");
     let weights =
         ArrayD::from_shape_vec(&[weights.len()][..], weights).expect("as many as there are");
-    operation::fused(&[x], value, || {
+    fused(&[x], value, || {
         let padding = padding.cloned();
         Attention { plan, padding, weights: weights.into() }
     })

@@ -1,8 +1,8 @@
 //! The convolution as a differentiable operation.
 //!
 //! The sum Σ g · (x ∗ w) over all outputs is linear in each of the gradient g, the images x and
-//! the kernels w. Its derivatives with respect to g, x and w are three operations, of which each
-//! is linear in two of the three and has the other two as its derivatives:
+//! the kernels w. Its derivatives with respect to g, x and w are three operations. Each is
+//! linear in two of the three and has the other two as its derivatives:
 //!
 //! | operation | with respect to | is |
 //! | --- | --- | --- |

@@ -1,8 +1,7 @@
 //! The normalisation of rows as one operation.
 
 use downhill_kernels::{buffer, lanes, vectorize};
-use downhill_tensor::operation::{self, Fused};
-use downhill_tensor::{Element, Tensor, keep};
+use downhill_tensor::{Element, Fused, Tensor, fused, keep};
 use ndarray::ArrayD;
 
 /// What is done with the rows of a tensor, each the values along its last axis.
@@ -68,9 +67,9 @@ impl<E: Element> Normalize<'_, E> {
             Some(weight) => {
                 let inputs: Vec<_> = [x, weight].into_iter().chain(self.bias).collect();
                 let saved = || self.saved(x, &moments, Some(array(normalized).into()));
-                operation::fused(&inputs, array(out), saved)
+                fused(&inputs, array(out), saved)
             }
-            None => operation::fused(&[x], array(normalized), || self.saved(x, &moments, None)),
+            None => fused(&[x], array(normalized), || self.saved(x, &moments, None)),
         };
         (value, statistics)
     }

@@ -99,12 +99,17 @@ impl<E: Element> Tensor<E> {
         let shape = [self.shape()[0], weight.shape()[1]];
         volume::<E>("linear", &shape);
         let value = kernels::affine(matrix(self), matrix(weight), &bias.values());
-        let vjp = |index, gradient, _: &Self, inputs: &[Self]| match index {
-            0 => times_transpose(&gradient, &inputs[1]),
-            1 => transpose_times(&inputs[0], &gradient),
-            _ => gradient,
-        };
-        operation::variadic("linear", &[self, weight, bias], Storage::new(&shape, value), vjp)
+        let inputs = [self, weight, bias];
+        operation::composed(
+            "linear",
+            inputs,
+            Storage::new(&shape, value),
+            |index, gradient, _, inputs| match index {
+                0 => times_transpose(&gradient, &inputs[1]),
+                1 => transpose_times(&inputs[0], &gradient),
+                _ => gradient,
+            },
+        )
     }
 }
 

@@ -154,7 +154,7 @@ impl<E: Element> Tensor<E> {
 
     /// The length of the vectors along some axes, 0 where they are empty. [`Norm::L2`] neither
     /// overflows nor underflows; its derivatives, of any order, are taken to be 0 at the zero
-    /// vector. For its square, which needs no such care, see
+    /// vector. For its square, which needs none of that, see
     /// [`squared_norm_axes`](Self::squared_norm_axes).
     ///
     /// # Panics

@@ -1,4 +1,4 @@
-//! Ranges of classes, each of which is one thread's work.
+//! Ranges of classes, each one thread's work.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};

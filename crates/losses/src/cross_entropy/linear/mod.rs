@@ -8,8 +8,7 @@ mod row_chunks;
 mod tests;
 
 use downhill_kernels::buffer;
-use downhill_tensor::operation::Fused;
-use downhill_tensor::{Element, Tensor, operation};
+use downhill_tensor::{Element, Fused, Tensor, fused, operation};
 use ndarray::ArrayD;
 
 use self::pass::LayerGradients;
@@ -87,7 +86,7 @@ impl CrossEntropy {
             false => array(&logits[..logits.len() - 1], losses),
         };
         let inputs: Vec<&Tensor<E>> = inputs.iter().collect();
-        Ok(operation::fused(&inputs, value, || linear))
+        Ok(fused(&inputs, value, || linear))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Operations that are computed in one pass, forwards and backwards.
 
-use super::{Operation, Storage, record, unary};
 use crate::autodiff::grad_with;
+use crate::operation::{Operation, record, unary};
+use crate::storage::Storage;
 use crate::tensor::Tensor;
 use downhill_kernels::Element;
 
@@ -13,8 +14,7 @@ use downhill_kernels::Element;
 /// whatever its kernel has saved for the backward pass; its inputs are kept by [`fused`].
 ///
 /// ```
-/// use downhill_tensor::operation::{self, Fused};
-/// use downhill_tensor::{Tensor, grad};
+/// use downhill_tensor::{Fused, Tensor, fused, grad};
 ///
 /// /// x · σ(βx), elementwise.
 /// struct Swish {
@@ -44,7 +44,7 @@ use downhill_kernels::Element;
 /// fn swish(x: &Tensor, beta: f32) -> Tensor {
 ///     let sigmoid = x.array().mapv(|x| 1.0 / (1.0 + (-beta * x).exp()));
 ///     let value = &x.array() * &sigmoid;
-///     operation::fused(&[x], value, || Swish { beta, sigmoid: sigmoid.into() })
+///     fused(&[x], value, || Swish { beta, sigmoid: sigmoid.into() })
 /// }
 ///
 /// let x = Tensor::parameter(0.0);
@@ -77,7 +77,7 @@ pub trait Fused<E: Element>: Send + Sync + 'static {
 }
 
 /// The tensor that holds `value`, which a kernel has computed from `inputs`, with the [`Fused`]
-/// operation that made it if that must be remembered ([`is_recorded`](super::is_recorded)).
+/// operation that made it if that must be remembered ([`is_recorded`](crate::operation::is_recorded)).
 pub fn fused<E: Element, F: Fused<E>>(
     inputs: &[&Tensor<E>],
     value: impl Into<Storage<E>>,

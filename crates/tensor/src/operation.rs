@@ -32,15 +32,12 @@
 //!   output would be a reference cycle.
 //!
 //! An operation whose value and gradient are best computed by a kernel, each in one pass, is a
-//! struct that implements [`Fused`], and gets derivatives of higher order from its definition in
+//! struct that implements [`Fused`](crate::Fused), and gets derivatives of higher order from its definition in
 //! tensor operations.
-
-mod fused;
 
 use std::any::Any;
 use std::borrow::Borrow;
 
-pub use self::fused::{Fused, fused};
 use crate::recording::is_recording;
 pub use crate::storage::Storage;
 use crate::tensor::Tensor;
@@ -112,6 +109,16 @@ where
     }
 }
 
+/// An operation on `N` tensors: its value, and `vjp(index, gradient, output, inputs)`.
+pub(crate) fn composed<E: Element, const N: usize>(
+    name: &'static str,
+    inputs: [&Tensor<E>; N],
+    value: impl Into<Storage<E>>,
+    vjp: impl Fn(usize, Tensor<E>, &Tensor<E>, &[Tensor<E>; N]) -> Tensor<E> + Send + Sync + 'static,
+) -> Tensor<E> {
+    record(&inputs, value, || Composed { name, inputs: inputs.map(Tensor::clone), vjp })
+}
+
 /// An operation on one tensor: its value, and `vjp(gradient, output, x)`.
 pub fn unary<E: Element>(
     name: &'static str,
@@ -119,28 +126,20 @@ pub fn unary<E: Element>(
     value: impl Into<Storage<E>>,
     vjp: impl Fn(Tensor<E>, &Tensor<E>, &Tensor<E>) -> Tensor<E> + Send + Sync + 'static,
 ) -> Tensor<E> {
-    record(&[x], value, || Composed {
-        name,
-        inputs: [x.clone()],
-        vjp: move |_, gradient, output: &_, [x]: &[_; 1]| vjp(gradient, output, x),
-    })
+    composed(name, [x], value, move |_, gradient, output, [x]| vjp(gradient, output, x))
 }
 
 /// An operation on two tensors: its value, and `vjp(gradient, output, x, y)` for either.
 pub fn binary<E: Element>(
     name: &'static str,
-    [x, y]: [&Tensor<E>; 2],
+    inputs: [&Tensor<E>; 2],
     value: impl Into<Storage<E>>,
     vjp_x: impl Fn(Tensor<E>, &Tensor<E>, &Tensor<E>, &Tensor<E>) -> Tensor<E> + Send + Sync + 'static,
     vjp_y: impl Fn(Tensor<E>, &Tensor<E>, &Tensor<E>, &Tensor<E>) -> Tensor<E> + Send + Sync + 'static,
 ) -> Tensor<E> {
-    record(&[x, y], value, || Composed {
-        name,
-        inputs: [x.clone(), y.clone()],
-        vjp: move |index, gradient, output: &_, [x, y]: &[_; 2]| match index {
-            0 => vjp_x(gradient, output, x, y),
-            _ => vjp_y(gradient, output, x, y),
-        },
+    composed(name, inputs, value, move |index, gradient, output, [x, y]| match index {
+        0 => vjp_x(gradient, output, x, y),
+        _ => vjp_y(gradient, output, x, y),
     })
 }
 
