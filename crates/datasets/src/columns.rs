@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::error::{At, Error, Problem};
-use crate::table::Row;
+use crate::row::Row;
 use crate::words::Dictionary;
 
 /// What the user said of the columns, each by its name or by a pattern of several.
@@ -255,7 +255,7 @@ macro_rules! column_options {
             self
         }
 
-        /// Columns of words, each of which becomes a feature that is 1 where it stands and 0
+        /// Columns of words. Each word becomes a feature that is 1 where it stands and 0
         /// elsewhere: `island` becomes `island=Biscoe`, `island=Dream` and `island=Torgersen`.
         /// Where the value is missing, all of them are 0. A pattern means the columns that fit
         /// and hold words, so that `*` is every column of words.

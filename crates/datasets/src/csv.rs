@@ -10,8 +10,9 @@ use downhill_tensor::Element;
 use crate::columns::{Columns, Missing, column_options};
 use crate::dataset::Dataset;
 use crate::error::{At, Error, Problem};
+use crate::row;
 use crate::source;
-use crate::table::{self, ClassColumn, NumberColumn, Table, TargetColumn};
+use crate::table::{ClassColumn, NumberColumn, Table, TargetColumn};
 use crate::target::{Classes, Numbers};
 
 mod format;
@@ -269,7 +270,7 @@ impl Row<'_> {
     }
 }
 
-impl<E: Element> table::Row<E> for Row<'_> {
+impl<E: Element> row::Row<E> for Row<'_> {
     fn is_missing(&self, column: usize) -> bool {
         self.missing.contains(self.record.field(column))
     }

@@ -99,7 +99,7 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
         Self { weights: Some(weights), ..self }
     }
 
-    /// The same rows, each of which counts as much as its weight says.
+    /// The same rows, each counting as much as its weight says.
     ///
     /// # Errors
     ///

@@ -45,6 +45,7 @@ mod names;
 mod npy;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod row;
 mod sampling;
 mod source;
 mod split;

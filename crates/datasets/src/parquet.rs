@@ -16,7 +16,8 @@ use downhill_tensor::Element;
 use crate::columns::{Columns, Missing, Plan, column_options};
 use crate::dataset::Dataset;
 use crate::error::{At, Error, Problem};
-use crate::table::{self, ClassColumn, NumberColumn, Table, TargetColumn};
+use crate::row;
+use crate::table::{ClassColumn, NumberColumn, Table, TargetColumn};
 use crate::target::{Classes, Numbers};
 
 /// A Parquet table and how to read it.
@@ -234,7 +235,7 @@ impl Row<'_> {
     }
 }
 
-impl<E: Element> table::Row<E> for Row<'_> {
+impl<E: Element> row::Row<E> for Row<'_> {
     fn is_missing(&self, column: usize) -> bool {
         matches!(self.cell(column), Cell::Missing)
     }

@@ -1,7 +1,5 @@
 //! Rows of a file become features, targets and weights.
 
-use std::borrow::Cow;
-
 use downhill_tensor::Element;
 use ndarray::Array2;
 
@@ -9,17 +7,9 @@ use crate::columns::{Encoding, Missing, Plan};
 use crate::dataset::Dataset;
 use crate::error::{Error, Problem};
 use crate::names::Names;
+use crate::row::Row;
 use crate::target::{Classes, Numbers, Target};
 use crate::words::Dictionary;
-
-/// A row of a file. An error names the place.
-pub(crate) trait Row<E> {
-    fn is_missing(&self, column: usize) -> bool;
-    /// A finite number.
-    fn number(&self, column: usize) -> Result<E, Error>;
-    fn word(&self, column: usize) -> Result<Cow<'_, str>, Error>;
-    fn error(&self, column: usize, problem: Problem) -> Error;
-}
 
 /// Makes the targets of a data set from a column.
 pub(crate) trait TargetColumn<E: Element>: Default {

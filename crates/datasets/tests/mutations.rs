@@ -7,7 +7,7 @@
 //! DOWNHILL_MUTATION_SECONDS=600 cargo test --release -p downhill-datasets --all-features --test mutations
 //! ```
 //!
-//! gives each of them so many seconds.
+//! gives each of them as many seconds as the variable says.
 
 use std::fs;
 use std::io::{Read, Write};

@@ -49,7 +49,7 @@ impl<R> Position<R> {
     }
 
     /// What `draw` makes of the generator at the beginning of the epoch: the order of all its
-    /// batches, of which the first [`batch`](Self::batch) are to be skipped.
+    /// batches. The first [`batch`](Self::batch) of them are to be skipped.
     pub fn begin_epoch<T>(&mut self, rng: &mut R, draw: impl FnOnce(&mut R) -> T) -> T
     where
         R: Clone,

@@ -64,7 +64,7 @@ impl Run {
             .value("losses", losses)
     }
 
-    /// Trains to the end, or until so many more steps have been made.
+    /// Trains to the end, or for `steps` more steps.
     fn train(&mut self, mut steps: usize, mut after_step: impl FnMut(&mut Self)) {
         while self.position.epoch() < EPOCHS {
             let order = self.position.begin_epoch(&mut self.rng, |rng| {
@@ -143,7 +143,7 @@ fn adam() -> Optimizers {
     vec![Box::new(Adam::new(0.01))]
 }
 
-/// A directory with checkpoints after each of so many steps.
+/// A directory with a checkpoint after each of `steps` steps.
 fn saved(steps: usize) -> (TempDir, PathBuf) {
     let (folder, path) = place();
     let mut checkpoint = Checkpoint::open(&path).unwrap();

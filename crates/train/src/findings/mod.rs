@@ -10,7 +10,6 @@ use std::fmt;
 use downhill_tensor::Element;
 
 use crate::history::History;
-pub(crate) use start::Start;
 
 /// Something that is wrong with a run: what was seen, with the figure that it rests on, and what to
 /// try.

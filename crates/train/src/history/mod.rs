@@ -3,6 +3,7 @@
 mod histogram;
 mod layers;
 mod memory;
+mod start;
 mod thinned;
 mod write;
 
@@ -12,9 +13,8 @@ pub use histogram::Histogram;
 use layers::Layers;
 pub use layers::{LayerHistograms, LayerMeasurement};
 use serde::{Deserialize, Serialize};
+pub(crate) use start::Start;
 use thinned::Thinned;
-
-use crate::findings::Start;
 
 /// A record of a training loop, made in two lines of it: one after each step, one after each
 /// epoch.
@@ -257,7 +257,7 @@ impl<E: Element> History<E> {
         self.measurements.entries()
     }
 
-    /// The steps of which there are histograms, counted from 0, and the layers' histograms.
+    /// The steps with histograms, counted from 0, and the layers' histograms.
     pub fn histograms(&self) -> &[(usize, Vec<LayerHistograms>)] {
         self.histograms.entries()
     }

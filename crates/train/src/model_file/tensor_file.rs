@@ -156,7 +156,7 @@ fn json(value: &(impl Serialize + ?Sized)) -> String {
     serde_json::to_string(value).expect("texts and numbers are JSON")
 }
 
-/// A file in memory, of which all but the values has been checked.
+/// A file in memory. All but its values has been checked.
 pub(crate) struct TensorFile {
     path: PathBuf,
     bytes: Vec<u8>,

@@ -222,7 +222,7 @@ fn what_is_no_safetensors_file_is_refused() {
     assert!(refused(text).starts_with("is no safetensors file: "));
 }
 
-/// A file with this header and so many bytes of data.
+/// A file with this header and `data` bytes of data.
 fn with_header(header: &str, data: usize) -> Vec<u8> {
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend(header.as_bytes());

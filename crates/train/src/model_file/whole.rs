@@ -74,7 +74,7 @@ fn plain(error: io::Error) -> io::Error {
     }
 }
 
-/// Those of a file that a program creates, of which the process's mask is taken away; temporary
+/// Those of any file that a program creates: all but what the process's mask takes away. Temporary
 /// files are for their owner alone otherwise.
 #[cfg(unix)]
 fn permissions() -> Option<Permissions> {
