@@ -263,6 +263,7 @@ pub use downhill_optim as optim;
 #[cfg(feature = "report")]
 pub use downhill_report as report;
 pub use downhill_tensor as tensor;
+#[cfg(feature = "train")]
 pub use downhill_train as train;
 
 /// What a training program needs, to be imported as a whole.
@@ -274,7 +275,9 @@ pub mod prelude {
     pub use downhill_tensor::{
         Element, Gradients, Parameters, Tensor, grad, parameters, without_recording,
     };
+    #[cfg(feature = "train")]
     pub use downhill_train::metrics::accuracy;
+    #[cfg(feature = "train")]
     pub use downhill_train::{ComputationGraph, Progress, load, save};
     pub use rand::rngs::Xoshiro256PlusPlus;
     pub use rand::{Rng, RngExt, SeedableRng};
