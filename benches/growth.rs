@@ -41,8 +41,8 @@ fn main() {
     cases.finish();
 }
 
-/// A step on what is in no cache: of so many as `set_up` makes, each on numbers of its own, the next
-/// in turn, so that it is long until its turn comes again.
+/// A step on numbers that are in no cache: `count` steps, each on numbers of its own, take turns, so
+/// that it is long until the first comes again.
 fn in_turn<F: FnMut()>(count: usize, set_up: impl Fn() -> F) -> impl FnMut() {
     let mut steps: Vec<F> = (0..count).map(|_| set_up()).collect();
     // Memory is dearer when it is used for the first time.

@@ -54,7 +54,7 @@ fn an_interrupt_ends_training_with_the_results_so_far() {
         ("soft_targets", "What squared error makes"),
         ("gradients", "sigmoid, Glorot  "),
     ] {
-        // Only the interrupt ends a run of so many epochs.
+        // Only the interrupt ends a run of a billion epochs.
         let mut child = process(name)
             .args(["--epochs", "1000000000"])
             .stdout(Stdio::piped())

@@ -7,7 +7,7 @@ fn a_rare_class_is_found_more_often_with_weights_and_at_a_price() {
     let output = run("imbalance", "--runs 8 --epochs 15 --seed 3");
     assert!(output.contains("8 runs from seed 3"), "{output}");
     assert!(output.contains("199 samples (20 malignant) to train on, 79 (8) held out, 119 (12)"));
-    // Each cell is "mean ± deviation", of which the sign is no number.
+    // Each cell is "mean ± deviation"; the sign is no number.
     let means = |name| {
         let figures = row(&output, name);
         assert_eq!(figures.len(), 6, "{name}: {figures:?}");

@@ -121,7 +121,6 @@ fn two_runs_at_a_time_do_not_use_one_directory() {
     assert!(line.contains(&format!("is in use by process {} (names", child.id())), "{line}");
 }
 
-/// The line that a run ends with whose files may not be larger than so many blocks of 1024 bytes.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_is_one_line_and_the_run_goes_on_when_it_is_freed() {

@@ -22,7 +22,7 @@ use super::{Reference, count};
 /// and differ by the order of their sums.
 const TOLERANCE: f64 = 1e-13;
 
-/// The cases of one kind of layer, of which there must be `count`.
+/// The cases of one kind of layer. There must be `count` of them.
 fn cases(reference: &Reference, layer: &str, count: usize) -> Vec<Value> {
     let of_layer = |case: &&Value| case["layer"] == layer;
     let cases: Vec<Value> = reference.cases.iter().filter(of_layer).cloned().collect();

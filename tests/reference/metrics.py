@@ -34,7 +34,7 @@ def ranking(name, count, places):
 
 
 def classes(name, count, class_count, unused):
-    """Scores of several classes, of which the last ones have neither samples nor high scores."""
+    """Scores of several classes; the last ones have neither samples nor high scores."""
     rng = generator(name)
     labels = rng.integers(0, class_count - unused, count)
     scores = rng.normal(0.0, 1.0, (count, class_count))

@@ -279,7 +279,7 @@ def muon():
 def lbfgs_run(loss_of, initial, options, steps, disturbance=0.0):
     """A run of `steps` iterations: the weights, the loss there, and how often the loss was evaluated.
 
-    With `iterations_a_step` it is a run of as many steps of so many iterations, within PyTorch's own limit of
+    With `iterations_a_step` it is a run of `steps` steps, each of as many iterations, within PyTorch's own limit of
     evaluations.
     """
     iterations = options["iterations_a_step"]

@@ -78,7 +78,7 @@ impl Problem {
     }
 }
 
-/// The weights of a case after so many steps.
+/// The weights of a case after `step` steps.
 fn weights_after(
     reference: &Reference,
     case: &Value,

@@ -1,7 +1,7 @@
 //! A directory whose content is replaced as a whole.
 //!
 //! What is new is written into a folder beside the directory, which then takes its place in one
-//! step. A run that is killed on the way leaves such a folder, and the next run removes it: the
+//! step. A run that is killed on the way leaves its folder, and the next run removes it: the
 //! folder of a run that is alive is locked.
 
 use std::fs::{self, File};

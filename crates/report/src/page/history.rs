@@ -7,7 +7,7 @@ use super::metrics::{best, capitalized, quantities, split_source, when};
 use super::{Cell, Report, Table, file_stem};
 use crate::plot::Chart;
 
-/// The most runs side by side of which each step's loss is drawn, and not its average alone.
+/// The most runs side by side whose loss is drawn step by step, and not its average alone.
 const NOISY_RUNS: usize = 4;
 /// How far beyond what most runs reach the picture of several goes, and how far one of them must go
 /// to be cut off there.

@@ -6,9 +6,9 @@ use downhill_train::{Histogram, History, LayerHistograms, LayerMeasurement, form
 use super::{Cell, Report, Table};
 use crate::plot::{Chart, Picture, small_histogram};
 
-/// The most moments of which there are histograms.
+/// The most moments with histograms.
 const MOMENTS: usize = 9;
-/// The most layers of which there are some, for a single run and for one of several.
+/// The most layers with histograms, for a single run and for one of several.
 const LAYERS: usize = 24;
 const LAYERS_OF_SEVERAL: usize = 5;
 

@@ -198,7 +198,7 @@ fn show_mistakes<E: Element>(
         let images: Vec<Image> = mistakes.iter().map(image).collect();
         section.picture(
             plot::images("Most confidently wrong", &images),
-            "The mistakes of which the model was surest, with its confidence. Some may be wrongly \
+            "The mistakes that the model was surest of, with its confidence. Some may be wrongly \
              labelled.",
         );
     } else {
@@ -206,7 +206,7 @@ fn show_mistakes<E: Element>(
             let class = name(data.labels()[row]).clone();
             vec![(row + 1).to_string(), class, name(predicted).clone(), percent(confidence)]
         });
-        section.text("The table shows the mistakes of which the model was surest.");
+        section.text("The table shows the mistakes that the model was surest of.");
         section.table(&["row", "is", "taken for", "confidence"], rows);
     }
 }

@@ -215,7 +215,7 @@ impl Display for Number {
     }
 }
 
-/// A number from 0 to 1, of which two or three digits suffice.
+/// A number from 0 to 1, written with two or three digits.
 struct Opacity(f64);
 
 impl Display for Opacity {
