@@ -47,13 +47,25 @@ pub fn join<A: Send, B: Send>(
     if free_threads() < 2 {
         return (first(), second());
     }
+    let (mut first, mut second) = (Some(first), Some(second));
+    let (mut a, mut b) = (None, None);
+    share(&mut || a = first.take().map(|first| first()), &mut || {
+        b = second.take().map(|second| second());
+    });
+    (a.expect("the first half is done"), b.expect("the second half is done"))
+}
+
+/// Does both at the same time. It knows neither's type, so that what it takes to share work is
+/// compiled once, and not anew for each pair in each program.
+fn share(first: &mut (dyn FnMut() + Send), second: &mut (dyn FnMut() + Send)) {
     let depth = HALVED.get() + 1;
     let (first, second) = (|| at_depth(depth, first), || at_depth(depth, second));
     if rayon::current_thread_index().is_some() {
-        return rayon::join(first, second);
+        rayon::join(first, second);
+        return;
     }
     let most = rayon::current_num_threads() - 1;
-    HANDOVER.share(most, start_helper, first, second)
+    HANDOVER.share(most, start_helper, first, second);
 }
 
 fn start_helper() -> bool {

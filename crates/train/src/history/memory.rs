@@ -1,30 +1,56 @@
 //! A history as a part of a checkpoint.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use downhill_tensor::{Element, Parameters};
+use serde::{Deserialize, Serialize};
 
-use super::{History, parameters};
+use super::layers::{LayerHistograms, LayerMeasurement};
+use super::thinned::Thinned;
+use super::{Epoch, History, parameters};
 use crate::checkpoint::{Remembered, Remembers};
+use crate::findings::Start;
 
 /// The name of all of it.
 const RECORD: &str = "record";
+
+/// All of it, whatever the type of the model's numbers.
+#[derive(Serialize, Deserialize)]
+struct Record<'a> {
+    names: Cow<'a, [String]>,
+    losses: Cow<'a, [f64]>,
+    learning_rates: Cow<'a, [f64]>,
+    epochs: Cow<'a, [Epoch]>,
+    measurements: Cow<'a, Thinned<Vec<LayerMeasurement>>>,
+    histograms: Cow<'a, Thinned<Vec<LayerHistograms>>>,
+    found: (Option<Start>, Cow<'a, [bool]>, Cow<'a, [Vec<Option<usize>>]>),
+}
+
+impl Record<'_> {
+    fn encode(&self) -> Vec<u8> {
+        rmp_serde::to_vec(self).expect("numbers and texts can be serialized")
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, String> {
+        rmp_serde::from_slice(bytes).map_err(|error| error.to_string())
+    }
+}
 
 /// A record of nothing remembers nothing.
 impl<E: Element> Remembers<E> for History<E> {
     fn remember(&self, _model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)> {
         let Some(layers) = &self.layers else { return Vec::new() };
-        let record = (
-            &layers.names,
-            &self.losses,
-            &self.learning_rates,
-            &self.epochs,
-            &self.measurements,
-            &self.histograms,
-            (&self.start, &self.reached, &self.last_alive),
-        );
-        let record = rmp_serde::to_vec(&record).expect("numbers and texts can be serialized");
-        vec![(RECORD.to_owned(), Remembered::Bytes(record))]
+        let record = Record {
+            names: Cow::from(&layers.names),
+            losses: Cow::from(&self.losses),
+            learning_rates: Cow::from(&self.learning_rates),
+            epochs: Cow::from(&self.epochs),
+            measurements: Cow::Borrowed(&self.measurements),
+            histograms: Cow::Borrowed(&self.histograms),
+            found: (self.start, Cow::from(&self.reached), Cow::from(&self.last_alive)),
+        };
+        vec![(RECORD.to_owned(), Remembered::Bytes(record.encode()))]
     }
 
     fn recall(
@@ -39,22 +65,25 @@ impl<E: Element> Remembers<E> for History<E> {
             (Some(layers), Some(Remembered::Bytes(record))) => (layers, record),
             (Some(_), Some(_)) => return Err(format!("`{RECORD}` is no record")),
         };
-        let (names, losses, learning_rates, epochs, measurements, histograms, found) =
-            rmp_serde::from_slice::<(Vec<String>, _, _, _, _, _, (_, Vec<bool>, _))>(&record)
-                .map_err(|error| error.to_string())?;
-        if names != layers.names {
-            return Err(format!("it is of the layers {names:?}, not {:?}", layers.names));
+        let record = Record::decode(&record)?;
+        if *record.names != layers.names {
+            return Err(format!("it is of the layers {:?}, not {:?}", record.names, layers.names));
         }
-        if found.1.len() != self.reached.len() {
+        let (start, reached, last_alive) = record.found;
+        if reached.len() != self.reached.len() {
             return Err(format!(
                 "it is of {} parameters, not {}",
-                found.1.len(),
+                reached.len(),
                 self.reached.len()
             ));
         }
-        (self.start, self.reached, self.last_alive) = found;
-        (self.losses, self.learning_rates, self.epochs) = (losses, learning_rates, epochs);
-        (self.measurements, self.histograms) = (measurements, histograms);
+        (self.start, self.reached) = (start, reached.into_owned());
+        self.last_alive = last_alive.into_owned();
+        self.losses = record.losses.into_owned();
+        self.learning_rates = record.learning_rates.into_owned();
+        self.epochs = record.epochs.into_owned();
+        self.measurements = record.measurements.into_owned();
+        self.histograms = record.histograms.into_owned();
         self.before = match self.measurements.wants(self.losses.len()) {
             true => parameters(model),
             false => Vec::new(),
