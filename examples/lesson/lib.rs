@@ -93,7 +93,7 @@ fn end_when_printing_fails() {
 /// The kind of error that made `println!` panic, and what it says: `failed printing to stdout:
 /// Broken pipe (os error 32)`. None for any other panic.
 fn printing_failure<'a>(information: &'a PanicHookInfo<'_>) -> Option<(ErrorKind, &'a str)> {
-    let message = information.payload_as_str()?;
+    let message = information.payload().downcast_ref::<String>()?;
     let error = message.strip_prefix("failed printing to stdout: ")?;
     let code = error.split_once("(os error ").and_then(|(_, code)| code.strip_suffix(')'));
     let code = code.and_then(|code| code.parse().ok());

@@ -268,7 +268,7 @@ impl OneCycle {
             false => &[(0.0, first), (peak, peak_value), (end, last)][..],
         };
         let step = step as f64;
-        let between = corners.array_windows().find(|[_, (stop, _)]| step <= *stop);
+        let between = corners.windows(2).find(|pair| step <= pair[1].0);
         let Some(&[(start, from), (stop, to)]) = between else { return last };
         let fraction = if stop > start { (step - start) / (stop - start) } else { 1.0 };
         match self.linear {

@@ -14,8 +14,10 @@ fn panic_of(f: impl FnOnce()) -> (String, String) {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|panic| {
         let file = panic.location().map_or("", |location| location.file());
-        let message = panic.payload_as_str().unwrap_or("no text");
-        *FOUND.lock().unwrap() = (message.into(), file.into());
+        let text = panic.payload().downcast_ref::<String>().cloned();
+        let message =
+            text.or_else(|| panic.payload().downcast_ref::<&str>().map(|&text| text.into()));
+        *FOUND.lock().unwrap() = (message.unwrap_or_default(), file.into());
     }));
     let result = catch_unwind(AssertUnwindSafe(f));
     std::panic::set_hook(hook);

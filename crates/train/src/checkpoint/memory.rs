@@ -134,8 +134,9 @@ impl<E: Element, M: Remembers<E>> Remembers<E> for Vec<M> {
         let mut outcome = Ok(());
         for (index, part) in self.iter_mut().enumerate() {
             let prefix = format!("{index}.");
-            let own = |name: &String| name.starts_with(&prefix);
-            let own: BTreeMap<_, _> = remembered.extract_if(.., |name, _| own(name)).collect();
+            let (own, others): (BTreeMap<_, _>, _) =
+                remembered.into_iter().partition(|(name, _)| name.starts_with(&prefix));
+            remembered = others;
             let own = own.into_iter().map(|(name, part)| (name[prefix.len()..].to_owned(), part));
             outcome = outcome.and_then(|()| part.recall(model, own.collect()));
         }
