@@ -33,7 +33,6 @@ impl Dataset {
     /// ```
     /// use downhill_datasets::Dataset;
     ///
-    /// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap();
     /// let iris = Dataset::read_csv("data/iris.csv", "species")?;
     /// assert_eq!(iris.features().dim(), (150, 4));
     /// assert_eq!(iris.class_names(), ["setosa", "versicolor", "virginica"]);
@@ -58,7 +57,6 @@ impl Dataset {
 /// ```
 /// use downhill_datasets::Csv;
 ///
-/// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap();
 /// let penguins = Csv::new("data/penguins.csv")
 ///     .target("species")
 ///     .features(&["bill_*", "flipper_length_mm", "body_mass_g"])

@@ -8,6 +8,7 @@ use crate::target::Target;
 
 /// What a missing value is replaced by.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Fill {
     /// The mean of the feature's other values.
     Mean,
@@ -24,7 +25,6 @@ pub enum Fill {
 /// use downhill_datasets::{Csv, Fill, Imputer};
 /// use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
 ///
-/// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap();
 /// let penguins = Csv::new("data/penguins.csv")
 ///     .target("species")
 ///     .features(&["bill_*", "body_mass_g"])

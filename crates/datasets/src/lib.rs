@@ -1,4 +1,5 @@
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 //! Data sets: reading, splitting, scaling and batching.
 //!
 //! A [`Dataset`] is a matrix of features `[N, D]` and one target per row: [`Classes`] or
@@ -18,7 +19,6 @@
 //! use downhill_datasets::{Dataset, Standardizer};
 //! use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
 //!
-//! # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap();
 //! let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
 //! let (train, test) = Dataset::read_csv("data/digits.csv", "digit")?.split(0.8, &mut rng)?;
 //! let standardizer = Standardizer::fit(&train);

@@ -51,7 +51,6 @@ impl<E: Element> Dataset<E, Classes> {
     /// use downhill_datasets::Dataset;
     /// use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
     ///
-    /// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap();
     /// let tumours = Dataset::read_csv("data/breast_cancer.csv", "diagnosis")?;
     /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
     /// let labels = tumours.batches_balanced(32, &mut rng).flat_map(|batch| batch.labels);

@@ -4,7 +4,7 @@ use downhill_datasets::{Classes, Csv, Dataset, Error};
 use ndarray::array;
 
 fn path(file: &str) -> String {
-    format!("{}/../../data/{file}", env!("CARGO_MANIFEST_DIR"))
+    format!("{}/data/{file}", env!("CARGO_MANIFEST_DIR"))
 }
 
 fn class_sizes(data: &Dataset) -> Vec<usize> {

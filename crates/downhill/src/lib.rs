@@ -1,4 +1,5 @@
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 //! A minimal, exact and fast autodiff training framework, with cross-entropy at its heart.
 //!
 //! This page is a short guide: the whole way from data to updated weights, then tensors, gradients,
@@ -265,6 +266,10 @@ pub use downhill_report as report;
 pub use downhill_tensor as tensor;
 #[cfg(feature = "train")]
 pub use downhill_train as train;
+/// The arrays that tensors are made from and show themselves as.
+pub use ndarray;
+/// The generators that everything random takes.
+pub use rand;
 
 /// What a training program needs, to be imported as a whole.
 pub mod prelude {

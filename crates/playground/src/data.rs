@@ -141,7 +141,7 @@ impl Data {
             Source::Blobs => synthetic::blobs(arms, count, noise, &mut rng)?,
             Source::Table => return Self::from_table(setting, &mut rng),
             Source::Digits => {
-                let digits = include_str!("../../../data/digits.csv");
+                let digits = include_str!("../data/digits.csv");
                 let data = Csv::from_text("data/digits.csv", digits).target("digit");
                 let data = data.read_classification()?;
                 let (train, test) = classes_split(&data, setting.test, &mut rng)?;
@@ -296,9 +296,9 @@ fn placed(points: &[[f32; 3]]) -> Result<Dataset, Error> {
 /// A table's text; one that has no second line is the name of a table that is always there.
 pub(crate) fn table(text: &str) -> Result<&str, Error> {
     match text {
-        "penguins" => Ok(include_str!("../../../data/penguins.csv")),
-        "iris" => Ok(include_str!("../../../data/iris.csv")),
-        "wine" => Ok(include_str!("../../../data/wine.csv")),
+        "penguins" => Ok(include_str!("../data/penguins.csv")),
+        "iris" => Ok(include_str!("../data/iris.csv")),
+        "wine" => Ok(include_str!("../data/wine.csv")),
         _ if text.contains('\n') => Ok(text),
         _ => Err(Error::Mismatch(format!("`{text}` is neither a table nor the name of one"))),
     }

@@ -77,7 +77,6 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
     /// use downhill_datasets::Dataset;
     /// use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
     ///
-    /// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap();
     /// let iris = Dataset::read_csv("data/iris.csv", "species")?;
     /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
     /// for (train, test) in iris.folds(5, &mut rng)? {

@@ -29,7 +29,6 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
     /// use downhill_datasets::Dataset;
     /// use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
     ///
-    /// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap();
     /// let words = Dataset::read_csv("data/valence.csv", "word")?;
     /// let stems: Vec<String> =
     ///     words.labels().iter().map(|&word| words.class_names()[word].chars().take(5).collect()).collect();
