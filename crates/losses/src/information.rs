@@ -25,6 +25,7 @@ use crate::error::Error;
 
 /// In what information is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Unit {
     /// By natural logarithms.
     #[default]

@@ -20,6 +20,7 @@ use crate::module::same_in_training;
 /// assert_eq!(Activation::LeakyRelu(0.1).forward(&x).to_vec(), [-0.2, 3.0]);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Activation {
     /// max(x, 0).
     Relu,

@@ -105,6 +105,7 @@ impl<E: Element> Entry<E> for Tensor<E> {
 
 /// Whose names and layouts the entries of a state dict have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Layout {
     /// This crate's.
     Downhill,

@@ -79,6 +79,7 @@ pub struct LbfgsOutcome {
 
 /// Why a step of [`Lbfgs`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StoppedBy {
     /// No gradient is larger than `gradient_tolerance`.
     Gradient,

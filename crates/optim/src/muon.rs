@@ -75,6 +75,7 @@ pub struct MuonRule {
 /// What [`Muon`]'s updates are multiplied with besides the learning rate, for a matrix
 /// `[inputs, outputs]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MuonScale {
     /// √max(1, outputs / inputs) (Jordan et al. 2024; PyTorch's `original`).
     Spectral,

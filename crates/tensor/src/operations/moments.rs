@@ -9,6 +9,7 @@ use downhill_kernels::Element;
 
 /// How [`Tensor::norm_axes`] measures the length of a vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Norm {
     /// Σ |x|.
     L1,

@@ -361,10 +361,15 @@ fn is_better(new: f64, old: f64, maximize: bool) -> bool {
 /// [option](Checkpoint::option) that a run and its checkpoints must agree on.
 ///
 /// ```
-/// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap();
-/// let data = downhill_train::fingerprint("data/iris.csv")?;
-/// assert_eq!(data, downhill_train::fingerprint("data/iris.csv")?);
-/// assert_ne!(data, downhill_train::fingerprint("data/digits.csv")?);
+/// use downhill_train::fingerprint;
+///
+/// # let directory = tempfile::tempdir().unwrap();
+/// let table = directory.path().join("iris.csv");
+/// std::fs::write(&table, "length,species\n5.1,setosa\n").unwrap();
+/// let data = fingerprint(&table)?;
+/// assert_eq!(data, fingerprint(&table)?);
+/// std::fs::write(&table, "length,species\n5.1,virginica\n").unwrap();
+/// assert_ne!(data, fingerprint(&table)?);
 /// # Ok::<(), downhill_train::Error>(())
 /// ```
 ///
