@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::layers::{LayerHistograms, LayerMeasurement};
 use super::thinned::Thinned;
-use super::{Epoch, History, parameters};
+use super::{Epoch, History, Start, parameters};
 use crate::checkpoint::{Remembered, Remembers};
-use crate::findings::Start;
 
 /// The name of all of it.
 const RECORD: &str = "record";
@@ -24,7 +23,9 @@ struct Record<'a> {
     epochs: Cow<'a, [Epoch]>,
     measurements: Cow<'a, Thinned<Vec<LayerMeasurement>>>,
     histograms: Cow<'a, Thinned<Vec<LayerHistograms>>>,
-    found: (Option<Start>, Cow<'a, [bool]>, Cow<'a, [Vec<Option<usize>>]>),
+    start: Option<Start>,
+    reached: Cow<'a, [bool]>,
+    last_alive: Cow<'a, [Vec<Option<usize>>]>,
 }
 
 impl Record<'_> {
@@ -48,7 +49,9 @@ impl<E: Element> Remembers<E> for History<E> {
             epochs: Cow::from(&self.epochs),
             measurements: Cow::Borrowed(&self.measurements),
             histograms: Cow::Borrowed(&self.histograms),
-            found: (self.start, Cow::from(&self.reached), Cow::from(&self.last_alive)),
+            start: self.start,
+            reached: Cow::from(&self.reached),
+            last_alive: Cow::from(&self.last_alive),
         };
         vec![(RECORD.to_owned(), Remembered::Bytes(record.encode()))]
     }
@@ -69,16 +72,16 @@ impl<E: Element> Remembers<E> for History<E> {
         if *record.names != layers.names {
             return Err(format!("it is of the layers {:?}, not {:?}", record.names, layers.names));
         }
-        let (start, reached, last_alive) = record.found;
-        if reached.len() != self.reached.len() {
+        if record.reached.len() != self.reached.len() {
             return Err(format!(
                 "it is of {} parameters, not {}",
-                reached.len(),
+                record.reached.len(),
                 self.reached.len()
             ));
         }
-        (self.start, self.reached) = (start, reached.into_owned());
-        self.last_alive = last_alive.into_owned();
+        self.start = record.start;
+        self.reached = record.reached.into_owned();
+        self.last_alive = record.last_alive.into_owned();
         self.losses = record.losses.into_owned();
         self.learning_rates = record.learning_rates.into_owned();
         self.epochs = record.epochs.into_owned();
