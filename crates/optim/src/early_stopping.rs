@@ -4,6 +4,7 @@ use downhill_tensor::{Element, Parameters, Path, Tensor};
 
 use crate::error::{Error, check};
 use crate::improvement::{Improvement, Threshold};
+use crate::state::SavedState;
 
 /// Says when a metric, usually the validation loss, has stopped improving, and keeps the model as
 /// it was at the best (Prechelt, "Early stopping — but when?", 1998). It counts as Keras does.
@@ -31,10 +32,17 @@ use crate::improvement::{Improvement, Threshold};
 #[derive(Debug, Clone)]
 pub struct EarlyStopping<E: Element = f32> {
     patience: u64,
+    state: EarlyStoppingState,
+    best_model: Vec<(String, Tensor<E>)>,
+}
+
+/// What an [`EarlyStopping`] has observed so far, besides the best model.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct EarlyStoppingState {
     improvement: Improvement,
     epochs: u64,
     best_epoch: Option<u64>,
-    best_model: Vec<(String, Tensor<E>)>,
 }
 
 impl<E: Element> EarlyStopping<E> {
@@ -43,22 +51,24 @@ impl<E: Element> EarlyStopping<E> {
     pub fn new(patience: u64) -> Self {
         Self {
             patience,
-            improvement: Improvement::new(Threshold::Absolute(0.0)),
-            epochs: 0,
-            best_epoch: None,
+            state: EarlyStoppingState {
+                improvement: Improvement::new(Threshold::Absolute(0.0)),
+                epochs: 0,
+                best_epoch: None,
+            },
             best_model: Vec::new(),
         }
     }
 
     /// For a metric that should be large, such as accuracy.
     pub fn maximize(mut self) -> Self {
-        self.improvement.maximize = true;
+        self.state.improvement.maximize = true;
         self
     }
 
     /// What counts as an improvement.
     pub fn threshold(mut self, threshold: Threshold) -> Self {
-        self.improvement.threshold = threshold;
+        self.state.improvement.threshold = threshold;
         self
     }
 
@@ -74,23 +84,24 @@ impl<E: Element> EarlyStopping<E> {
         model: &(impl Parameters<E> + ?Sized),
     ) -> Result<bool, Error> {
         check("patience", self.patience as f64, 1.0..)?;
-        self.improvement.validate()?;
-        if self.improvement.observe(metric) {
-            self.best_epoch = Some(self.epochs);
+        let state = &mut self.state;
+        state.improvement.validate()?;
+        if state.improvement.observe(metric) {
+            state.best_epoch = Some(state.epochs);
             self.best_model = model.named();
         }
-        self.epochs += 1;
-        Ok(self.improvement.bad >= self.patience)
+        state.epochs += 1;
+        Ok(state.improvement.bad >= self.patience)
     }
 
     /// The best metric, unless there has been none but NaN.
     pub fn best(&self) -> Option<f64> {
-        self.improvement.best
+        self.state.improvement.best
     }
 
     /// The epoch of the best metric, counted from 0.
     pub fn best_epoch(&self) -> Option<u64> {
-        self.best_epoch
+        self.state.best_epoch
     }
 
     /// Gives the model the values that it had at the best metric.
@@ -120,6 +131,52 @@ impl<E: Element> EarlyStopping<E> {
             let (_, best) = best.next().expect("visit and visit_mut yield the same tensors");
             tensor.update(|values| values.copy_from_slice(&best.values()));
         });
+        Ok(())
+    }
+
+    /// All that it goes on from: what it has observed, and the best model by the names of its
+    /// tensors. To be saved, and given back by [`restore`](Self::restore).
+    pub fn state(&self) -> (&EarlyStoppingState, &[(String, Tensor<E>)]) {
+        (&self.state, &self.best_model)
+    }
+
+    /// Takes back what [`state`](Self::state) returned, so that the observation of `model` goes on
+    /// as it would have.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::State`] if it observed by another threshold, or a metric that should be large
+    /// rather than small; if the best model has other tensors than `model`, or a value that is not
+    /// finite. Nothing is changed then.
+    pub fn restore(
+        &mut self,
+        model: &dyn Parameters<E>,
+        state: EarlyStoppingState,
+        best_model: &[(String, Tensor<E>)],
+    ) -> Result<(), Error> {
+        let options = |state: &EarlyStoppingState| {
+            let Improvement { maximize, threshold, .. } = state.improvement;
+            (maximize, threshold)
+        };
+        let (saved, own) = (options(&state), options(&self.state));
+        if saved != own {
+            let told = |(maximize, threshold): (bool, Threshold)| {
+                format!("{} by {threshold:?}", if maximize { "maximizes" } else { "minimizes" })
+            };
+            let problem = format!("{}, and this one {}", told(saved), told(own));
+            return Err(Error::State { name: "observed".to_owned(), problem });
+        }
+        let mut saved = SavedState::new(best_model);
+        let mut best_model = Vec::new();
+        if state.best_epoch.is_some() {
+            for (name, tensor) in model.named() {
+                let values = saved.take(&name, tensor.shape())?;
+                let tensor = Tensor::from_shape_vec(tensor.shape(), values);
+                best_model.push((name, tensor.expect("the shape was checked")));
+            }
+        }
+        saved.finish()?;
+        (self.state, self.best_model) = (state, best_model);
         Ok(())
     }
 }

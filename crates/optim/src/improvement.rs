@@ -4,6 +4,7 @@ use crate::error::{Error, check};
 
 /// By how much a metric must beat the best so far to count as an improvement.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Threshold {
     /// By this part of the best's size.
     Relative(f64),
@@ -13,6 +14,7 @@ pub enum Threshold {
 
 /// The best value of a metric so far, and for how long it has not been beaten.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Improvement {
     pub(crate) maximize: bool,
     pub(crate) threshold: Threshold,

@@ -66,7 +66,7 @@ pub use adagrad::{Adagrad, AdagradRule};
 pub use adam::{Adam, AdamRule, AdamW};
 pub use average::ExponentialMovingAverage;
 pub use clip::{clip_by_global_norm, clip_by_global_p_norm, clip_by_norm, clip_by_value};
-pub use early_stopping::EarlyStopping;
+pub use early_stopping::{EarlyStopping, EarlyStoppingState};
 pub use error::{BoxError, Error, check, check_in};
 pub use first_order::FirstOrder;
 pub use group::ParameterGroup;

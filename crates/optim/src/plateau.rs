@@ -28,6 +28,7 @@ use crate::improvement::{Improvement, Threshold};
 /// | `minimum` | 0 |
 /// | `epsilon` | 1e-8 |
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ReduceOnPlateau {
     learning_rate: f64,
     factor: f64,

@@ -2,6 +2,7 @@
 
 use downhill_losses::cross_entropy;
 use downhill_tensor::{Element, Tensor};
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::metrics::ClassIndices;
@@ -31,7 +32,7 @@ const MAX_STEPS: usize = 1000;
 /// assert!((calibrated.to_vec()[0] - 0.75_f64).abs() < 1e-6);
 /// # Ok::<(), downhill_train::Error>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TemperatureScaling {
     temperature: f64,
 }

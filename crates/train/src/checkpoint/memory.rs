@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use downhill_optim::{ExponentialMovingAverage, FirstOrder, Lbfgs, Optimizer, Rule};
+use downhill_optim::{EarlyStopping, ExponentialMovingAverage, FirstOrder, Lbfgs, Optimizer, Rule};
 use downhill_tensor::{Element, Parameters, Tensor};
 
 /// A part of what is remembered.
@@ -177,5 +177,35 @@ impl<E: Element> Remembers<E> for ExponentialMovingAverage<E> {
         remembered: BTreeMap<String, Remembered<E>>,
     ) -> Result<(), String> {
         self.restore(model, &recall_tensors(remembered)?).map_err(|error| error.to_string())
+    }
+}
+
+const OBSERVED: &str = "observed";
+const BEST: &str = "best.";
+
+impl<E: Element> Remembers<E> for EarlyStopping<E> {
+    fn remember(&self, _model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)> {
+        let (observed, best_model) = self.state();
+        let observed = rmp_serde::to_vec_named(observed).expect("it can be serialized");
+        let best = best_model.iter();
+        let best = best
+            .map(|(name, tensor)| (format!("{BEST}{name}"), Remembered::Tensor(tensor.clone())));
+        [(OBSERVED.to_owned(), Remembered::Bytes(observed))].into_iter().chain(best).collect()
+    }
+
+    fn recall(
+        &mut self,
+        model: &dyn Parameters<E>,
+        mut remembered: BTreeMap<String, Remembered<E>>,
+    ) -> Result<(), String> {
+        let Some(Remembered::Bytes(observed)) = remembered.remove(OBSERVED) else {
+            return Err("what was observed is missing".to_owned());
+        };
+        let observed = rmp_serde::from_slice(&observed).map_err(|error| error.to_string())?;
+        let best = recall_tensors(remembered)?.into_iter();
+        let best: Vec<_> = best
+            .map(|(name, tensor)| (name.strip_prefix(BEST).unwrap_or(&name).to_owned(), tensor))
+            .collect();
+        self.restore(model, observed, &best).map_err(|error| error.to_string())
     }
 }

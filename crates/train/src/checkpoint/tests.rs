@@ -3,8 +3,8 @@ use std::fs;
 use downhill_losses::cross_entropy;
 use downhill_nn::{Activation, BatchNorm, Dropout, Linear, Module, Sequential};
 use downhill_optim::{
-    Adagrad, Adam, AdamW, ExponentialMovingAverage, Lbfgs, Lion, Muon, Optimizer, ParameterGroup,
-    RmsProp, Sgd,
+    Adagrad, Adam, AdamW, EarlyStopping, ExponentialMovingAverage, Lbfgs, Lion, Muon, Optimizer,
+    ParameterGroup, ReduceOnPlateau, RmsProp, Sgd, Threshold,
 };
 use downhill_tensor::Tensor;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -13,8 +13,8 @@ use rand::{RngExt, SeedableRng};
 use tempfile::TempDir;
 
 use super::*;
-use crate::History;
 use crate::state;
+use crate::{History, TemperatureScaling};
 
 type Random = Xoshiro256PlusPlus;
 type Optimizers = Vec<Box<dyn Optimizer<f32>>>;
@@ -206,6 +206,89 @@ fn lbfgs_goes_on_as_it_would_have() {
         step(&mut other, &mut resumed);
     }
     assert_eq!(point.map(|x| x.item()), other.map(|x| x.item()));
+}
+
+/// Losses that get better, stay and get worse.
+const LOSSES: [f64; 13] = [3.0, 2.0, 2.5, 2.5, 1.0, 1.0, 1.5, 1.2, 0.9, 1.1, 1.2, 1.3, 1.4];
+
+#[test]
+fn a_plateau_goes_on_as_it_would_have() {
+    let make = || ReduceOnPlateau::new(0.1).patience(1).cooldown(2).factor(0.3);
+    for stop in 0..LOSSES.len() {
+        let observe = |plateau: &mut ReduceOnPlateau, losses: &[f64]| -> Vec<f64> {
+            losses.iter().map(|&loss| plateau.observe(loss).unwrap()).collect()
+        };
+        let (mut weight, mut plateau) = (Tensor::parameter([0.1_f32]), make());
+        observe(&mut plateau, &LOSSES[..stop]);
+        let (_folder, path) = place();
+        let mut checkpoint = Checkpoint::open(&path).unwrap();
+        checkpoint.save(state!(weight;; plateau)).unwrap();
+        checkpoint.finish().unwrap();
+        let mut resumed = make();
+        let state = State::new("weight", &mut weight).value("plateau", &mut resumed);
+        checkpoint.restore(state).unwrap();
+        assert_eq!(resumed, plateau);
+        let rest = observe(&mut plateau, &LOSSES[stop..]);
+        assert_eq!(observe(&mut resumed, &LOSSES[stop..]), rest);
+    }
+}
+
+#[test]
+fn early_stopping_goes_on_as_it_would_have_and_keeps_the_best_model() {
+    let make = || EarlyStopping::new(4).threshold(Threshold::Absolute(0.05));
+    // To the end: when it stopped, the best loss, and the model's value then.
+    let observe = |stopping: &mut EarlyStopping, model: &mut [Tensor; 1], epochs| {
+        let stopped = LOSSES.iter().enumerate().skip(epochs).find(|(epoch, loss)| {
+            model[0].update(|values| values[0] = *epoch as f32);
+            stopping.should_stop(**loss, model).unwrap()
+        });
+        stopping.restore_best(model).unwrap();
+        (stopped.map(|(epoch, _)| epoch), stopping.best(), stopping.best_epoch(), model[0].item())
+    };
+    let expected = observe(&mut make(), &mut [Tensor::parameter([0.1])], 0);
+    assert_eq!(expected, (Some(12), Some(0.9), Some(8), 8.0));
+    for stop in 0..LOSSES.len() - 1 {
+        let (mut model, mut stopping) = ([Tensor::parameter([0.1])], make());
+        for (epoch, &loss) in LOSSES[..stop].iter().enumerate() {
+            model[0].update(|values| values[0] = epoch as f32);
+            assert!(!stopping.should_stop(loss, &model).unwrap());
+        }
+        let (_folder, path) = place();
+        let mut checkpoint = Checkpoint::open(&path).unwrap();
+        checkpoint.save(state!(model; stopping;)).unwrap();
+        checkpoint.finish().unwrap();
+        let (mut model, mut stopping) = ([Tensor::parameter([0.5])], make());
+        checkpoint.restore(state!(model; stopping;)).unwrap();
+        assert_eq!(observe(&mut stopping, &mut model, stop), expected, "{stop}");
+    }
+
+    let (mut model, mut stopping) = ([Tensor::parameter([0.1])], make());
+    stopping.should_stop(1.0, &model).unwrap();
+    let (_folder, path) = place();
+    let mut checkpoint = Checkpoint::open(&path).unwrap();
+    checkpoint.save(state!(model; stopping;)).unwrap();
+    checkpoint.finish().unwrap();
+    let mut stopping = EarlyStopping::new(3).maximize();
+    let error = checkpoint.restore(state!(model; stopping;)).unwrap_err().to_string();
+    let problem = "`stopping` cannot be taken back: the saved state `observed` minimizes by \
+                   Absolute(0.05), and this one maximizes by Absolute(0.0)";
+    assert!(error.ends_with(problem), "{error}");
+    assert_eq!(stopping.best(), None);
+}
+
+#[test]
+fn a_temperature_is_taken_back_exactly() {
+    let logits = Tensor::from([[9.2_f64, 0.0], [9.2, 0.0], [0.0, 9.2], [0.0, 9.2]]);
+    let other = Tensor::from([[1.0_f64, 0.0], [2.0, 0.0], [0.0, 0.3], [0.0, 0.1]]);
+    let fit = |logits| TemperatureScaling::fit(logits, &[0, 0, 1, 0]).unwrap();
+    let (mut weight, mut scaling) = (Tensor::parameter([0.1_f32]), fit(&logits));
+    let (_folder, path) = place();
+    let mut checkpoint = Checkpoint::open(&path).unwrap();
+    checkpoint.save(state!(weight;; scaling)).unwrap();
+    checkpoint.finish().unwrap();
+    scaling = fit(&other);
+    checkpoint.restore(state!(weight;; scaling)).unwrap();
+    assert_eq!(scaling, fit(&logits));
 }
 
 #[test]
