@@ -197,6 +197,14 @@ pub fn buffer<T: Pooled>(len: usize) -> Vec<T> {
     values
 }
 
+/// `len` zeros in memory that is no buffer: for values that stay, such as those of a model that is
+/// read from a file. No page is touched before it is written.
+pub fn zeros<T: Pooled>(len: usize) -> Vec<T> {
+    let mut values = vec![T::default(); len];
+    prefer_huge_pages(&mut values);
+    values
+}
+
 /// Keeps the memory of values that are no longer needed, for the next [`buffer`].
 pub fn recycle<T: Pooled>(values: Vec<T>) {
     T::pool().give(values);

@@ -85,6 +85,8 @@ mod softmax;
 mod threads;
 mod vectorize;
 
+#[doc(hidden)]
+pub use buffers::zeros;
 pub use buffers::{Pooled, buffer, checked_len, recycle};
 pub use element::Element;
 pub use functions::elementary::Elementary;

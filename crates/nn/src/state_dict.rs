@@ -86,20 +86,29 @@ pub fn load_pytorch_state_dict<E: Element>(
 
 /// Values from anywhere that a tensor of a model can take.
 pub trait Entry<E: Element> {
+    /// What goes wrong if they cannot be read, or are not of the model.
+    type Error: From<Error>;
+
     /// The length of each axis.
     fn shape(&self) -> &[usize];
 
-    /// Writes the values in row-major order.
-    fn copy_to(&self, values: &mut [E]);
+    /// A tensor of this shape.
+    ///
+    /// # Errors
+    ///
+    /// If the values cannot be read.
+    fn into_tensor(self) -> Result<Tensor<E>, Self::Error>;
 }
 
 impl<E: Element> Entry<E> for Tensor<E> {
+    type Error = Error;
+
     fn shape(&self) -> &[usize] {
         Tensor::shape(self)
     }
 
-    fn copy_to(&self, values: &mut [E]) {
-        values.copy_from_slice(&self.values());
+    fn into_tensor(self) -> Result<Tensor<E>, Error> {
+        Ok(self)
     }
 }
 
@@ -116,15 +125,17 @@ pub enum Layout {
 /// Sets the tensors of a model to the `entries`, each under the name that `rename` gives it: what
 /// [`load_pytorch_state_dict`] does with tensors, for entries of any kind and in either layout.
 ///
+/// No entry is read before all are known to fit, and nothing is changed before all have been read.
+///
 /// # Errors
 ///
-/// As [`load_pytorch_state_dict`].
+/// As [`load_pytorch_state_dict`], and those of reading an entry. The model is then as it was.
 pub fn assign<E: Element, V: Entry<E>>(
     model: &mut (impl Parameters<E> + ?Sized),
     layout: Layout,
     entries: impl IntoIterator<Item = (String, V)>,
     rename: impl Fn(&str) -> String,
-) -> Result<(), Error> {
+) -> Result<(), V::Error> {
     let translated = layout == Layout::PyTorch;
     let mut places: BTreeMap<String, (Vec<usize>, Option<V>)> = BTreeMap::new();
     model.visit(Path::ROOT, &mut |path, tensor| {
@@ -140,7 +151,7 @@ pub fn assign<E: Element, V: Entry<E>>(
             false => name,
         };
         let Some((shape, place)) = places.get_mut(&name) else {
-            return Err(Error::Unexpected { entry, name });
+            return Err(Error::Unexpected { entry, name }.into());
         };
         let mut expected = shape.clone();
         if translated && is_transposed(&name, shape) {
@@ -152,25 +163,31 @@ pub fn assign<E: Element, V: Entry<E>>(
             && values.shape().iter().product::<usize>() == expected[0];
         if values.shape() != expected && !is_flattened {
             let found = values.shape().to_vec();
-            return Err(Error::Shape { entry, name, found, expected });
+            return Err(Error::Shape { entry, name, found, expected }.into());
         }
         if place.replace(values).is_some() {
-            return Err(Error::Repeated { entry, name });
+            return Err(Error::Repeated { entry, name }.into());
         }
     }
     if let Some((name, _)) = places.iter().find(|(_, (_, place))| place.is_none()) {
-        return Err(Error::Missing { name: name.clone() });
+        return Err(Error::Missing { name: name.clone() }.into());
     }
+    let read = |(name, (shape, entry)): (String, (Vec<usize>, Option<V>))| {
+        let tensor = entry.expect("an entry was found for every name").into_tensor()?;
+        let is_transposed = translated && is_transposed(&name, &shape);
+        if tensor.shape() == shape && !is_transposed {
+            return Ok((name, tensor));
+        }
+        let values = if is_transposed { tensor.transpose().to_vec() } else { tensor.to_vec() };
+        let tensor = Tensor::from_shape_vec(&shape, values);
+        Ok((name, tensor.expect("the shape was checked")))
+    };
+    let read: BTreeMap<String, Tensor<E>> =
+        places.into_iter().map(read).collect::<Result<_, V::Error>>()?;
     model.visit_mut(Path::ROOT, &mut |path, tensor| {
-        let name = path.to_string();
-        let Some((shape, Some(entry))) = places.get(&name) else { return };
-        let transposed = translated && is_transposed(&name, shape);
-        tensor.update_from(|_, values| {
-            entry.copy_to(values);
-            if transposed {
-                transpose(values, shape[0]);
-            }
-        });
+        if let Some(values) = read.get(&path.to_string()) {
+            tensor.set(values);
+        }
     });
     Ok(())
 }
@@ -178,17 +195,6 @@ pub fn assign<E: Element, V: Entry<E>>(
 /// Whether PyTorch stores the transpose of the tensor of this name: the matrix of a linear map.
 fn is_transposed(name: &str, shape: &[usize]) -> bool {
     shape.len() == 2 && is_or_ends_with(name, "weight")
-}
-
-/// Transposes a matrix that has this number of columns, in row-major order, in place.
-fn transpose<E: Element>(values: &mut [E], columns: usize) {
-    let original = values.to_vec();
-    for (row, line) in original.chunks(columns.max(1)).enumerate() {
-        let rows = values.len() / columns;
-        for (column, &value) in line.iter().enumerate() {
-            values[column * rows + row] = value;
-        }
-    }
 }
 
 /// The name here of a tensor inside a layer of PyTorch's, if it is another: one that the model has,

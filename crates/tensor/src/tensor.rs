@@ -286,6 +286,23 @@ impl<E: Element> Tensor<E> {
         self.values = Storage::new(self.shape(), values);
     }
 
+    /// Gives a parameter or constant the values of another tensor, which it shares; it keeps its
+    /// identity.
+    ///
+    /// # Panics
+    ///
+    /// If the tensor is the recorded result of an operation, or of another shape.
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn set(&mut self, values: &Self) {
+        assert!(
+            self.operation.is_none() && self.shape() == values.shape(),
+            "set: {self:?} cannot have values of shape {:?}",
+            values.shape()
+        );
+        self.values = values.values.clone();
+    }
+
     /// The values for changing in place, if this handle is the only one to them and they are in
     /// row-major layout.
     pub(crate) fn owned_values(&mut self) -> Option<&mut [E]> {

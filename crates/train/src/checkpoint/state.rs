@@ -184,7 +184,7 @@ impl<'a, E: Element> State<'a, E> {
             if let Part::Value(value) = part {
                 let entry = entries.first().map(|(_, entry)| entry);
                 let entry = entry.ok_or_else(|| lacks(file, name))?;
-                let decoded = value.decode(entry.bytes()?);
+                let decoded = value.decode(&entry.bytes()?);
                 values.push(decoded.map_err(|problem| {
                     entry.refuse(format!("is not what this run counts: {problem}"))
                 })?);
@@ -298,17 +298,16 @@ fn set_model<E: Element>(
     model: &mut dyn Parameters<E>,
     entries: Entries<'_>,
 ) -> Result<(), Error> {
-    entries.iter().try_for_each(|(_, entry)| entry.check_finite::<E>())?;
-    assign(model, Layout::Downhill, entries, str::to_owned)
-        .map_err(|source| Error::Model { path: file.path().to_owned(), source })
+    entries.iter().try_for_each(|(_, entry)| entry.check_type())?;
+    assign(model, Layout::Downhill, entries, str::to_owned).map_err(|misfit| misfit.of(file.path()))
 }
 
 fn remembered<E: Element>(entries: &Entries<'_>) -> Result<BTreeMap<String, Remembered<E>>, Error> {
     let one = |(name, entry): &(String, FileEntry<'_>)| {
-        let remembered = match (entry.number(), entry.bytes()) {
-            (Some(number), _) => Remembered::Number(number),
-            (None, Ok(bytes)) => Remembered::Bytes(bytes.to_vec()),
-            (None, Err(_)) => Remembered::Tensor(entry.tensor()?),
+        let remembered = match entry.number()? {
+            Some(number) => Remembered::Number(number),
+            None if entry.holds_bytes() => Remembered::Bytes(entry.bytes()?),
+            None => Remembered::Tensor(entry.tensor()?),
         };
         Ok((name.clone(), remembered))
     };

@@ -6,6 +6,7 @@ mod whole;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use downhill_kernels::all_finite;
 use downhill_nn::{Layout, assign};
 use downhill_tensor::{self as tensor, Element, Parameters};
 
@@ -92,7 +93,9 @@ pub(crate) fn entries<E: Element>(
     model.visit(tensor::Path::ROOT, &mut |path, tensor| {
         let values = tensor.values();
         let spoils = |value: &&E| value.is_nan() || (tensor.is_parameter() && value.is_infinite());
-        if let Some(value) = values.iter().find(spoils) {
+        if !all_finite(&values)
+            && let Some(value) = values.iter().find(spoils)
+        {
             fault.get_or_insert((path.to_string(), value.as_f64()));
         }
         entries.push((format!("{prefix}{path}"), Data::Tensor(tensor.clone())));
@@ -199,9 +202,8 @@ impl ModelFile {
         let names = self.names().filter(|name| !is_counter(layout, name));
         let entries: Vec<(String, FileEntry<'_>)> =
             names.filter_map(|name| Some((name.to_owned(), self.0.entry(name)?))).collect();
-        entries.iter().try_for_each(|(_, entry)| entry.check_finite::<E>())?;
-        assign(model, layout, entries, rename)
-            .map_err(|source| Error::Model { path: self.0.path().to_owned(), source })
+        entries.iter().try_for_each(|(_, entry)| entry.check_type())?;
+        assign(model, layout, entries, rename).map_err(|misfit| misfit.of(self.0.path()))
     }
 }
 

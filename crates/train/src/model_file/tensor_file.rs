@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
+use downhill_kernels::{all_finite, each_chunk, zeros};
 use downhill_nn as nn;
 use downhill_tensor::{Element, Tensor};
-use safetensors::{Dtype, SafeTensors};
+use safetensors::tensor::Metadata;
+use safetensors::{Dtype, SafeTensorError};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -22,8 +26,14 @@ const FORMAT_VERSION: &str = "format_version";
 const NEWEST: u32 = 1;
 /// What stands in the place of the checksum while it is computed.
 const NO_CHECKSUM: &str = "00000000";
-/// How many values are converted at a time.
-const PART: usize = 1 << 12;
+/// The bytes of the number that a file begins with, the length of its header; and what that is at
+/// most, as in the crate `safetensors`.
+const LENGTH: u64 = 8;
+const LONGEST_HEADER: u64 = 100_000_000;
+/// How many values are converted at a time, and of how many bytes a checksum is made: what the cache
+/// of a core holds.
+const PART: usize = 1 << 14;
+const BLOCK: u64 = 1 << 19;
 
 /// What is written under one name.
 #[derive(Debug, Clone)]
@@ -51,24 +61,29 @@ impl<E: Element> Data<E> {
     fn write(&self, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         match self {
             Self::Tensor(tensor) => {
-                let mut part = Vec::with_capacity(PART * size_of::<E>());
+                let size = size_of::<E>();
+                let mut part = vec![0; PART.min(tensor.len()) * size];
                 for values in tensor.values().chunks(PART) {
-                    part.clear();
-                    if size_of::<E>() == 4 {
-                        let bytes =
-                            values.iter().map(|value| (value.as_f64() as f32).to_le_bytes());
-                        bytes.for_each(|bytes| part.extend_from_slice(&bytes));
+                    let part = &mut part[..size_of_val(values)];
+                    if size == 4 {
+                        fill(part, values, |value| (value.as_f64() as f32).to_le_bytes());
                     } else {
-                        let bytes = values.iter().map(|value| value.as_f64().to_le_bytes());
-                        bytes.for_each(|bytes| part.extend_from_slice(&bytes));
+                        fill(part, values, |value| value.as_f64().to_le_bytes());
                     }
-                    write(&part)?;
+                    write(part)?;
                 }
                 Ok(())
             }
             Self::Number(number) => write(&number.to_bits().to_le_bytes()),
             Self::Bytes(bytes) => write(bytes),
         }
+    }
+}
+
+fn fill<E: Element, const N: usize>(bytes: &mut [u8], values: &[E], number: impl Fn(E) -> [u8; N]) {
+    let (numbers, _) = bytes.as_chunks_mut::<N>();
+    for (bytes, &value) in numbers.iter_mut().zip(values) {
+        *bytes = number(value);
     }
 }
 
@@ -132,7 +147,7 @@ fn header<E: Element>(
         shape: Vec<usize>,
         data_offsets: (usize, usize),
     }
-    let mut text = format!(r#"{{"__metadata__":{{"{CHECKSUM}":""#);
+    let mut text = before_checksum();
     let checksum_at = text.len()..text.len() + NO_CHECKSUM.len();
     text += &format!(r#"{NO_CHECKSUM}","{FORMAT_VERSION}":"{NEWEST}""#);
     for (name, note) in notes {
@@ -156,47 +171,77 @@ fn json(value: &(impl Serialize + ?Sized)) -> String {
     serde_json::to_string(value).expect("texts and numbers are JSON")
 }
 
-/// A file in memory. All but its values has been checked.
+/// A file. All but its values has been checked.
 pub(crate) struct TensorFile {
     path: PathBuf,
-    bytes: Vec<u8>,
+    source: Source,
     notes: BTreeMap<String, String>,
-    entries: BTreeMap<String, (Dtype, Vec<usize>, Range<usize>)>,
+    entries: BTreeMap<String, (Dtype, Vec<usize>, Range<u64>)>,
 }
 
 impl TensorFile {
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
-        let bytes = read_bytes(path).map_err(|error| Error::read(path, &error))?;
-        Self::from_bytes(path, bytes)
+        Self::of(path, Source::open(path).map_err(|error| Error::read(path, &error))?)
     }
 
-    /// What the file at `path`, or of this description, holds.
+    /// What these bytes hold; `path` says in errors where they are from.
     pub(crate) fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
-        let malformed = |reason: String| Error::NotSafetensors { path: path.to_owned(), reason };
-        if bytes.starts_with(b"PK") {
+        Self::of(path, Source::Memory(bytes))
+    }
+
+    fn of(path: &Path, source: Source) -> Result<Self, Error> {
+        let cannot_read = |error: io::Error| Error::read(path, &error);
+        let malformed = |reason: &dyn fmt::Display| Error::NotSafetensors {
+            path: path.to_owned(),
+            reason: reason.to_string(),
+        };
+        let file_length = source.length().map_err(cannot_read)?;
+        let read = |start: u64, length: u64| {
+            let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+            source.read_at(start, &mut bytes).map(|()| bytes)
+        };
+        let start = read(0, file_length.min(LENGTH)).map_err(cannot_read)?;
+        if start.starts_with(b"PK") {
             let advice = "it is a zip archive, as torch.save writes; in Python, \
                 safetensors.torch.save_file(module.state_dict(), name) writes what can be read";
-            return Err(malformed(advice.to_owned()));
+            return Err(malformed(&advice));
         }
-        let (length, metadata) =
-            SafeTensors::read_metadata(&bytes).map_err(|error| malformed(error.to_string()))?;
-        let data_at = 8 + length;
-        let header = &bytes[8..data_at];
-        let names: Names =
-            serde_json::from_slice(header).map_err(|error| malformed(error.to_string()))?;
+        let length = start.try_into().map_err(|_| malformed(&SafeTensorError::HeaderTooSmall))?;
+        let length = u64::from_le_bytes(length);
+        if length > LONGEST_HEADER {
+            return Err(malformed(&SafeTensorError::HeaderTooLarge));
+        }
+        let data = LENGTH + length..file_length;
+        if data.start > data.end {
+            return Err(malformed(&SafeTensorError::InvalidHeaderLength));
+        }
+        let header = read(LENGTH, length).map_err(cannot_read)?;
+        let metadata: Metadata =
+            serde_json::from_slice(&header).map_err(|error| malformed(&error))?;
+        let names: Names = serde_json::from_slice(&header).map_err(|error| malformed(&error))?;
         if let Some(name) = names.repeated {
-            return Err(malformed(format!("it has two entries `{name}`")));
+            return Err(malformed(&format_args!("it has two entries `{name}`")));
+        }
+        if metadata.data_len() as u64 != data.end - data.start {
+            return Err(malformed(&SafeTensorError::MetadataIncompleteBuffer));
         }
         let notes = metadata.metadata().clone().unwrap_or_default();
         let notes: BTreeMap<String, String> = notes.into_iter().collect();
         check_version(path, &notes)?;
-        check_checksum(path, &notes, header, &bytes[data_at..])?;
+        if notes.contains_key(FORMAT_VERSION) {
+            let written = checksum_of(&header).ok_or_else(|| damaged(path))?;
+            let found = checksum(&source, &header, data.clone()).map_err(cannot_read)?;
+            if found.as_bytes() != written {
+                return Err(damaged(path));
+            }
+        }
         let entries = metadata.tensors().into_iter().map(|(name, info)| {
             let (start, end) = info.data_offsets;
-            (name, (info.dtype, info.shape.clone(), data_at + start..data_at + end))
+            let range = data.start + start as u64..data.start + end as u64;
+            (name, (info.dtype, info.shape.clone(), range))
         });
         let entries = entries.collect();
-        Ok(Self { path: path.to_owned(), notes, entries, bytes })
+        Ok(Self { path: path.to_owned(), source, notes, entries })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -219,23 +264,62 @@ impl TensorFile {
 
     pub(crate) fn entry(&self, name: &str) -> Option<FileEntry<'_>> {
         let (name, (dtype, shape, range)) = self.entries.get_key_value(name)?;
-        let bytes = &self.bytes[range.clone()];
-        Some(FileEntry { path: &self.path, name, dtype: *dtype, shape, bytes })
+        let (path, source, range) = (&self.path, &self.source, range.clone());
+        Some(FileEntry { path, source, name, dtype: *dtype, shape, range })
     }
 }
 
-/// The bytes of a file; room is made for as many as it has.
-fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = std::fs::File::open(path)?;
-    let information = file.metadata()?;
-    if information.is_dir() {
-        return Err(io::Error::other("it is a directory"));
+/// Where the bytes of a file are.
+enum Source {
+    File(File),
+    Memory(Vec<u8>),
+}
+
+impl Source {
+    fn open(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let information = file.metadata()?;
+        if information.is_dir() {
+            return Err(io::Error::other("it is a directory"));
+        }
+        if information.is_file() {
+            return Ok(Self::File(file));
+        }
+        // A pipe is read once.
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(Self::Memory(bytes))
     }
-    let mut bytes = Vec::new();
-    let length = usize::try_from(information.len()).map_err(io::Error::other)?;
-    bytes.try_reserve_exact(length).map_err(io::Error::other)?;
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
+
+    fn length(&self) -> io::Result<u64> {
+        match self {
+            Self::File(file) => Ok(file.metadata()?.len()),
+            Self::Memory(bytes) => Ok(bytes.len() as u64),
+        }
+    }
+
+    /// Reads from a place, whatever other threads read.
+    fn read_at(&self, start: u64, bytes: &mut [u8]) -> io::Result<()> {
+        match self {
+            #[cfg(unix)]
+            Self::File(file) => std::os::unix::fs::FileExt::read_exact_at(file, bytes, start),
+            #[cfg(not(unix))]
+            Self::File(file) => {
+                use std::io::{Seek, SeekFrom};
+                static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+                let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut file = file;
+                file.seek(SeekFrom::Start(start))?;
+                file.read_exact(bytes)
+            }
+            Self::Memory(all) => {
+                let range = start as usize..start as usize + bytes.len();
+                let found = all.get(range).ok_or(io::ErrorKind::UnexpectedEof)?;
+                bytes.copy_from_slice(found);
+                Ok(())
+            }
+        }
+    }
 }
 
 fn check_version(path: &Path, notes: &BTreeMap<String, String>) -> Result<(), Error> {
@@ -247,28 +331,45 @@ fn check_version(path: &Path, notes: &BTreeMap<String, String>) -> Result<(), Er
     Err(Error::FormatVersion { path, found, newest: NEWEST })
 }
 
-/// Whether header and data are what was written, if the file says what their checksum was.
-fn check_checksum(
-    path: &Path,
-    notes: &BTreeMap<String, String>,
-    header: &[u8],
-    data: &[u8],
-) -> Result<(), Error> {
-    if !notes.contains_key(FORMAT_VERSION) {
-        return Ok(());
-    }
-    let prefix = format!(r#"{{"__metadata__":{{"{CHECKSUM}":""#);
-    let damaged = || Error::Damaged { path: path.to_owned() };
-    let rest = header.strip_prefix(prefix.as_bytes()).ok_or_else(damaged)?;
-    let (written, rest) = rest.split_at_checked(NO_CHECKSUM.len()).ok_or_else(damaged)?;
+fn damaged(path: &Path) -> Error {
+    Error::Damaged { path: path.to_owned() }
+}
+
+/// What stands in a header before the checksum.
+fn before_checksum() -> String {
+    format!(r#"{{"__metadata__":{{"{CHECKSUM}":""#)
+}
+
+/// The checksum that a header tells, if it tells one.
+fn checksum_of(header: &[u8]) -> Option<&[u8]> {
+    header.strip_prefix(before_checksum().as_bytes())?.get(..NO_CHECKSUM.len())
+}
+
+/// The checksum of a header that tells one, and of the data, which is read in parts by all threads.
+fn checksum(source: &Source, header: &[u8], data: Range<u64>) -> io::Result<String> {
+    let place = before_checksum().len()..before_checksum().len() + NO_CHECKSUM.len();
     let mut digest = crc32fast::Hasher::new();
-    for part in [prefix.as_bytes(), NO_CHECKSUM.as_bytes(), rest, data] {
+    for part in [&header[..place.start], NO_CHECKSUM.as_bytes(), &header[place.end..]] {
         digest.update(part);
     }
-    match format!("{:08x}", digest.finalize()).as_bytes() == written {
-        true => Ok(()),
-        false => Err(damaged()),
+    let length = data.end - data.start;
+    let count = usize::try_from(length.div_ceil(BLOCK)).map_err(io::Error::other)?;
+    let mut parts: Vec<Option<io::Result<crc32fast::Hasher>>> = Vec::new();
+    parts.resize_with(count, || None);
+    let buffer = || vec![0; length.min(BLOCK) as usize];
+    each_chunk(&mut parts, 1, count > 1, buffer, |bytes, index, part| {
+        let start = data.start + index as u64 * BLOCK;
+        let bytes = &mut bytes[..(data.end - start).min(BLOCK) as usize];
+        part[0] = Some(source.read_at(start, bytes).map(|()| {
+            let mut digest = crc32fast::Hasher::new();
+            digest.update(bytes);
+            digest
+        }));
+    });
+    for part in parts.into_iter().flatten() {
+        digest.combine(&part?);
     }
+    Ok(format!("{:08x}", digest.finalize()))
 }
 
 /// The first name that a header gives twice, among its entries or among its notes.
@@ -302,80 +403,133 @@ impl<'de> Deserialize<'de> for Names {
 }
 
 /// One entry of a file.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct FileEntry<'a> {
     path: &'a Path,
+    source: &'a Source,
     name: &'a str,
     dtype: Dtype,
     shape: &'a [usize],
-    bytes: &'a [u8],
+    range: Range<u64>,
 }
 
 impl FileEntry<'_> {
-    pub(crate) fn shape(&self) -> &[usize] {
-        self.shape
-    }
-
-    /// The bytes of a number.
-    fn width(&self) -> usize {
-        (self.dtype.bitsize() / 8).max(1)
-    }
-
     /// An error about this entry.
     pub(crate) fn refuse(&self, problem: String) -> Error {
         Error::Entry { path: self.path.to_owned(), entry: self.name.to_owned(), problem }
     }
 
-    /// Checks that the entry holds finite numbers.
-    pub(crate) fn check_finite<E: Element>(&self) -> Result<(), Error> {
-        if !matches!(self.dtype, Dtype::F16 | Dtype::BF16 | Dtype::F32 | Dtype::F64) {
-            return Err(
-                self.refuse(format!("is of type {}, not of floating-point numbers", self.dtype))
-            );
+    pub(crate) fn shape(&self) -> &[usize] {
+        self.shape
+    }
+
+    /// Checks that the entry holds floating-point numbers.
+    pub(crate) fn check_type(&self) -> Result<(), Error> {
+        match self.dtype {
+            Dtype::F16 | Dtype::BF16 | Dtype::F32 | Dtype::F64 => Ok(()),
+            other => Err(self.refuse(format!("is of type {other}, not of floating-point numbers"))),
         }
-        let mut values = [E::zero(); PART];
-        let size = self.width();
-        for (part, bytes) in self.bytes.chunks(PART * size).enumerate() {
-            let values = &mut values[..bytes.len() / size];
-            convert(self.dtype, bytes, values);
-            if let Some(place) = values.iter().position(|value| !value.is_finite()) {
-                let index = position(part * PART + place, self.shape);
-                return Err(self.refuse(format!("holds {} at {index:?}", values[place])));
-            }
-        }
-        Ok(())
     }
 
     /// The entry as a tensor of finite numbers.
     pub(crate) fn tensor<E: Element>(&self) -> Result<Tensor<E>, Error> {
-        self.check_finite::<E>()?;
-        let mut values = vec![E::zero(); self.bytes.len() / self.width()];
-        convert(self.dtype, self.bytes, &mut values);
-        Ok(Tensor::from_shape_vec(self.shape, values).expect("the shape was checked"))
+        self.check_type()?;
+        let size = self.dtype.bitsize() / 8;
+        let count = self.shape.iter().product();
+        let mut values: Vec<E> = zeros(count);
+        // The first part that cannot be read or holds what is no number.
+        let fault: Mutex<Option<(usize, Error)>> = Mutex::new(None);
+        let fault_of = || fault.lock().unwrap_or_else(PoisonError::into_inner);
+        let buffer = || vec![0; PART.min(count) * size];
+        each_chunk(&mut values, PART, count > PART, buffer, |bytes, part, values| {
+            let first = part * PART;
+            let bytes = &mut bytes[..values.len() * size];
+            let read = self.read(first * size, bytes).and_then(|()| {
+                convert(self.dtype, bytes, values);
+                if all_finite(values) {
+                    return Ok(());
+                }
+                let place = values.iter().position(|value| !value.is_finite()).unwrap_or(0);
+                let index = position(first + place, self.shape);
+                Err(self.refuse(format!("holds {} at {index:?}", values[place])))
+            });
+            if let Err(error) = read {
+                let mut fault = fault_of();
+                if fault.as_ref().is_none_or(|(earlier, _)| part < *earlier) {
+                    *fault = Some((part, error));
+                }
+            }
+        });
+        match fault_of().take() {
+            None => Tensor::from_shape_vec(self.shape, values)
+                .map_err(|error| self.refuse(format!("is of no use: {error}"))),
+            Some((_, error)) => Err(error),
+        }
     }
 
     /// The entry as one number, if it was written as one.
-    pub(crate) fn number(&self) -> Option<f64> {
-        let bytes = (self.dtype == Dtype::U64).then(|| self.bytes.try_into().ok())??;
-        Some(f64::from_bits(u64::from_le_bytes(bytes)))
+    pub(crate) fn number(&self) -> Result<Option<f64>, Error> {
+        if self.dtype != Dtype::U64 || !self.shape.is_empty() {
+            return Ok(None);
+        }
+        let mut bytes = [0; 8];
+        self.read(0, &mut bytes)?;
+        Ok(Some(f64::from_bits(u64::from_le_bytes(bytes))))
+    }
+
+    pub(crate) fn holds_bytes(&self) -> bool {
+        self.dtype == Dtype::U8
     }
 
     /// The entry as it is.
-    pub(crate) fn bytes(&self) -> Result<&[u8], Error> {
-        match self.dtype {
-            Dtype::U8 => Ok(self.bytes),
-            other => Err(self.refuse(format!("is of type {other}, not of bytes"))),
+    pub(crate) fn bytes(&self) -> Result<Vec<u8>, Error> {
+        if !self.holds_bytes() {
+            return Err(self.refuse(format!("is of type {}, not of bytes", self.dtype)));
+        }
+        let mut bytes = vec![0; (self.range.end - self.range.start) as usize];
+        self.read(0, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Reads from a place of the entry, in bytes.
+    fn read(&self, start: usize, bytes: &mut [u8]) -> Result<(), Error> {
+        self.source
+            .read_at(self.range.start + start as u64, bytes)
+            .map_err(|error| Error::read(self.path, &error))
+    }
+}
+
+/// Why an entry has not become a tensor of a model.
+pub(crate) enum Misfit {
+    Entry(Error),
+    Model(nn::Error),
+}
+
+impl From<nn::Error> for Misfit {
+    fn from(error: nn::Error) -> Self {
+        Self::Model(error)
+    }
+}
+
+impl Misfit {
+    /// The error about the file at `path`.
+    pub(crate) fn of(self, path: &Path) -> Error {
+        match self {
+            Self::Entry(error) => error,
+            Self::Model(source) => Error::Model { path: path.to_owned(), source },
         }
     }
 }
 
 impl<E: Element> nn::Entry<E> for FileEntry<'_> {
+    type Error = Misfit;
+
     fn shape(&self) -> &[usize] {
         self.shape
     }
 
-    fn copy_to(&self, values: &mut [E]) {
-        convert(self.dtype, self.bytes, values);
+    fn into_tensor(self) -> Result<Tensor<E>, Misfit> {
+        self.tensor().map_err(Misfit::Entry)
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn write_whole(
         builder.permissions(permissions);
     }
     let file: NamedTempFile = builder.tempfile_in(folder).map_err(plain)?;
-    let mut writer = BufWriter::with_capacity(1 << 20, file.as_file());
+    let mut writer = BufWriter::with_capacity(1 << 15, file.as_file());
     write(&mut writer)?;
     writer.flush()?;
     drop(writer);
