@@ -144,8 +144,7 @@ fn fit(
         }
     }
     progress.finish();
-    checkpoints.epoch(state!(model; optimizer, record; epoch), None)?;
-    checkpoints.finish()?;
+    checkpoints.finish(state!(model; optimizer, record; epoch))?;
     Ok((model, record))
 }
 

@@ -163,13 +163,13 @@ fn fit(run: Run, data: &Data, arguments: &Arguments) -> Result<Run, Box<dyn std:
         let evaluate = |images: &Tensor| model.evaluate(images);
         record.classifier_epoch((epoch, epochs), [loss, accuracy], &data.test, evaluate)?;
         position.next_epoch();
-        checkpoints.epoch(state!(model; optimizer, record; rng, position, totals), Some(loss))?;
+        checkpoints.epoch(state!(model; optimizer, record; rng, position, totals), loss)?;
         if lesson::interrupted() {
             break;
         }
     }
     progress.finish();
-    checkpoints.finish()?;
+    checkpoints.finish(state!(model; optimizer, record; rng, position, totals))?;
     Ok(Run { model, record, checkpoints, rng })
 }
 

@@ -34,11 +34,12 @@ use clap::Parser;
 use downhill::losses::{Error, Focal, class_weights};
 use downhill::prelude::*;
 use downhill::train::metrics::{Calibration, ConfusionMatrix, average_precision};
-use downhill::train::{self, TemperatureScaling};
+use downhill::train::{self, State, TemperatureScaling};
 use downhill_report::{Report, plot};
 use rand::seq::SliceRandom;
 
 use lesson::Totals;
+use lesson::keep::Checkpoints;
 use lesson::observe::Record;
 
 /// Trains logistic regression on a rare class with three losses and compares what they find
@@ -77,6 +78,9 @@ struct Arguments {
     quiet: bool,
 
     #[command(flatten)]
+    keep: lesson::keep::Keep,
+
+    #[command(flatten)]
     observe: lesson::observe::Observe,
 }
 
@@ -104,13 +108,24 @@ struct Learner {
     totals: Totals,
 }
 
+/// What `--save` writes: the models of the first run.
+struct Models {
+    plain: Linear,
+    weighted: Linear,
+    focal: Linear,
+}
+parameters!(Models { plain, weighted, focal });
+
+const DATA: &str = "data/breast_cancer.csv";
+
 fn main() -> ExitCode {
     lesson::run(compare)
 }
 
 fn compare(arguments: Arguments) -> lesson::Outcome {
     lesson::stop_at_interrupt()?;
-    let tumours = Dataset::read_csv("data/breast_cancer.csv", "diagnosis")?;
+    let checkpoints = arguments.keep.checkpoints::<Arguments>(None, Some(DATA.as_ref()))?;
+    let tumours = Dataset::read_csv(DATA, "diagnosis")?;
     let malignant = tumours.class_names().iter().position(|name| name == "malignant");
     let malignant = malignant.ok_or("data/breast_cancer.csv: no diagnosis is `malignant`")?;
     let mut trials = (0..arguments.runs as u64)
@@ -120,14 +135,16 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
     if !arguments.quiet {
         announce(&arguments, &trials[0], malignant);
     }
-    fit(&mut trials, &arguments)?;
+    fit(&mut trials, checkpoints, &arguments)?;
+    let [plain, weighted, focal] = [0, 1, 2].map(|loss| trials[0].learners[loss].model.clone());
+    arguments.keep.save(&Models { plain, weighted, focal }, &[])?;
     if !arguments.quiet {
         println!();
     }
     let measures = measures(&trials, malignant)?;
     print_measures(&measures, trials.len());
     if let Some(mut report) = report {
-        report.data_file("data/breast_cancer.csv")?;
+        report.data_file(DATA)?;
         report.model(&trials[0].learners[0].model);
         describe(&mut report, &trials[0])?;
         let row = |(row, name): (usize, &&str)| {
@@ -164,11 +181,18 @@ fn announce(arguments: &Arguments, first: &Trial, malignant: usize) {
 }
 
 /// Trains all models of all runs: the loop.
-fn fit(trials: &mut [Trial], arguments: &Arguments) -> lesson::Outcome {
+fn fit(
+    trials: &mut [Trial],
+    mut checkpoints: Checkpoints,
+    arguments: &Arguments,
+) -> lesson::Outcome {
     let &Arguments { epochs, batch_size, learning_rate, quiet, .. } = arguments;
     let count = trials.iter().map(|trial| trial.train.len()).sum::<usize>() as f64;
     let mut progress = if quiet { Progress::hidden() } else { Progress::new(epochs) };
-    for epoch in 0..epochs {
+    let names = names(trials.len());
+    let mut epoch = 0;
+    checkpoints.restore(state(trials, &names, &mut epoch), quiet)?;
+    while epoch < epochs {
         let mut losses = [0.0; 3];
         for Trial { train, test, learners, rng, .. } in &mut *trials {
             for (step, batch) in train.batches(batch_size, rng).enumerate() {
@@ -193,12 +217,44 @@ fn fit(trials: &mut [Trial], arguments: &Arguments) -> lesson::Outcome {
             }
         }
         progress.epoch(epoch, &[0, 1, 2].map(|index| (LOSSES[index], losses[index])));
+        epoch += 1;
+        checkpoints.epoch(state(trials, &names, &mut epoch), None)?;
         if lesson::interrupted() {
             break;
         }
     }
     progress.finish();
-    Ok(())
+    checkpoints.finish(state(trials, &names, &mut epoch))
+}
+
+/// What the parts of each run are called in a checkpoint: its models, their optimizers and records,
+/// and the random generator.
+fn names(runs: usize) -> Vec<([[String; 3]; 3], String)> {
+    let parts = |run: usize, loss: &str| {
+        ["model", "optimizer", "record"].map(|part| format!("{run}_{loss}_{part}"))
+    };
+    (0..runs).map(|run| (LOSSES.map(|loss| parts(run, loss)), format!("{run}_rng"))).collect()
+}
+
+/// All that the next epoch depends on.
+fn state<'a>(
+    trials: &'a mut [Trial],
+    names: &'a [([[String; 3]; 3], String)],
+    epoch: &'a mut usize,
+) -> State<'a> {
+    let mut state: Option<State<'a>> = None;
+    for (Trial { learners, rng, .. }, (names, rng_name)) in trials.iter_mut().zip(names) {
+        for (learner, [name, of_optimizer, of_record]) in learners.iter_mut().zip(names) {
+            let Learner { model, optimizer, record, .. } = learner;
+            let with_model = match state {
+                Some(state) => state.model(name, model),
+                None => State::new(name, model),
+            };
+            state = Some(with_model.memory(of_optimizer, optimizer).memory(of_record, record));
+        }
+        state = state.map(|state| state.value(rng_name, rng));
+    }
+    state.expect("there is at least one run").value("epoch", epoch)
 }
 
 /// How the first run went: its losses, and what each model makes of the test samples.

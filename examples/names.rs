@@ -242,13 +242,13 @@ fn fit(
         record.epoch(&[("training loss", mean_loss), ("validation loss", validation_loss)]);
         position.next_epoch();
         let state = state!(model; optimizer, record; rng, position, step, total_loss);
-        checkpoints.epoch(state, Some(validation_loss))?;
+        checkpoints.epoch(state, validation_loss)?;
         if lesson::interrupted() {
             break;
         }
     }
     progress.finish();
-    checkpoints.finish()?;
+    checkpoints.finish(state!(model; optimizer, record; rng, position, step, total_loss))?;
     Ok(Run { model, record, rng, checkpoints, quiet })
 }
 

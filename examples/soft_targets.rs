@@ -29,8 +29,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use downhill::losses::{BinaryCrossEntropyWithLogits, Error};
 use downhill::prelude::*;
-use downhill::train::format_metric;
+use downhill::train::{State, format_metric};
 use downhill_report::plot::{Image, Picture, images};
+
+use lesson::keep::Checkpoints;
 
 /// Trains an autoencoder with cross-entropy and with squared error, and compares the two
 #[derive(Parser)]
@@ -60,11 +62,16 @@ struct Arguments {
     quiet: bool,
 
     #[command(flatten)]
+    keep: lesson::keep::Keep,
+
+    #[command(flatten)]
     observe: lesson::observe::Observe,
 }
 
 /// A loss of logits `[B, 64]` against intensities `[B, 64]`.
 type Loss = fn(&Tensor, &Tensor) -> Result<Tensor, Error>;
+
+const DATA: &str = "data/digits.csv";
 
 const LOSSES: [(&str, Loss); 2] =
     [("cross-entropy", binary_cross_entropy), ("squared error", squared_error)];
@@ -88,26 +95,34 @@ struct Run {
     record: lesson::observe::Record,
 }
 
+/// What `--save` writes.
+struct Models {
+    cross_entropy: Mlp,
+    squared_error: Mlp,
+}
+parameters!(Models { cross_entropy, squared_error });
+
 fn main() -> ExitCode {
     lesson::run(compare)
 }
 
 fn compare(arguments: Arguments) -> lesson::Outcome {
     lesson::stop_at_interrupt()?;
+    let checkpoints = arguments.keep.checkpoints::<Arguments>(None, Some(DATA.as_ref()))?;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
-    let digits = Dataset::read_csv("data/digits.csv", "digit")?;
+    let digits = Dataset::read_csv(DATA, "digit")?;
     let intensities = digits.features().mapv(|pixel| pixel / 16.0);
     let (train, test) =
         Dataset::new(intensities, digits.targets().clone())?.split(0.8, &mut rng)?;
     let initial = biased(&Mlp::new(&[64, 16, 64], &mut rng), arguments.bias);
     let report = arguments.observe.report("Soft targets", arguments.seed)?;
-    let mut runs = Vec::new();
-    for (name, loss) in LOSSES {
+    let run = |(name, loss)| -> Result<Run, Box<dyn std::error::Error>> {
         let optimizer = Sgd::new(arguments.learning_rate).momentum(0.9);
         let mut record = arguments.observe.record(Some(name), &initial)?;
         record.history = record.history.loss_named(name);
-        runs.push(Run { name, loss, model: initial.clone(), optimizer, record });
-    }
+        Ok(Run { name, loss, model: initial.clone(), optimizer, record })
+    };
+    let mut runs = [run(LOSSES[0])?, run(LOSSES[1])?];
 
     if !arguments.quiet {
         println!(
@@ -119,7 +134,9 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
         print_gradient_norms(&initial, arguments.bias, &train.full_batch().features)?;
         println!("\nTraining from the same initial weights, on the same batches:\n");
     }
-    fit(&mut runs, [&train, &test], &mut rng, &arguments)?;
+    fit(&mut runs, [&train, &test], rng, checkpoints, &arguments)?;
+    let [cross_entropy, squared_error] = runs.each_ref().map(|run| run.model.clone());
+    arguments.keep.save(&Models { cross_entropy, squared_error }, &[])?;
 
     let (train, test) = (train.full_batch().features, test.full_batch().features);
     if !arguments.quiet {
@@ -129,7 +146,7 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
     print_errors(&initial, &runs, [&train, &test])?;
     if let Some(mut report) = report {
         report.model(&initial);
-        report.data_file("data/digits.csv")?;
+        report.data_file(DATA)?;
         report.comparison(
             &runs.iter().map(|run| (run.name, &run.record.history)).collect::<Vec<_>>(),
         );
@@ -149,16 +166,32 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
 
 /// Trains the models on the same batches: the loop.
 fn fit(
-    runs: &mut [Run],
+    runs: &mut [Run; 2],
     [train, test]: [&Dataset; 2],
-    rng: &mut Xoshiro256PlusPlus,
+    mut rng: Xoshiro256PlusPlus,
+    mut checkpoints: Checkpoints,
     arguments: &Arguments,
 ) -> lesson::Outcome {
     let &Arguments { epochs, batch_size, learning_rate, quiet, .. } = arguments;
     let mut progress = if quiet { Progress::hidden() } else { Progress::new(epochs) };
-    for epoch in 0..epochs {
+    let mut epoch = 0;
+    macro_rules! state {
+        () => {{
+            let [one, other] = &mut *runs;
+            State::new("cross_entropy", &mut one.model)
+                .memory("cross_entropy_optimizer", &mut one.optimizer)
+                .memory("cross_entropy_record", &mut one.record)
+                .model("squared_error", &mut other.model)
+                .memory("squared_error_optimizer", &mut other.optimizer)
+                .memory("squared_error_record", &mut other.record)
+                .value("rng", &mut rng)
+                .value("epoch", &mut epoch)
+        }};
+    }
+    checkpoints.restore(state!(), quiet)?;
+    while epoch < epochs {
         let mut totals = [0.0; 2];
-        for (step, batch) in train.batches(batch_size, rng).enumerate() {
+        for (step, batch) in train.batches(batch_size, &mut rng).enumerate() {
             for (Run { loss, model, optimizer, record, .. }, total) in
                 runs.iter_mut().zip(&mut totals)
             {
@@ -184,12 +217,14 @@ fn fit(
             }
             run.record.epoch(&metrics);
         }
+        epoch += 1;
+        checkpoints.epoch(state!(), None)?;
         if lesson::interrupted() {
             break;
         }
     }
     progress.finish();
-    Ok(())
+    checkpoints.finish(state!())
 }
 
 /// Prints the errors of each model by either measure, on images that it was trained on and others.

@@ -338,13 +338,13 @@ impl Run {
                 moments.push((steps, weights(model)));
             }
             position.next_epoch();
-            checkpoints.epoch(run!(), Some(loss))?;
+            checkpoints.epoch(run!(), loss)?;
             if lesson::interrupted() {
                 break;
             }
         }
         progress.finish();
-        checkpoints.finish()
+        checkpoints.finish(run!())
     }
 
     /// The loss of the first epoch, and those after a tenth, a half and the whole of the way.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::CommandFactory;
 use downhill::prelude::*;
@@ -15,26 +16,37 @@ use super::{Outcome, interrupted};
 /// The options, to be flattened into those of an example.
 #[derive(clap::Args)]
 pub struct Keep {
-    /// Save the run to a directory, after each epoch and every few seconds, to --resume it
+    /// Save the run to a directory, to --resume it: after each epoch and every few seconds, as long
+    /// as that takes no more than 2 % of the time, and at the end
     #[arg(long, value_name = "DIR")]
     checkpoint: Option<PathBuf>,
+
+    /// Save it whenever so many seconds have passed, whatever that takes
+    #[arg(long, value_name = "SECONDS", requires = "checkpoint", value_parser = super::not_negative)]
+    checkpoint_every: Option<f64>,
 
     /// Go on from where the run in the directory of --checkpoint was stopped, if there is one
     #[arg(long, requires = "checkpoint")]
     resume: bool,
 
-    /// Write the trained model to a file, which the example predict can use
+    /// Write the trained model, or models, to a file; the example predict uses those of digits and
+    /// spirals
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
 }
 
 /// Options that may be others when a run goes on.
-const FREE: [&str; 7] = ["checkpoint", "resume", "save", "report", "tensorboard", "quiet", "help"];
+const FREE: [&str; 8] =
+    ["checkpoint", "checkpoint_every", "resume", "save", "report", "tensorboard", "quiet", "help"];
 
 /// The checkpoints of a run, which cost nothing if they are not wanted.
 pub struct Checkpoints {
     checkpoint: Option<Checkpoint>,
     resume: bool,
+    /// Whether nothing has happened since the last checkpoint.
+    is_saved: bool,
+    /// Whether epochs are saved in the middle, too.
+    has_steps: bool,
 }
 
 impl Keep {
@@ -50,7 +62,7 @@ impl Keep {
             check_writable(path)?;
         }
         let Some(directory) = &self.checkpoint else {
-            return Ok(Checkpoints { checkpoint: None, resume: false });
+            return Ok(Checkpoints::new(None, false));
         };
         let directory = run.map_or(directory.clone(), |run| directory.join(run));
         let mut checkpoint = Checkpoint::open(&directory)?;
@@ -61,6 +73,9 @@ impl Keep {
                 directory.display()
             )
             .into());
+        }
+        if let Some(seconds) = self.checkpoint_every {
+            checkpoint = checkpoint.every(Duration::try_from_secs_f64(seconds)?).share(1.0);
         }
         let mut command = Arguments::command();
         checkpoint = checkpoint.option("the program", command.get_name());
@@ -79,7 +94,7 @@ impl Keep {
             let option = format!("the content of {}", file.display());
             checkpoint = checkpoint.option(option, fingerprint(file)?);
         }
-        Ok(Checkpoints { checkpoint: Some(checkpoint), resume: self.resume })
+        Ok(Checkpoints::new(Some(checkpoint), self.resume))
     }
 
     /// Writes the trained model, if that is wanted, with notes for who uses it.
@@ -96,6 +111,10 @@ impl Keep {
 }
 
 impl Checkpoints {
+    fn new(checkpoint: Option<Checkpoint>, resume: bool) -> Self {
+        Self { checkpoint, resume, is_saved: true, has_steps: false }
+    }
+
     /// Takes back the newest checkpoint, if the run is to go on, and says so unless it is to be
     /// `quiet`.
     pub fn restore<E: Element>(&self, state: State<'_, E>, quiet: bool) -> Outcome {
@@ -117,8 +136,9 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// To be called after each step: saves if it is time, or if Ctrl-C is about to end the run.
+    /// To be called after each step of an epoch: saves if it is time, or if Ctrl-C is about to end the run.
     pub fn step<E: Element>(&mut self, state: State<'_, E>) -> Outcome {
+        (self.is_saved, self.has_steps) = (false, true);
         match &mut self.checkpoint {
             Some(checkpoint) if interrupted() => Ok(checkpoint.save(state)?),
             Some(checkpoint) => Ok(checkpoint.save_when_due(state)?),
@@ -127,19 +147,40 @@ impl Checkpoints {
     }
 
     /// To be called after each epoch, with the loss by which the best is kept, if there is one. An
-    /// epoch that Ctrl-C has cut short is not saved: the run goes on in the middle of it.
-    pub fn epoch<E: Element>(&mut self, state: State<'_, E>, loss: Option<f64>) -> Outcome {
-        match (&mut self.checkpoint, loss) {
-            (Some(_), _) if interrupted() => Ok(()),
-            (Some(checkpoint), Some(loss)) => Ok(checkpoint.save_with_metric(state, loss)?),
-            (Some(checkpoint), None) => Ok(checkpoint.save(state)?),
-            (None, _) => Ok(()),
+    /// epoch that Ctrl-C may have cut short is not saved: the run goes on in the middle of it.
+    pub fn epoch<E: Element>(
+        &mut self,
+        state: State<'_, E>,
+        loss: impl Into<Option<f64>>,
+    ) -> Outcome {
+        self.is_saved = false;
+        let is_whole = !self.may_be_cut_short();
+        if let Some(checkpoint) = &mut self.checkpoint
+            && is_whole
+            && (checkpoint.is_affordable() || interrupted())
+        {
+            match loss.into() {
+                Some(loss) => checkpoint.save_with_metric(state, loss)?,
+                None => checkpoint.save(state)?,
+            }
+            self.is_saved = true;
         }
+        Ok(())
     }
 
-    /// Waits until the last checkpoint is on the disk.
-    pub fn finish(&mut self) -> Outcome {
-        self.checkpoint.as_mut().map_or(Ok(()), |checkpoint| Ok(checkpoint.finish()?))
+    /// Whether Ctrl-C may have ended the last epoch in the middle.
+    fn may_be_cut_short(&self) -> bool {
+        self.has_steps && interrupted()
+    }
+
+    /// To be called at the end of the run: waits until its last state is on the disk.
+    pub fn finish<E: Element>(&mut self, state: State<'_, E>) -> Outcome {
+        let is_due = !self.is_saved && !self.may_be_cut_short();
+        let Some(checkpoint) = &mut self.checkpoint else { return Ok(()) };
+        if is_due {
+            checkpoint.save(state)?;
+        }
+        Ok(checkpoint.finish()?)
     }
 }
 

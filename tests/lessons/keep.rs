@@ -33,7 +33,8 @@ fn killed(name: &str, arguments: &str, moments: &[u64]) {
         let expected = outcome(name, arguments, whole.path(), &[]);
         let stopped = tempfile::tempdir().unwrap();
         let checkpoints = stopped.path().join("checkpoints");
-        let kept = ["--checkpoint", checkpoints.to_str().unwrap(), "--resume"];
+        let checkpoints = checkpoints.to_str().unwrap();
+        let kept = ["--checkpoint", checkpoints, "--checkpoint-every", "0.01", "--resume"];
         for &moment in moments {
             let report = stopped.path().join("report");
             let mut child = process(name)

@@ -11,6 +11,7 @@ mod writer;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -84,7 +85,10 @@ pub struct Checkpoint {
     keep: usize,
     maximize: bool,
     interval: Duration,
+    share: f64,
     last: Instant,
+    /// The nanoseconds that the last save took, or more than any as long as it is not done.
+    cost: Arc<AtomicU64>,
     /// The number of the next checkpoint.
     next: u64,
     best: Option<f64>,
@@ -139,7 +143,9 @@ impl Checkpoint {
             keep: 3,
             maximize: false,
             interval: Duration::from_secs(5),
+            share: 0.02,
             last: Instant::now(),
+            cost: Arc::new(AtomicU64::new(0)),
             next,
             best: None,
             writer: Writer::start(),
@@ -179,6 +185,19 @@ impl Checkpoint {
     #[must_use]
     pub fn every(self, interval: Duration) -> Self {
         Self { interval, ..self }
+    }
+
+    /// With another share of the time that saving may take where it is asked whether it
+    /// [is affordable](Self::is_affordable); 0.02 at first.
+    ///
+    /// # Panics
+    ///
+    /// If the share is not above 0.
+    #[must_use]
+    #[track_caller]
+    pub fn share(self, share: f64) -> Self {
+        assert!(share > 0.0, "Checkpoint::share: a share of {share} is never there");
+        Self { share, ..self }
     }
 
     /// Whether there is no checkpoint yet.
@@ -252,14 +271,24 @@ impl Checkpoint {
         })
     }
 
-    /// Saves the state if it has not been for a while: to be called after each step. It costs a
-    /// look at the clock if it is not.
+    /// Whether so much time has passed since the last save that, with what that took, it is at most
+    /// the [`share`](Self::share) of it: to be asked after an epoch, which may be short. The first
+    /// save always is.
+    pub fn is_affordable(&self) -> bool {
+        let cost = self.cost.load(Ordering::Relaxed);
+        self.last.elapsed().as_nanos() as f64 * self.share >= cost as f64
+    }
+
+    /// Saves the state if it has not been for a while, and if that [is
+    /// affordable](Self::is_affordable): to be called after each step. It costs a look at the clock
+    /// if it does not.
     ///
     /// # Errors
     ///
     /// As [`save`](Self::save).
     pub fn save_when_due<E: Element>(&mut self, state: State<'_, E>) -> Result<(), Error> {
-        if self.last.elapsed() < self.interval { Ok(()) } else { self.save(state) }
+        let is_due = self.last.elapsed() >= self.interval && self.is_affordable();
+        if is_due { self.save(state) } else { Ok(()) }
     }
 
     /// Saves the state as it is now: to be called after each epoch, and before a run is left. The
@@ -288,6 +317,7 @@ impl Checkpoint {
     }
 
     fn push<E: Element>(&mut self, state: State<'_, E>, metric: Option<f64>) -> Result<(), Error> {
+        let started = Instant::now();
         let entries = state.entries()?;
         let mut notes = BTreeMap::from([
             (RUN.to_owned(), serde_json::to_string(&self.options).expect("texts are JSON")),
@@ -303,8 +333,15 @@ impl Checkpoint {
         self.last = Instant::now();
         let (folder, all) = (Arc::clone(&self.folder), Arc::clone(&self.kept));
         let (keep, maximize) = (self.keep, self.maximize);
+        let cost = Arc::clone(&self.cost);
+        cost.store(u64::MAX, Ordering::Relaxed);
+        let before = started.elapsed();
         let write = move || {
-            write(&folder.path_of(number), &notes, &entries)?;
+            let started = Instant::now();
+            let written = write(&folder.path_of(number), &notes, &entries);
+            let took = before + started.elapsed();
+            cost.store(took.as_nanos().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+            written?;
             let mut all = kept(&all);
             all.push(Kept { number, metric });
             let best = best(&all, maximize).map(|kept| kept.number);

@@ -468,6 +468,23 @@ fn nothing_is_saved_before_it_is_due() {
 }
 
 #[test]
+fn a_save_is_affordable_when_the_last_took_no_more_than_its_share() {
+    let (_folder, path) = place();
+    let mut checkpoint = Checkpoint::open(&path).unwrap().every(Duration::ZERO).share(1e-12);
+    assert!(checkpoint.is_affordable(), "the first");
+    let mut run = Run::new(adam());
+    checkpoint.save_when_due(run.state()).unwrap();
+    assert!(!checkpoint.is_affordable(), "it is being written, or took longer");
+    checkpoint.save_when_due(run.state()).unwrap();
+    checkpoint.finish().unwrap();
+    assert_eq!(checkpoint.folder.numbers().unwrap(), [1]);
+    checkpoint = checkpoint.share(f64::INFINITY);
+    checkpoint.save_when_due(run.state()).unwrap();
+    checkpoint.finish().unwrap();
+    assert_eq!(checkpoint.folder.numbers().unwrap(), [1, 2]);
+}
+
+#[test]
 fn a_directory_without_checkpoints_has_nothing_to_go_on_from() {
     let (_folder, path) = place();
     let mut run = Run::new(adam());
