@@ -48,7 +48,9 @@ def main():
             session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
             for batch in (1, 2, 5):
                 ours = computed[f"{name}.{batch}.output"]
-                (theirs,) = session.run(None, {"input": computed[f"{name}.{batch}.input"]})
+                inputs = {put.name: computed[f"{name}.{batch}.{put.name}"]
+                          for put in session.get_inputs()}
+                (theirs,) = session.run(None, inputs)
                 committed[f"{name}.{batch}.output"] = theirs
                 difference = numpy.abs(theirs - ours).max() / numpy.abs(ours).max()
                 if difference > worst[1]:

@@ -3,6 +3,8 @@
 use downhill_tensor::{Element, Tensor, keep};
 
 use crate::description::Description;
+use crate::error::Error;
+use crate::export::{Attribute, Export};
 use crate::module::same_in_training;
 use crate::window::Pair;
 
@@ -53,6 +55,51 @@ impl AdaptiveAvgPool2d {
         );
         means(&means(x, 2, self.size.0), 3, self.size.1)
     }
+}
+
+impl AdaptiveAvgPool2d {
+    /// ONNX has no operator for it, but for the mean of all. The means of parts are products with
+    /// a matrix that depends on the image's size.
+    fn write_to(&self, x: String, export: &mut Export) -> Result<String, Error> {
+        if self.size == Pair(1, 1) {
+            let axes = export.integers(&[2, 3]);
+            return Ok(export.node("ReduceMean", &[&x, &axes], vec![]));
+        }
+        let rows = write_shares(&x, 2, self.size.0, export);
+        let columns = write_shares(&x, 3, self.size.1, export);
+        let swapped = vec![("perm", Attribute::Integers(vec![1, 0]))];
+        let columns = export.node("Transpose", &[&columns], swapped);
+        let means = export.node("MatMul", &[&rows, &x], vec![]);
+        Ok(export.node("MatMul", &[&means, &columns], vec![]))
+    }
+}
+
+/// `[count, length]`: what each place of an axis counts for in the mean of each part.
+fn write_shares(x: &str, axis: i64, count: usize, export: &mut Export) -> String {
+    let count = count as i64;
+    let one_axis = vec![("start", Attribute::Integer(axis)), ("end", Attribute::Integer(axis + 1))];
+    let length = export.node("Shape", &[x], one_axis);
+    let length = export.node("Squeeze", &[&length], vec![]);
+    let [zero, one, less, all] = [0, 1, count - 1, count].map(|value| export.integer(value));
+    let places = export.node("Range", &[&zero, &length, &one], vec![]);
+    let column = export.integers(&[count, 1]);
+    let mut of_parts = |first: i64| {
+        let parts = export.integers(&(first..first + count).collect::<Vec<_>>());
+        let parts = export.node("Reshape", &[&parts, &column], vec![]);
+        export.node("Mul", &[&parts, &length], vec![])
+    };
+    // The quotient of whole numbers is rounded down.
+    let (starts, ends) = (of_parts(0), of_parts(1));
+    let starts = export.node("Div", &[&starts, &all], vec![]);
+    let ends = export.node("Add", &[&ends, &less], vec![]);
+    let ends = export.node("Div", &[&ends, &all], vec![]);
+    let begun = export.node("GreaterOrEqual", &[&places, &starts], vec![]);
+    let not_ended = export.node("Less", &[&places, &ends], vec![]);
+    let inside = export.node("And", &[&begun, &not_ended], vec![]);
+    let sizes = export.node("Sub", &[&ends, &starts], vec![]);
+    let [inside, sizes] =
+        [inside, sizes].map(|value| export.node("CastLike", &[&value, x], vec![]));
+    export.node("Div", &[&inside, &sizes], vec![])
 }
 
 same_in_training!(AdaptiveAvgPool2d, |pool: &AdaptiveAvgPool2d| {

@@ -141,6 +141,30 @@ impl<E: Element> SelfAttention<E> {
 
 impl<E: Element> SelfAttention<E> {
     pub(crate) fn write_to(&self, x: String, export: &mut Export) -> Result<String, Error> {
+        self.write(x, None, export)
+    }
+
+    /// Writes down what [`forward_padded`](Self::forward_padded) computes of the value `x` and of
+    /// `padding`, a value of booleans `[N, T]`, and returns the name of the result.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Module::export`](crate::Module::export).
+    pub fn export_padded(
+        &self,
+        x: String,
+        padding: &str,
+        export: &mut Export,
+    ) -> Result<String, Error> {
+        self.write(x, Some(padding), export)
+    }
+
+    fn write(
+        &self,
+        x: String,
+        padding: Option<&str>,
+        export: &mut Export,
+    ) -> Result<String, Error> {
         let (width, heads) = (self.output.outputs(), self.heads);
         let all =
             export.scope("query_key_value", |export| self.query_key_value.write_to(x, export))?;
@@ -159,11 +183,26 @@ impl<E: Element> SelfAttention<E> {
         let scale = export.number(E::from_f64((width / heads) as f64).sqrt().recip());
         let query = export.node("Mul", &[&query, &scale], vec![]);
         let scores = export.node("MatMul", &[&query, &key], vec![]);
-        let scores = match self.causal {
-            true => without_later(&scores, export.number(E::neg_infinity()), export),
-            false => scores,
+        let hides = self.causal || padding.is_some();
+        let never = hides.then(|| export.number(E::neg_infinity()));
+        let scores = match &never {
+            Some(never) if self.causal => without_later(&scores, never, export),
+            _ => scores,
         };
-        let weights = export.node("Softmax", &[&scores], vec![("axis", Attribute::Integer(-1))]);
+        let softmax = || vec![("axis", Attribute::Integer(-1))];
+        let weights = match padding.zip(never) {
+            None => export.node("Softmax", &[&scores], softmax()),
+            Some((padding, never)) => {
+                let heads_and_places = export.integers(&[1, 2]);
+                let padding = export.node("Unsqueeze", &[padding, &heads_and_places], vec![]);
+                let scores = export.node("Where", &[&padding, &never, &scores], vec![]);
+                let weights = export.node("Softmax", &[&scores], softmax());
+                // The softmax of a place that sees none is not defined.
+                let unseen = export.node("Equal", &[&scores, &never], vec![]);
+                let zero = export.number(E::zero());
+                export.node("Where", &[&unseen, &zero, &weights], vec![])
+            }
+        };
         let found = export.node("MatMul", &[&weights, &value], vec![]);
         let found = export.node("Transpose", &[&found], permute([0, 2, 1, 3]));
         let joined = export.integers(&[0, 0, width as i64]);
@@ -173,9 +212,9 @@ impl<E: Element> SelfAttention<E> {
 }
 
 /// Scores with −∞ above the diagonal: what comes later has no weight.
-fn without_later(scores: &str, never: String, export: &mut Export) -> String {
+fn without_later(scores: &str, never: &str, export: &mut Export) -> String {
     let shape = export.node("Shape", &[scores], vec![]);
-    let never = export.node("Expand", &[&never, &shape], vec![]);
+    let never = export.node("Expand", &[never, &shape], vec![]);
     let diagonal = export.integer(1);
     let upper = vec![("upper", Attribute::Integer(1))];
     let later = export.node("Trilu", &[&never, &diagonal], upper);

@@ -4,6 +4,8 @@ use downhill_tensor::{Element, Parameters, Path, Tensor};
 use rand::Rng;
 
 use crate::description::Description;
+use crate::error::Error;
+use crate::export::{Attribute, Export};
 use crate::module::{Module, SameInTraining};
 
 /// Two layers that read a sequence, one from its beginning and one from its end (Schuster &
@@ -62,6 +64,14 @@ impl<E: Element, M: Module<E>> Module<E> for Bidirectional<M> {
         join(&self.forward.evaluate(x), &self.backward.evaluate(&reversed(x)))
     }
 
+    fn export(&self, x: String, export: &mut Export) -> Result<String, Error> {
+        let before = export.scope("forward", |export| self.forward.export(x.clone(), export))?;
+        let x = write_reversed(&x, export);
+        let after = export.scope("backward", |export| self.backward.export(x, export))?;
+        let after = write_reversed(&after, export);
+        Ok(export.node("Concat", &[&before, &after], vec![("axis", Attribute::Integer(-1))]))
+    }
+
     fn describe(&self) -> Description {
         Description::new("Bidirectional")
             .part("forward", self.forward.describe())
@@ -70,6 +80,12 @@ impl<E: Element, M: Module<E>> Module<E> for Bidirectional<M> {
 }
 
 impl<M: SameInTraining> SameInTraining for Bidirectional<M> {}
+
+/// From the last place of axis 1 to before the first.
+fn write_reversed(x: &str, export: &mut Export) -> String {
+    let [start, end, axis, step] = [-1, i64::MIN, 1, -1].map(|value| export.integers(&[value]));
+    export.node("Slice", &[x, &start, &end, &axis, &step], vec![])
+}
 
 fn join<E: Element>(forward: &Tensor<E>, backward: &Tensor<E>) -> Tensor<E> {
     Tensor::concat(&[forward, &reversed(backward)], -1)

@@ -191,6 +191,12 @@ impl<E: Element> Conv2d<E> {
         let weight = export.tensor("weight", &self.weight);
         let bias = self.bias.as_ref().map(|bias| export.tensor("bias", bias));
         let mut attributes = self.window.attributes();
+        if self.same {
+            let all = self.window.0.map(|span| (span.dilation * (span.kernel - 1)) as i64);
+            let pads = [all.map(|all| all / 2), all.map(|all| all - all / 2)].concat();
+            attributes.retain(|(name, _)| *name != "pads");
+            attributes.push(("pads", Attribute::Integers(pads)));
+        }
         attributes.push(("group", Attribute::Integer(self.groups as i64)));
         let inputs: Vec<&str> = [Some(&x), Some(&weight), bias.as_ref()]
             .into_iter()

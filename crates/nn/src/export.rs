@@ -221,12 +221,3 @@ impl Export {
         Error::NoCounterpart { part: self.scope.join("."), layer }
     }
 }
-
-/// What layers do that say nothing of their own.
-pub(crate) trait Unwritten {
-    fn write_to(&self, _x: String, export: &mut Export) -> Result<String, Error> {
-        Err(export.refuse::<Self>())
-    }
-}
-
-impl<L: ?Sized> Unwritten for L {}

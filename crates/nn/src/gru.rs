@@ -1,7 +1,6 @@
 //! The gated recurrent unit.
 
 use downhill_tensor::{Element, Tensor, parameters};
-use ndarray::Axis;
 use rand::Rng;
 
 use crate::description::Description;
@@ -10,6 +9,7 @@ use crate::export::{Attribute, Export};
 use crate::initializer::{Fans, Initializer};
 use crate::linear::Linear;
 use crate::module::same_in_training;
+use crate::recurrent;
 
 /// A gated recurrent unit (Cho et al., "Learning phrase representations using RNN
 /// encoder–decoder", 2014), unrolled over time: input `[N, T, inputs]`, output `[N, T, width]`,
@@ -136,32 +136,11 @@ impl<E: Element> Gru<E> {
 }
 
 impl<E: Element> Gru<E> {
-    /// ONNX has time before the batch, weights of one gate below another, and the update gate
-    /// before the reset gate.
+    /// ONNX has the update gate before the reset gate.
     fn write_to(&self, x: String, export: &mut Export) -> Result<String, Error> {
-        let width = self.width();
-        let gates = |linear: &Linear<E>| {
-            let by_gate = linear.weight.transpose().array().to_owned();
-            let rows = [1, 0, 2].into_iter().flat_map(|gate| gate * width..(gate + 1) * width);
-            let rows: Vec<usize> = rows.collect();
-            let weights = by_gate.select(Axis(0), &rows).into_iter().collect::<Vec<E>>();
-            let biases = linear.bias.as_ref().map_or(vec![E::zero(); 3 * width], Tensor::to_vec);
-            (weights, rows.iter().map(|&row| biases[row]).collect::<Vec<E>>())
-        };
-        let ((input, input_bias), (state, state_bias)) = (gates(&self.input), gates(&self.state));
-        let input = export.array("input", &[1, 3 * width, self.input.inputs()], &input);
-        let state = export.array("state", &[1, 3 * width, width], &state);
-        let bias = export.array("bias", &[1, 6 * width], &[input_bias, state_bias].concat());
-        let swapped = || vec![("perm", Attribute::Integers(vec![1, 0, 2]))];
-        let x = export.node("Transpose", &[&x], swapped());
-        let attributes = vec![
-            ("hidden_size", Attribute::Integer(width as i64)),
-            ("linear_before_reset", Attribute::Integer(1)),
-        ];
-        let states = export.node("GRU", &[&x, &input, &state, &bias], attributes);
-        let direction = export.integers(&[1]);
-        let states = export.node("Squeeze", &[&states, &direction], vec![]);
-        Ok(export.node("Transpose", &[&states], swapped()))
+        let attributes = vec![("linear_before_reset", Attribute::Integer(1))];
+        let layers = [&self.input, &self.state];
+        Ok(recurrent::write("GRU", layers, &[1, 0, 2], attributes, &x, export))
     }
 }
 

@@ -27,6 +27,7 @@ mod module;
 mod normalization;
 mod part;
 mod pooling;
+mod recurrent;
 mod sequential;
 mod state_dict;
 #[cfg(test)]

@@ -4,9 +4,12 @@ use downhill_tensor::{Element, Tensor, parameters};
 use rand::Rng;
 
 use crate::description::Description;
+use crate::error::Error;
+use crate::export::Export;
 use crate::initializer::{Fans, Initializer};
 use crate::linear::Linear;
 use crate::module::same_in_training;
+use crate::recurrent;
 
 /// A long short-term memory (Hochreiter & Schmidhuber, "Long short-term memory", 1997; with the
 /// forget gate of Gers, Schmidhuber & Cummins, "Learning to forget", 2000), unrolled over time:
@@ -139,6 +142,14 @@ impl<E: Element> Lstm<E> {
             [0, 1, 2, 3].map(|gate| gates.slice(-1, gate * width..(gate + 1) * width));
         let cell = forget.sigmoid() * &state.cell + input.sigmoid() * candidate.tanh();
         LstmState { hidden: output.sigmoid() * cell.tanh(), cell }
+    }
+}
+
+impl<E: Element> Lstm<E> {
+    /// ONNX has the output gate second, and the candidate last.
+    fn write_to(&self, x: String, export: &mut Export) -> Result<String, Error> {
+        let layers = [&self.input, &self.state];
+        Ok(recurrent::write("LSTM", layers, &[0, 3, 1, 2], vec![], &x, export))
     }
 }
 

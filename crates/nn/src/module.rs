@@ -160,9 +160,6 @@ macro_rules! same_in_training {
                 x: String,
                 export: &mut crate::export::Export,
             ) -> Result<String, crate::error::Error> {
-                // A layer's own function comes before the trait's.
-                #[allow(unused_imports)]
-                use crate::export::Unwritten;
                 self.write_to(x, export)
             }
 

@@ -186,6 +186,15 @@ impl Program {
         name.to_owned()
     }
 
+    /// An input of booleans, such as the padding of [`SelfAttention::export_padded`]; returns its
+    /// name as a value.
+    ///
+    /// [`SelfAttention::export_padded`]: downhill_nn::SelfAttention::export_padded
+    pub fn boolean_input(&mut self, name: &str, axes: &[Axis]) -> String {
+        self.inputs.push(value(name, BOOLEAN, axes));
+        name.to_owned()
+    }
+
     /// Makes a value an output under a name, and says what axes it has.
     pub fn output<E: Element>(&mut self, name: &str, of: &str, axes: &[Axis]) {
         // A value keeps the name that it was given where it was computed.
@@ -223,6 +232,7 @@ impl Program {
 }
 
 const INTEGER: i32 = 7;
+const BOOLEAN: i32 = 9;
 
 fn element<E: Element>() -> i32 {
     if size_of::<E>() == 4 { 1 } else { 11 }

@@ -99,7 +99,7 @@ pub(crate) struct Type {
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct TensorType {
-    /// 1 for f32, 7 for i64, 11 for f64.
+    /// 1 for f32, 7 for i64, 9 for booleans, 11 for f64.
     #[prost(int32, tag = "1")]
     pub(crate) element: i32,
     #[prost(message, optional, tag = "2")]

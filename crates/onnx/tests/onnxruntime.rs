@@ -6,11 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use downhill_nn::{
-    Activation, AvgPool2d, BatchNorm, Conv2d, Dropout, Embedding, Error, Flatten, Gru, LayerNorm,
-    Linear, MaxPool2d, Mlp, Module, RmsNorm, SelfAttention, Sequential, TransformerBlock,
+    Activation, AdaptiveAvgPool2d, AvgPool2d, BatchNorm, Bidirectional, Conv2d, Dropout, Embedding,
+    Error, Flatten, Gru, LayerNorm, Linear, Lstm, MaxPool2d, Mlp, Module, RmsNorm, SelfAttention,
+    Sequential, TransformerBlock,
 };
 use downhill_onnx::{Axis, Program, save};
 use downhill_tensor::{Element, Tensor, parameters};
+use ndarray::Array2;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, RngExt, SeedableRng};
 use safetensors::{Dtype, SafeTensors, View};
@@ -99,6 +101,34 @@ fn cases() -> Vec<Case> {
     cases.push(("attention", vec!["time".into(), 8.into()], Box::new(attention)));
     let block = TransformerBlock::new(8, 4, 16, rng).dropout(0.1).unwrap();
     cases.push(("transformer_block", vec!["time".into(), 8.into()], Box::new(block)));
+
+    let lstm = Sequential::new().then(Lstm::new(3, 4, rng)).then(Linear::new(4, 2, rng));
+    cases.push(("lstm", vec!["time".into(), 3.into()], Box::new(lstm)));
+    let lstms = Bidirectional::new(Lstm::new(3, 4, rng), Lstm::new(3, 4, rng));
+    cases.push(("bidirectional_lstm", vec!["time".into(), 3.into()], Box::new(lstms)));
+    let grus = Bidirectional::new(Gru::new(3, 4, rng), Gru::new(3, 4, rng));
+    cases.push(("bidirectional_gru", vec!["time".into(), 3.into()], Box::new(grus)));
+
+    let attention = SelfAttention::new(8, 2, rng);
+    cases.push(("attention_to_all", vec!["time".into(), 8.into()], Box::new(attention)));
+
+    let image = || vec![2.into(), 9.into(), "width".into()];
+    let same = Conv2d::new(2, 3, [4, 2], rng).dilation([1, 3]).padding_same();
+    cases.push(("same_size", image(), Box::new(same)));
+    let odd = Conv2d::new(2, 3, 3, rng).without_bias().padding_same();
+    cases.push(("same_size_odd", image(), Box::new(odd)));
+    cases.push(("global_pooling", image(), Box::new(AdaptiveAvgPool2d::new(1))));
+    cases.push(("adaptive_pooling", image(), Box::new(AdaptiveAvgPool2d::new([4, 3]))));
+    cases.push(("adaptive_pooling_larger", image(), Box::new(AdaptiveAvgPool2d::new([2, 7]))));
+
+    let mut over_two = LayerNorm::over(&[2, 6]);
+    over_two.weight = Tensor::parameter(random(&[12], rng));
+    over_two.bias = Some(Tensor::parameter(random(&[12], rng)));
+    cases.push((
+        "layer_norm_over_two_axes_with_bias",
+        vec![2.into(), 6.into()],
+        Box::new(over_two),
+    ));
     cases
 }
 
@@ -120,6 +150,31 @@ fn save_gpt(gpt: &Gpt, path: &Path) {
     let vectors = export.scope("tokens", |export| Ok(gpt.tokens.export(&tokens, export))).unwrap();
     let logits = export.scope("body", |export| gpt.body.export(vectors, export)).unwrap();
     program.output::<f32>("output", &logits, &["batch".into(), "time".into(), 11.into()]);
+    program.save(path).unwrap();
+}
+
+/// Whether a place of a sequence is filled up: of each another part, and of the last all.
+fn padding(batch: usize) -> Array2<bool> {
+    Array2::from_shape_fn((batch, 5), |(row, place)| row == 4 || place + row % 3 > 3)
+}
+
+fn padded_attention(causal: bool) -> SelfAttention {
+    match causal {
+        true => SelfAttention::causal(8, 2, &mut rng()),
+        false => SelfAttention::new(8, 2, &mut rng()),
+    }
+}
+
+const PADDED: [(&str, bool); 2] = [("padded_attention", false), ("padded_causal_attention", true)];
+
+fn save_padded(attention: &SelfAttention, path: &Path) {
+    let mut program = Program::new();
+    let places = ["batch".into(), "time".into()];
+    let axes = [&places[..], &[8.into()]].concat();
+    let x = program.input::<f32>("input", &axes);
+    let padding = program.boolean_input("padding", &places);
+    let found = attention.export_padded(x, &padding, program.export()).unwrap();
+    program.output::<f32>("output", &found, &axes);
     program.save(path).unwrap();
 }
 
@@ -154,15 +209,20 @@ fn bytes(tensor: &Tensor) -> Vec<u8> {
     tensor.to_vec().iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-/// Each input and output, by the name of the model and the size of the batch.
-fn computed() -> Vec<(String, Array, Tensor)> {
+/// The name of the model and the size of the batch, the inputs by name, and the output.
+type Computed = (String, Vec<(&'static str, Array)>, Tensor);
+
+fn array(tensor: &Tensor) -> Array {
+    Array(Dtype::F32, tensor.shape().to_vec(), bytes(tensor))
+}
+
+fn computed() -> Vec<Computed> {
     let mut all = Vec::new();
     for (name, axes, model) in cases() {
         for batch in BATCHES {
             let mut rng = Xoshiro256PlusPlus::seed_from_u64(batch as u64);
             let x: Tensor = random(&shape(batch, &axes), &mut rng);
-            let input = Array(Dtype::F32, x.shape().to_vec(), bytes(&x));
-            all.push((format!("{name}.{batch}"), input, model.evaluate(&x)));
+            all.push((format!("{name}.{batch}"), vec![("input", array(&x))], model.evaluate(&x)));
         }
     }
     let gpt = gpt();
@@ -171,7 +231,18 @@ fn computed() -> Vec<(String, Array, Tensor)> {
         let vectors = gpt.tokens.forward(&tokens).reshape(&[batch, 5, 8]);
         let ids = tokens.iter().flat_map(|&token| (token as i64).to_le_bytes()).collect();
         let input = Array(Dtype::I64, vec![batch, 5], ids);
-        all.push((format!("gpt.{batch}"), input, gpt.body.evaluate(&vectors)));
+        all.push((format!("gpt.{batch}"), vec![("input", input)], gpt.body.evaluate(&vectors)));
+    }
+    for (name, causal) in PADDED {
+        for batch in BATCHES {
+            let mut rng = Xoshiro256PlusPlus::seed_from_u64(batch as u64);
+            let (x, padding): (Tensor, _) = (random(&[batch, 5, 8], &mut rng), padding(batch));
+            let padded = padding.iter().map(|&padded| u8::from(padded)).collect();
+            let padded = Array(Dtype::BOOL, vec![batch, 5], padded);
+            let inputs = vec![("input", array(&x)), ("padding", padded)];
+            let output = padded_attention(causal).forward_padded(&x, &padding);
+            all.push((format!("{name}.{batch}"), inputs, output));
+        }
     }
     all
 }
@@ -186,6 +257,10 @@ fn write(directory: &Path) -> Vec<(&'static str, PathBuf)> {
     }
     save_gpt(&gpt(), &path("gpt"));
     written.push(("gpt", path("gpt")));
+    for (name, causal) in PADDED {
+        save_padded(&padded_attention(causal), &path(name));
+        written.push((name, path(name)));
+    }
     written
 }
 
@@ -202,14 +277,11 @@ fn onnxruntime_computes_the_same_from_the_files() {
         let directory = PathBuf::from(directory);
         write(&directory);
         let all = computed();
-        let outputs: Vec<(String, Array)> = all
-            .iter()
-            .map(|(name, _, output)| {
-                let array = Array(Dtype::F32, output.shape().to_vec(), bytes(output));
-                (format!("{name}.output"), array)
-            })
-            .collect();
-        let inputs = all.iter().map(|(name, input, _)| (format!("{name}.input"), input));
+        let outputs: Vec<(String, Array)> =
+            all.iter().map(|(name, _, output)| (format!("{name}.output"), array(output))).collect();
+        let inputs = all.iter().flat_map(|(name, inputs, _)| {
+            inputs.iter().map(move |(input, array)| (format!("{name}.{input}"), array))
+        });
         let outputs = outputs.iter().map(|(name, output)| (name.clone(), output));
         let file = safetensors::serialize(inputs.chain(outputs), None).unwrap();
         fs::write(directory.join("computed.safetensors"), file).unwrap();
