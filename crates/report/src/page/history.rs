@@ -29,6 +29,13 @@ impl Report {
     pub fn history<E: Element>(&mut self, history: &History<E>) {
         self.examine(history.findings());
         self.result_tables.extend(result(history));
+        self.time(history);
+        for metric in history.metric_names() {
+            if let Some((epoch, value)) = best(metric, &by_epoch(history, metric)) {
+                let what = format!("best {metric}, {}", format_metric(value));
+                self.mark(history.epochs()[epoch - 1].steps, what);
+            }
+        }
         if !history.losses().is_empty() {
             self.result("steps", history.losses().len());
             let losses = by_step(history.losses());
@@ -57,6 +64,7 @@ impl Report {
                 finding
             };
             self.examine(history.findings().into_iter().map(of_run));
+            self.time(history);
         }
         self.result_tables.extend(results(runs));
         let mut losses: Vec<&str> = Vec::new();
@@ -107,6 +115,14 @@ impl Report {
         self.learning_rates(runs);
         for (name, history) in runs {
             self.record(&format!("-{}", file_stem(name)), history);
+        }
+    }
+
+    /// How long the run was, for the page's slider.
+    fn time<E: Element>(&mut self, history: &History<E>) {
+        self.steps = self.steps.max(history.losses().len());
+        if let Some(epoch) = history.epochs().first() {
+            self.steps_per_epoch = epoch.steps;
         }
     }
 

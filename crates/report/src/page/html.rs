@@ -19,6 +19,8 @@ pub(super) struct Page<'a> {
     pub(super) examined: bool,
     pub(super) settings: &'a [(String, String)],
     pub(super) sections: &'a [Section],
+    pub(super) steps_per_epoch: usize,
+    pub(super) marks: &'a [(usize, String)],
     /// The name of each picture's own file, in the order of the pictures.
     pub(super) picture_files: &'a [String],
     pub(super) facts: &'a [(String, String)],
@@ -40,7 +42,11 @@ impl fmt::Display for Page<'_> {
             Picture::style_sheet()
         )?;
         self.head(f)?;
-        f.write_str("<nav>")?;
+        write!(f, "<nav data-epoch=\"{}\" data-marks=\"", self.steps_per_epoch)?;
+        for (step, what) in self.marks {
+            writeln!(f, "{step} {}", Escaped(what))?;
+        }
+        f.write_str("\">")?;
         for (index, section) in self.sections.iter().enumerate() {
             write!(f, "<a href=\"#section-{index}\">{}</a>", Escaped(&section.title))?;
         }

@@ -69,6 +69,12 @@ pub struct Report {
     examined: bool,
     settings: Vec<(String, String)>,
     sections: Vec<Section>,
+    /// The number of steps of the longest history, and of each epoch.
+    steps: usize,
+    steps_per_epoch: usize,
+    /// Moments at which the page stops while it plays: the number of steps made until then, and what
+    /// there is to see.
+    marks: Vec<(usize, String)>,
     /// Files with the record of the run.
     tables: Vec<(String, Vec<u8>)>,
 }
@@ -122,6 +128,9 @@ impl Report {
             examined: false,
             settings: Vec::new(),
             sections: Vec::new(),
+            steps: 0,
+            steps_per_epoch: 0,
+            marks: Vec::new(),
             tables: Vec::new(),
         })
     }
@@ -131,10 +140,14 @@ impl Report {
         self.run.fact(name, value);
     }
 
-    /// Adds a setting of the run, such as the learning rate. All of them belong here, those that were
-    /// not changed, too: what was run shall be known from the page alone.
+    /// Adds a setting of the run, such as the learning rate, or gives it another value. All of them
+    /// belong here, those that were not changed, too: what was run shall be known from the page alone.
     pub fn setting(&mut self, name: impl Into<String>, value: impl Display) {
-        self.settings.push((name.into(), value.to_string()));
+        let (name, value) = (name.into(), value.to_string());
+        match self.settings.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = value,
+            None => self.settings.push((name, value)),
+        }
     }
 
     /// Adds a figure of the result, which stands first on the page.
@@ -145,6 +158,12 @@ impl Report {
     /// Adds something that is wrong with the run, to what was found in its histories and predictions.
     pub fn finding(&mut self, finding: Finding) {
         self.findings.push(finding);
+    }
+
+    /// Marks a moment, after so many steps: the page says what happened, and stops there while it
+    /// plays. The best epochs of a [history](Self::history) are marked by themselves.
+    pub fn mark(&mut self, steps: usize, what: impl Into<String>) {
+        self.marks.push((steps, what.into()));
     }
 
     /// What is wrong with the run, as far as it was found in what was given.
@@ -210,6 +229,8 @@ impl Report {
             examined: self.examined,
             settings: &self.settings,
             sections: &self.sections,
+            steps_per_epoch: self.steps_per_epoch,
+            marks: &self.marks,
             picture_files: &picture_files,
             facts: &facts,
             model: self.model.as_deref(),

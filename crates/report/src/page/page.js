@@ -67,17 +67,26 @@ charts.forEach(chart => {
   chart.svg.addEventListener('pointerleave', leave);
 });
 
-// One moment for all pictures that have several, and a mark in the charts over steps.
+// One moment for all pictures that have several, and a line in the charts over steps and epochs.
+// Some moments are marked: there the play stops.
 const boxes = all('.frames').map(box => [...box.children].map(frame => ({ frame, step: +frame.dataset.step })));
-const moments = [...new Set(boxes.flat().map(({ step }) => step))].sort((a, b) => a - b);
+const nav = document.querySelector('nav');
+const said = new Map();
+for (const mark of nav.dataset.marks.split('\n').filter(mark => mark)) {
+  const step = parseInt(mark), what = mark.slice(mark.indexOf(' ') + 1);
+  said.set(step, said.has(step) ? `${said.get(step)}; ${what}` : what);
+}
+const moments = [...new Set([...boxes.flat().map(({ step }) => step), ...said.keys()])].sort((a, b) => a - b);
 if (moments.length > 1) {
   const bar = document.createElement('div');
   bar.className = 'time';
   bar.innerHTML = '<button type="button" aria-label="play">▶</button>' +
-    `<input type="range" min="0" max="${moments.length - 1}" aria-label="moment of training"><output></output>`;
-  document.querySelector('nav').after(bar);
+    `<input type="range" min="0" max="${moments.length - 1}" list="marks" aria-label="moment of training"><output></output>` +
+    `<datalist id="marks">${moments.map((step, i) => said.has(step) ? `<option value="${i}"></option>` : '').join('')}</datalist>`;
+  nav.after(bar);
   const [button, slider, output] = bar.children;
-  const marks = charts.filter(({ label }) => label === 'step').map(chart => {
+  const units = { step: 1, epoch: +nav.dataset.epoch };
+  const marks = charts.filter(({ label }) => units[label]).map(chart => {
     const mark = document.createElementNS(chart.svg.namespaceURI, 'line');
     mark.setAttribute('stroke', 'currentColor');
     mark.setAttribute('stroke-width', '0.8');
@@ -86,13 +95,13 @@ if (moments.length > 1) {
   });
   const show = () => {
     const now = moments[slider.value];
-    output.textContent = now === 0 ? 'before training' : `step ${now}`;
+    output.textContent = (now === 0 ? 'before training' : `step ${now}`) + (said.has(now) ? `: ${said.get(now)}` : '');
     for (const frames of boxes) {
       const shown = frames.filter(({ step }) => step <= now).pop() ?? frames[0];
       frames.forEach(({ frame }) => { frame.hidden = frame !== shown.frame; });
     }
-    for (const { chart: { left, top, width, height, x }, mark } of marks) {
-      const f = x.fraction(Math.max(now, 1));
+    for (const { chart: { left, top, width, height, x, label }, mark } of marks) {
+      const f = x.fraction(Math.max(now / units[label], 1));
       mark.style.display = f >= 0 && f <= 1 ? '' : 'none';
       for (const [name, v] of [['x1', left + f * width], ['x2', left + f * width], ['y1', top], ['y2', top + height]])
         mark.setAttribute(name, v);
@@ -107,7 +116,7 @@ if (moments.length > 1) {
     timer = setInterval(() => {
       slider.value = +slider.value + 1;
       show();
-      if (+slider.value === moments.length - 1) stop();
+      if (+slider.value === moments.length - 1 || said.has(moments[slider.value])) stop();
     }, 700);
     show();
   });

@@ -5,7 +5,7 @@ use downhill_tensor::{Element, Tensor};
 
 use super::{Report, Section};
 use crate::error::Error;
-use crate::plot::{self, Chart, DecisionMap, Image};
+use crate::plot::{self, Chart, DecisionMap, Image, Picture, plane_of};
 use downhill_train::metrics::{
     Calibration, ConfusionMatrix, pairs, r_squared, root_mean_squared_error,
 };
@@ -31,6 +31,22 @@ impl Report {
         logits: &Tensor<E>,
         data: &Dataset<E, Classes>,
     ) -> Result<(), Error> {
+        self.classification_since(&[], logits, data)
+    }
+
+    /// The same, with the confusion matrices of moments before the end, each with the number of steps
+    /// made until then: the page's slider goes through them. The end is that of the
+    /// [history](Self::history), which is to be given before.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`classification`](Self::classification).
+    pub fn classification_since<E: Element>(
+        &mut self,
+        earlier: &[(usize, ConfusionMatrix)],
+        logits: &Tensor<E>,
+        data: &Dataset<E, Classes>,
+    ) -> Result<(), Error> {
         let probabilities = logits.detach().softmax(-1);
         let predictions = logits.argmax(-1);
         let confusion = ConfusionMatrix::new(&predictions, data.labels(), data.class_count())?
@@ -41,9 +57,13 @@ impl Report {
         self.result("accuracy", format_metric(confusion.accuracy()));
         let error = calibration.expected_calibration_error();
         self.result("expected calibration error", format_metric(error));
+        let last = (self.steps, plot::confusion_matrix(&confusion));
+        let before = earlier.iter().filter(|(step, _)| *step < self.steps);
+        let matrices = before.map(|(step, confusion)| (*step, plot::confusion_matrix(confusion)));
+        let matrices: Vec<(usize, Picture)> = matrices.chain([last]).collect();
         let section = self.section("Classification");
-        section.picture(
-            plot::confusion_matrix(&confusion),
+        section.moments(
+            matrices,
             "How many samples of each class were taken for each. Off the diagonal are the mistakes.",
         );
         section.picture(
@@ -128,6 +148,59 @@ impl Report {
                  learn; a cone is noise that grows with the prediction.",
             );
         Ok(())
+    }
+
+    /// Adds, under a heading, the weights of a first layer as [images](plot::weight_images).
+    pub fn weights(&mut self, heading: &str, images: &[Image]) {
+        self.section(heading).picture(
+            plot::weights("Weights of the first layer", images),
+            "What each unit looks for: it answers most to an image that is bright where the weights \
+             are above 0 and dark where they are below.",
+        );
+    }
+
+    /// Adds, under a heading, learned vectors, `[N, D]`, as a map: the plane in which they differ
+    /// most, with the name of each in its place. Each group of names, such as vowels, has a colour;
+    /// what is in none of them belongs to `others`.
+    ///
+    /// # Panics
+    ///
+    /// If `vectors` is no matrix, or there is not a name for each of its rows.
+    #[track_caller]
+    pub fn embedding<E: Element>(
+        &mut self,
+        heading: &str,
+        vectors: &Tensor<E>,
+        names: &[impl ToString],
+        groups: &[(&str, &[usize])],
+    ) {
+        let plane = plane_of(vectors);
+        assert!(
+            plane.points.len() == names.len(),
+            "embedding: {} names for {} vectors",
+            names.len(),
+            plane.points.len()
+        );
+        let percent = |share: f64| format!("{:.0} % of the variance", 100.0 * share);
+        let [x, y] = plane.shares.map(percent);
+        let word = |index: usize| {
+            let [x, y] = plane.points[index];
+            ((x, y), names[index].to_string())
+        };
+        let grouped: Vec<usize> =
+            groups.iter().flat_map(|(_, rows)| rows.iter().copied()).collect();
+        let others: Vec<usize> = (0..names.len()).filter(|row| !grouped.contains(row)).collect();
+        let chart = groups
+            .iter()
+            .chain([&("others", others.as_slice())])
+            .fold(Chart::new("Learned vectors", x, y), |chart, (name, rows)| {
+                chart.words(*name, rows.iter().map(|&row| word(row)))
+            });
+        self.section(heading).picture(
+            chart.picture(),
+            "The plane in which the vectors differ most. What the model treats alike lies close \
+             together.",
+        );
     }
 
     /// Adds the coefficients of a linear model, by name.

@@ -196,6 +196,16 @@ impl Chart {
         self.next_series(name, Shape::Points(points.into_iter().collect()), 0.7)
     }
 
+    /// With words in the place of points.
+    pub fn words(
+        self,
+        name: impl Into<String>,
+        words: impl IntoIterator<Item = ((f64, f64), String)>,
+    ) -> Self {
+        let texts = words.into_iter().collect();
+        self.next_series(name, Shape::Texts { texts, upright: false, halo: true }, 1.0)
+    }
+
     /// With bars that stand on 0, each from one x to another and of a height.
     pub fn bars(
         self,

@@ -85,6 +85,10 @@ impl Shape {
             Self::Polygons(polygons) => {
                 polygons.iter().flatten().flatten().for_each(|point| extent.add(of(point)));
             }
+            Self::Texts { texts, upright: false, .. } => {
+                texts.iter().for_each(|(place, _)| extent.add(of(place)));
+                extent.padded = true;
+            }
             Self::Texts { .. } => {}
         }
     }

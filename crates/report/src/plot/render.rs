@@ -167,7 +167,7 @@ impl Chart {
                         drawing.line(&bar, stroke(color, 1.0, 1.6), "");
                         drawing.circle((left + SWATCH / 2.0, middle), 2.6, fill(color, 1.0));
                     }
-                    Shape::Line { .. } | Shape::Texts { .. } => {}
+                    Shape::Line { .. } => {}
                     _ => {
                         let corners = [(*left, middle - 5.0), (left + SWATCH, middle + 5.0)];
                         drawing.rectangle(corners, fill(color, layer.opacity));

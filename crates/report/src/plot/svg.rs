@@ -26,7 +26,7 @@ pub(super) struct Stroke {
 }
 
 /// How an area is filled.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Fill {
     pub(super) color: Color,
     pub(super) opacity: f64,
@@ -124,6 +124,19 @@ impl Drawing {
                 self.write(format_args!("><title>{}</title></rect>\n", Escaped(title)));
             }
         }
+    }
+
+    /// Rectangles between opposite corners, as one area with the edges of pixels.
+    pub(super) fn rectangles(&mut self, all: impl Iterator<Item = [Point; 2]>, fill: Fill) {
+        self.write(format_args!("<path{fill} shape-rendering=\"crispEdges\" d=\""));
+        let tenths = |value: f64| (value * 10.0).round() / 10.0;
+        for [a, b] in all {
+            let (left, top) = (tenths(a.0), tenths(a.1));
+            let (width, height) = (Number(tenths(b.0) - left), Number(tenths(b.1) - top));
+            let (left, top) = (Number(left), Number(top));
+            self.write(format_args!("M{left} {top}h{width}v{height}H{left}z"));
+        }
+        self.write(format_args!("\"/>\n"));
     }
 
     pub(super) fn circle(&mut self, (x, y): Point, radius: f64, fill: Fill) {

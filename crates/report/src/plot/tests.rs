@@ -290,8 +290,72 @@ fn images_are_drawn_in_runs_of_equal_shade() {
     let flat = image(2, vec![f64::NAN, 1.0]);
     let picture = images("Most confidently wrong", &[digit, flat.clone(), flat]);
     check(&picture);
-    // The sheet; the frame and two runs of the first; the frame and no run of the others.
-    assert_eq!(picture.svg().matches("<rect").count(), 1 + 3 + 1 + 1);
+    // An area for black and one for white, with four runs of the first and one of each other.
+    let svg = picture.svg();
+    let runs =
+        svg.split(" d=\"").skip(1).map(|d| d.split('"').next().unwrap().matches('M').count());
+    assert_eq!(runs.collect::<Vec<_>>(), [2 + 1 + 1, 2]);
+}
+
+#[test]
+fn weights_share_a_scale_and_those_below_0_have_another_colour() {
+    let unit = |pixels: [f64; 4]| Image { pixels: pixels.into(), width: 2, caption: vec![] };
+    let picture = weights("Units", &[unit([2.0, -2.0, 0.0, f64::NAN]), unit([0.5; 4])]);
+    let texts = check(&picture);
+    assert!(texts.contains(&"greatest: 2".into()), "{texts:?}");
+    // Full strength above and below 0, and a quarter of it.
+    assert_eq!(picture.svg().matches("<path").count(), 3);
+    check(&weights("Nothing", &[]));
+    // Two filters of two channels, and of a wide layer as many units as are worth their place.
+    let filters: Vec<f64> = (0..24).map(f64::from).collect();
+    let filters = Tensor::from(filters).reshape(&[2, 2, 3, 2]);
+    let images = weight_images(&filters, [8, 8], &[""; 0]);
+    assert_eq!((images.len(), images[3].width, images[3].caption[0].as_str()), (4, 2, "3"));
+    assert_eq!(images[3].pixels, [18.0, 19.0, 20.0, 21.0, 22.0, 23.0]);
+    let wide = Tensor::<f64>::zeros(&[784, 300]);
+    assert_eq!(weight_images(&wide, [28, 28], &[""; 0]).len(), 10);
+    check(&weights("Zeros", &[unit([0.0; 4])]));
+}
+
+#[test]
+fn points_of_a_plane_keep_their_distances_on_the_map() {
+    // A plane in four dimensions, spanned by (1, 1, 0, 0) / √2 and (0, 0, 1, −1) / √2.
+    let points = [[3.0, 1.0], [-1.0, 2.0], [0.5, -4.0], [2.0, 2.0]];
+    let side = 0.5_f64.sqrt();
+    let vectors: Vec<f64> =
+        points.iter().flat_map(|[a, b]| [7.0 + a * side, a * side, b * side, -b * side]).collect();
+    let plane = plane_of(&Tensor::from(vectors).reshape(&[4, 4]));
+    let distance = |a: &[f64; 2], b: &[f64; 2]| (a[0] - b[0]).hypot(a[1] - b[1]);
+    for (i, a) in points.iter().enumerate() {
+        for (j, b) in points.iter().enumerate() {
+            let mapped = distance(&plane.points[i], &plane.points[j]);
+            approx::assert_relative_eq!(mapped, distance(a, b), epsilon = 1e-9);
+        }
+    }
+    approx::assert_relative_eq!(plane.shares[0] + plane.shares[1], 1.0, epsilon = 1e-12);
+    assert!(plane.shares[0] >= plane.shares[1]);
+}
+
+#[test]
+fn vectors_that_do_not_differ_lie_in_one_place() {
+    for vectors in [Tensor::from([[2.0, 3.0], [2.0, 3.0]]), Tensor::from([[5.0], [5.0]])] {
+        let plane = plane_of(&vectors);
+        assert_eq!((plane.points, plane.shares), (vec![[0.0; 2]; 2], [0.0; 2]));
+    }
+    // One dimension has no second direction.
+    let plane = plane_of(&Tensor::from([[1.0], [4.0]]));
+    assert_eq!((plane.points, plane.shares), (vec![[1.5, 0.0], [-1.5, 0.0]], [1.0, 0.0]));
+}
+
+#[test]
+fn words_stand_where_their_points_are_and_in_the_legend_by_kind() {
+    let chart = Chart::new("Words", "x", "y")
+        .words("vowels", [((0.0, 0.0), "a".to_owned()), ((1.0, 1.0), "e".to_owned())])
+        .words("others", [((2.0, 0.5), "k".to_owned())]);
+    let texts = check(&chart.picture());
+    for text in ["vowels", "others", "a", "e", "k"] {
+        assert!(texts.contains(&text.into()), "{text}: {texts:?}");
+    }
 }
 
 #[test]
