@@ -50,6 +50,10 @@ struct Arguments {
     #[arg(long, value_enum, default_value = "tanh")]
     activation: Function,
 
+    /// Print formula, numbers and result side by side, in a hundred columns
+    #[arg(long)]
+    wide: bool,
+
     /// The length of the step that is made in the end
     #[arg(long, default_value = "0.1", allow_hyphen_values = true)]
     #[arg(value_parser = lesson::positive)]
@@ -92,8 +96,9 @@ fn main() -> ExitCode {
 fn lesson(arguments: Arguments) -> lesson::Outcome {
     let board = arguments.forward(&[]);
     println!(
-        "a = x·u + c,  h = {}(a),  z = h·v + d,  L = ln Σ exp z − z_target, and the target is {}.\n\
-         u₀₁ leads from x₀ to a₁: the first index says from where, the second where to.\n",
+        "a = x·u + c,  h = {}(a),  z = h·v + d,  L = ln Σ exp z − z_target\n\
+         The target is {}. u₀₁ leads from x₀ to a₁: the first index says from where, the\n\
+         second where to.\n",
         arguments.activation.name(),
         arguments.target
     );
@@ -104,25 +109,25 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
     }
     println!("\n1. Forward: from the inputs to the loss\n");
     for line in board.lines() {
-        println!("   {:<28}= {:<42}= {:>9}", line.formula(), line.numbers, number(line.value));
+        let (formula, numbers, value) = (line.formula(), &line.numbers, number(line.value));
+        match arguments.wide {
+            true => println!("   {formula:<28}= {numbers:<42}= {value:>9}"),
+            false => println!("   {formula}\n      = {numbers:<55}= {value:>9}"),
+        }
     }
 
     let engine = Engine::new(&arguments)?;
     let mut table = Table { arguments: &arguments, board, engine, largest: 0.0 };
     println!("\n2. Every operation's own derivatives\n");
-    heading();
+    table.heading();
     table.local_derivatives();
     println!("\n3. Backward: from the loss to the weights, by the chain rule\n");
-    heading();
+    table.heading();
     table.chain_rule();
     table.point_out_corners();
     println!("\nbackward() and the numbers by hand differ by {:.0e} at most", table.largest);
     table.descend();
     Ok(())
-}
-
-fn heading() {
-    println!(" {:<68}{:>9} {:>9} {:>9}", "", "by hand", "backward", "quotient");
 }
 
 /// Derivatives by hand, each compared with the engine's and with a difference quotient.
@@ -135,6 +140,11 @@ struct Table<'a> {
 }
 
 impl Table<'_> {
+    fn heading(&self) {
+        let width = if self.arguments.wide { 67 } else { 46 };
+        println!(" {:<width$}{:>10} {:>10} {:>10}", "", "by hand", "backward", "quotient");
+    }
+
     fn local_derivatives(&mut self) {
         for (sum, input, weight, bias) in [('a', 'x', 'u', 'c'), ('z', 'h', 'v', 'd')] {
             for to in 0..2 {
@@ -207,16 +217,16 @@ impl Table<'_> {
     fn row(&mut self, output: Symbol, input: Symbol) {
         let line = self.board.last();
         let by_engine = self.engine.derivative(output, input);
-        let numbers =
-            if line.numbers.is_empty() { String::new() } else { format!("= {}", line.numbers) };
+        let (formula, single) = (line.formula(), line.numbers.is_empty());
+        let numbers = if single { String::new() } else { format!("= {}", line.numbers) };
         let quotient = self.arguments.quotient(&self.board, output, input);
-        println!(
-            " {:<33}{numbers:<35}{:>9} {:>9} {:>9}",
-            line.formula(),
-            number(line.value),
-            number(by_engine),
-            number(quotient),
-        );
+        // What is to be worked out stands above the numbers, so that a sheet can cover these.
+        match (self.arguments.wide, single) {
+            (true, _) => print!(" {formula:<33}{numbers:<34}"),
+            (false, true) => print!(" {formula:<46}"),
+            (false, false) => print!(" {formula}\n         {numbers:<38}"),
+        }
+        println!("{:>10} {:>10} {:>10}", number(line.value), number(by_engine), number(quotient));
         self.largest = self.largest.max((line.value - by_engine).abs());
     }
 
@@ -228,8 +238,8 @@ impl Table<'_> {
         };
         for unit in (0..2).filter(at_corner) {
             println!(
-                "\n{} is 0, where relu has a corner and no derivative: backward() takes the 0 from \
-                 the left,\nand the quotient is the mean of 0 and 1.",
+                "\n{} is 0, where relu has a corner and no derivative: backward() takes the 0\n\
+                 from the left, and the quotient is the mean of 0 and 1.",
                 symbol('a', &[unit])
             );
         }

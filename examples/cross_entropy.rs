@@ -141,21 +141,24 @@ fn worked_examples(picture: Option<&Path>) -> lesson::Outcome {
 }
 
 const INTRODUCTION: &str = "\
-Cross-entropy H(p, q) = −Σ p · ln q: how surprised one is, on average, who expects q
-where p is true. Surprise at an event of probability q is −ln q, in nats; log₂ gives bits.
+Cross-entropy H(p, q) = −Σ p · ln q: how surprised one is, on average, who
+expects q where p is true. Surprise at an event of probability q is −ln q, in
+nats; log₂ gives bits.
 
-Three examples from an article, with m for the model and t for the truth. The results it
-prints are not what its formulas give; here is every term.";
+Three examples from an article, with m for the model and t for the truth. The
+results it prints are not what its formulas give; here is every term.";
 
 const CONCLUSION: &str = "
 What to see
 
-* Except for regression, the article's sum puts the model in front and the truth inside the
-  logarithm. With an even truth that is ln 2 whatever the model says; with any other it is
-  least where the model claims the likeliest class for certain. Training minimises
-  −Σ t · ln m, with the truth in front, which is least where m = t.
-* At its least it is not 0 but the entropy of the truth. What is above it is the KL
-  divergence. Cross-entropy is the sum of the two, not a special case of either.
+* Except for regression, the article's sum puts the model in front and the truth
+  inside the logarithm. With an even truth that is ln 2 whatever the model says;
+  with any other it is least where the model claims the likeliest class for
+  certain. Training minimises −Σ t · ln m, with the truth in front, which is
+  least where m = t.
+* At its least it is not 0 but the entropy of the truth. What is above it is the
+  KL divergence. Cross-entropy is the sum of the two, not a special case of
+  either.
 * A bit is ln 2 nats. The unit changes the figures, not where they are least.
 
 What to run next
@@ -178,13 +181,13 @@ fn work(example: &Example) -> lesson::Outcome {
         Column::new("−t · ln m", &terms(truth, model)).with_sum(),
     ]);
 
-    println!("\n{:>44}{:>10}", "nats", "bits");
+    println!("\n{:>41}{:>8}", "nats", "bits");
     let line = |name: &str, measure: &dyn Fn(Unit) -> Result<f64, Error>| {
-        print!("   {name:<31}{:>10.4}{:>10.4}", measure(Unit::Nats)?, measure(Unit::Bits)?);
+        print!("   {name:<30}{:>8.4}{:>8.4}", measure(Unit::Nats)?, measure(Unit::Bits)?);
         Ok::<_, Error>(())
     };
     let remark = |direction| match direction == *formula {
-        true => println!("   the article's sum; it prints {printed:.4}"),
+        true => println!("  the article; it prints {printed:.4}"),
         false => println!(),
     };
     line("model in front, H(m, t)", &|unit| cross_entropy(model, truth, unit))?;

@@ -100,7 +100,7 @@ fn classify(arguments: Arguments) -> lesson::Outcome {
 
     let started = Instant::now();
     let run = Run { model, record, checkpoints, rng };
-    let Run { model, record, .. } = fit(run, &data, &arguments)?;
+    let Run { model, mut record, .. } = fit(run, &data, &arguments)?;
     let elapsed = started.elapsed();
     arguments.keep.save(&model, &notes)?;
 
@@ -114,7 +114,10 @@ fn classify(arguments: Arguments) -> lesson::Outcome {
         report.model(model.describe());
         lesson::observe::data_files(&mut report, &arguments.data)?;
         report.history(&record.history);
-        report.classification(&logits, &test)?;
+        if let Some(shape) = test.image_shape() {
+            report.weights("Weights", &record.weights(&model, shape, test.class_names()));
+        }
+        report.classification_since(&record.confusions(&test)?, &logits, &test)?;
         lesson::observe::write(report, arguments.quiet)?;
     }
     println!("test accuracy {:.4}", confusion.accuracy());
@@ -233,7 +236,7 @@ fn set_up(
 /// Prints what is about to be trained, and on what.
 fn announce(arguments: &Arguments, Data { training, test }: &Data, model: &dyn Module) {
     println!(
-        "{}: {} samples to train on, {} to test on, {} features, {} classes; seed {}\n{}",
+        "{}\n{} samples to train on, {} to test on, {} features, {} classes; seed {}\n{}",
         arguments.data.display(),
         training.len(),
         test.len(),

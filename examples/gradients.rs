@@ -110,10 +110,10 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
     let standardizer = Standardizer::fit(&train);
     let (train, test) = (standardizer.transform(&train), standardizer.transform(&test));
     if !arguments.quiet {
-        println!(
-            "\nMany layers. data/digits.csv: {} samples to train on, {} to test on, 10 classes; \
-             seed {}.\n{} hidden layers of {} units, steps of {} times the gradient.\nEvery network sees the \
-             same batches.",
+        let what = format!(
+            "Many layers. data/digits.csv: {} samples to train on, {} to test on, 10 classes; \
+             seed {}. {} hidden layers of {} units, steps of {} times the gradient. Every network \
+             sees the same batches.",
             train.len(),
             test.len(),
             arguments.seed,
@@ -121,6 +121,7 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
             arguments.width,
             arguments.learning_rate
         );
+        println!("\n{}", lesson::wrapped("", &what));
     }
     let report = arguments.observe.report("Gradients in deep networks", arguments.seed)?;
     let mut runs = Vec::new();
@@ -152,19 +153,19 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
 
 fn print_summary(runs: &[Run]) {
     println!(
-        "\n{:<28}{:>14}{:>14}{:>16}{:>12}{:>12}",
-        "", "first gradient", "largest norm", "first layer's", "training", "test"
+        "\n{:<26}{:>10}{:>10}{:>14}{:>10}{:>10}",
+        "", "gradient", "largest", "first layer's", "training", "test"
     );
     println!(
-        "{:<28}{:>14}{:>14}{:>16}{:>12}{:>12}",
-        "network", "÷ last, step 0", "stepped along", "‖ΔW‖ ÷ ‖W‖, end", "loss", "accuracy"
+        "{:<26}{:>10}{:>10}{:>14}{:>10}{:>10}",
+        "network", "first/last", "norm", "‖ΔW‖/‖W‖", "loss", "accuracy"
     );
     let cell = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.1e}"));
     for run in runs {
         let loss = run.losses.last().map_or("-".into(), |loss| format!("{loss:.4}"));
         let accuracy = run.accuracy.map_or("lost".into(), |accuracy| format!("{accuracy:.4}"));
         println!(
-            "{:<28}{:>14}{:>14}{:>16}{loss:>12}{accuracy:>12}",
+            "{:<26}{:>10}{:>10}{:>14}{loss:>10}{accuracy:>10}",
             run.network.name,
             cell(run.first_to_last()),
             cell(run.snapshots.first().map(|_| run.largest_norm)),

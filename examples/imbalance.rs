@@ -164,8 +164,9 @@ fn announce(arguments: &Arguments, first: &Trial, malignant: usize) {
     let Trial { train, held_out, test, .. } = first;
     let rare = |part| count(part, malignant);
     println!(
-        "data/breast_cancer.csv, malignant samples thinned to a fraction of {}; \
-         {} runs from seed {}\n{} samples ({} malignant) to train on, {} ({}) held out, {} ({}) to test on\n\
+        "data/breast_cancer.csv, malignant samples thinned to a fraction of {}\n\
+         {} runs from seed {}\n\
+         {} samples ({} malignant) to train on, {} ({}) held out, {} ({}) to test on\n\
          Calling every sample benign has an accuracy of {:.3} and a recall of 0.\n",
         arguments.fraction,
         arguments.runs,
@@ -374,8 +375,8 @@ const MEASURES: [&str; 7] = [
     "precision",
     "average precision",
     "calibration error",
-    "  temperature fitted on held-out samples",
-    "  calibration error at that temperature",
+    "  best temperature",
+    "  calibration error then",
 ];
 
 /// What a model does on samples that it was not trained on; None where a measure is undefined.
@@ -430,18 +431,20 @@ fn measures(trials: &[Trial], malignant: usize) -> Result<Measures, Box<dyn std:
 }
 
 fn print_measures(columns: &Measures, runs: usize) {
-    println!("{:<42}{:>18}{:>18}{:>18}", "", LOSSES[0], LOSSES[1], LOSSES[2]);
+    println!("{:<26}{:>18}{:>18}{:>18}", "", LOSSES[0], LOSSES[1], LOSSES[2]);
     for (row, name) in MEASURES.iter().enumerate() {
         let cells: Vec<String> =
             columns.iter().map(|column| format!("{:>18}", summary(&column[row]))).collect();
-        println!("{name:<42}{}", cells.concat());
+        println!("{name:<26}{}", cells.concat());
     }
     let [plain, weighted, focal] =
         columns.each_ref().map(|column| runs - column[TEMPERATURE].len());
-    println!(
-        "\nMean ± standard deviation over the runs. In {plain}, {weighted} and {focal} of them no \
-         temperature is best,\nas where all held-out samples are right, and the model is left as it is."
+    let note = format!(
+        "Mean ± standard deviation over the runs. The temperature is fitted on the held-out samples; \
+         in {plain}, {weighted} and {focal} of the runs none is best, as where all of them are \
+         right, and the model is left as it is."
     );
+    println!("\n{}", lesson::wrapped("", &note));
 }
 
 /// "0.792 ± 0.123": mean and standard deviation.

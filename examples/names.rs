@@ -41,7 +41,6 @@ mod models;
 #[path = "names/sampling.rs"]
 mod sampling;
 
-use std::collections::HashSet;
 use std::f64::consts::LN_2;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -146,11 +145,17 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
     let settings = arguments.settings()?;
     let sizes = [alphabet.symbols(), longest];
     let model = LanguageModel::new(arguments.model, sizes, &settings, &mut rng)?;
-    let report = arguments.observe.report("What comes next in a name", arguments.seed)?;
+    let mut report = arguments.observe.report("What comes next in a name", arguments.seed)?;
+    if let Some(report) = &mut report {
+        // Those that were not given are the model's own.
+        for (name, value) in settings.named() {
+            report.setting(name, value);
+        }
+    }
     let record = arguments.observe.record(None, &model)?;
     if !arguments.quiet {
         println!(
-            "{}: {} names to train on, {} to validate with, {} symbols; seed {}\n{}\n",
+            "{}\n{} names to train on, {} to validate with, {} symbols; seed {}\n{}\n",
             arguments.data.display(),
             train.len(),
             validation.len(),
@@ -165,6 +170,9 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
     let Run { model, record, mut rng, .. } = fit(run, [&train, &validation], &settings)?;
     arguments.keep.save(&model, &[("description", model.describe().to_string())])?;
     let validation_loss = loss(&model, &validation)?;
+    let top_k = arguments.top_k.unwrap_or(usize::MAX);
+    let sampler = Sampler { temperature: arguments.temperature, top_k };
+    let samples = sampler.names(&model, arguments.samples, longest, &mut rng);
     if !arguments.quiet {
         println!("\ntrained in {:.2} s\n", started.elapsed().as_secs_f64());
         println!("{:<24}{:>8}{:>10}{:>12}", "loss", "nats", "bits", "perplexity");
@@ -175,9 +183,6 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
         }
         print_loss("training", loss(&model, &train)?);
         print_loss("validation", validation_loss);
-        let top_k = arguments.top_k.unwrap_or(usize::MAX);
-        let sampler = Sampler { temperature: arguments.temperature, top_k };
-        let samples = sampler.names(&model, arguments.samples, longest, &mut rng);
         print_samples(&samples, &alphabet, [&train, &validation]);
     }
     if let Some(mut report) = report {
@@ -186,6 +191,22 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
         report.history(&record.history);
         let Judgement { losses, next } = Judgement::of(&model, &validation, alphabet.symbols())?;
         report.language_model(&losses, &alphabet.names(), &next);
+        let section = report.section("Names made up");
+        section.text(format!("Drawn with a temperature of {}.", arguments.temperature));
+        for (origin, kind) in
+            [(Origin::New, "New"), (Origin::HeldOut, "Held out"), (Origin::TrainedOn, "Trained on")]
+        {
+            let drawn =
+                samples.iter().filter(|name| Origin::of(name, [&train, &validation]) == origin);
+            let drawn: Vec<String> = drawn.map(|name| alphabet.decode(name)).collect();
+            if !drawn.is_empty() {
+                section.text(format!("{kind}: {}.", drawn.join(", ")));
+            }
+        }
+        let names = alphabet.names();
+        let vowels: Vec<usize> =
+            (0..names.len()).filter(|&symbol| "aeiou".contains(names[symbol])).collect();
+        report.embedding("Characters", model.vectors(), &names, &[("vowels", &vowels)]);
         lesson::observe::write(report, arguments.quiet)?;
     }
     println!("validation loss {validation_loss:.4}");
@@ -268,28 +289,44 @@ fn print_loss(name: &str, nats: f64) {
     println!("{name:<24}{nats:>8.4}{bits:>10.4}{perplexity:>12.4}");
 }
 
+/// Where a name that was made up is found.
+#[derive(Clone, Copy, PartialEq)]
+enum Origin {
+    TrainedOn,
+    HeldOut,
+    New,
+}
+
+impl Origin {
+    fn of(name: &Name, [train, validation]: [&[Name]; 2]) -> Self {
+        match (train.contains(name), validation.contains(name)) {
+            (true, _) => Self::TrainedOn,
+            (_, true) => Self::HeldOut,
+            _ => Self::New,
+        }
+    }
+}
+
 /// The names that were made up, with a mark behind those that are in the data.
-fn print_samples(samples: &[Name], alphabet: &Alphabet, [train, validation]: [&[Name]; 2]) {
-    let [train, validation] = [train, validation].map(|names| names.iter().collect::<HashSet<_>>());
-    let [mut known, mut held_out] = [0, 0];
+fn print_samples(samples: &[Name], alphabet: &Alphabet, data: [&[Name]; 2]) {
+    let origins: Vec<Origin> = samples.iter().map(|name| Origin::of(name, data)).collect();
     println!();
-    for name in samples {
-        let mark = if train.contains(name) {
-            known += 1;
-            "  trained on"
-        } else if validation.contains(name) {
-            held_out += 1;
-            "  held out"
-        } else {
-            ""
+    for (name, origin) in samples.iter().zip(&origins) {
+        let mark = match origin {
+            Origin::TrainedOn => "  trained on",
+            Origin::HeldOut => "  held out",
+            Origin::New => "",
         };
         let line = format!("  {}{mark}", alphabet.decode(name));
         println!("{}", line.trim_end());
     }
+    let count = |wanted| origins.iter().filter(|origin| **origin == wanted).count();
     println!(
-        "\n{} names: {known} of those trained on, {held_out} of those held out, {} new",
+        "\n{} names: {} of those trained on, {} of those held out, {} new",
         samples.len(),
-        samples.len() - known - held_out
+        count(Origin::TrainedOn),
+        count(Origin::HeldOut),
+        count(Origin::New)
     );
 }
 

@@ -263,9 +263,7 @@ fn biased(model: &Mlp, bias: f32) -> Mlp {
 /// The gradient of either loss with respect to all weights and biases, for outputs that start
 /// farther and farther out on the flat end of the sigmoid.
 fn print_gradient_norms(initial: &Mlp, own_bias: f32, images: &Tensor) -> lesson::Outcome {
-    println!(
-        "The norm of the gradient before the first step, for several biases of the outputs:\n"
-    );
+    println!("The norm of the gradient before the first step, for several biases of outputs:\n");
     println!("{:>8}{:>12}{:>18}{:>18}{:>12}", "bias", "σ(bias)", LOSSES[0].0, LOSSES[1].0, "ratio");
     let mut biases = vec![0.0, -2.0, -4.0, -8.0];
     if !biases.contains(&own_bias) {

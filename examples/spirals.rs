@@ -155,6 +155,9 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
         let figure = figure.map_or_else(String::new, |value| value.get_name().to_owned());
         let (points, noise) = (arguments.points, arguments.noise);
         report.fact("Data", format!("{figure}: {points} points, drawn with noise of {noise}"));
+        if arguments.compare.is_empty() {
+            report.setting("learning rate", arguments.rate(arguments.optimizer));
+        }
     }
     match arguments.compare.is_empty() {
         true => train_one(&arguments, model, [&train, &test], rng, report),
@@ -187,7 +190,7 @@ fn train_one(
         report.history(&run.record.history);
         report.decisions("Decisions", &decisions(&run.models(), train));
         let logits = without_recording(|| run.model.forward(&test.full_batch().features));
-        report.classification(&logits, test)?;
+        report.classification_since(&run.record.confusions(test)?, &logits, test)?;
         lesson::observe::write(report, arguments.quiet)?;
     }
     println!("test accuracy {:.4}", run.accuracy(test)?);
@@ -249,7 +252,7 @@ fn compare(
 
 /// A line of the table.
 fn line(cells: &[String]) -> String {
-    let widths = [10, 8, 12, 10, 10, 10, 9, 7];
+    let widths = [10, 8, 11, 9, 9, 9, 9, 7];
     let cells = cells.iter().zip(widths).enumerate().map(|(column, (cell, width))| match column {
         0 => format!("{cell:<width$}"),
         _ => format!("{cell:>width$}"),

@@ -22,7 +22,7 @@ pub(crate) fn print_table(columns: &[Column]) {
     let class_count = columns.first().map_or(0, |column| column.numbers.len());
     let names = (0..class_count).map(|class| class.to_string());
     let names = std::iter::once("class".into()).chain(names).chain(["sum".into()]);
-    let mut lines: Vec<String> = names.map(|name| format!("{name:>8}")).collect();
+    let mut lines: Vec<String> = names.map(|name| format!("{name:>6}")).collect();
     for column in columns {
         let mut cells = vec![column.heading.clone()];
         cells.extend(column.numbers.iter().map(|&x| number(x)));
@@ -30,7 +30,7 @@ pub(crate) fn print_table(columns: &[Column]) {
         let width = cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0);
         cells.resize(lines.len(), String::new());
         for (line, cell) in lines.iter_mut().zip(cells) {
-            *line += &format!("   {cell:>width$}");
+            *line += &format!("  {cell:>width$}");
         }
     }
     for line in lines {

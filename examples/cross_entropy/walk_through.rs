@@ -187,9 +187,15 @@ fn compare_gradients(
         _ => format!("({heading}) / T"),
     };
     println!(
-        "\n4. Gradient with respect to z: by the formula{remark}, by backward(), and by the\n   \
-            difference (loss(z + h) − loss(z − h)) / 2h. It sums to 0, but for rounding: what\n   \
-            some classes gain, the others lose.\n"
+        "\n{}\n",
+        lesson::wrapped(
+            "4. ",
+            &format!(
+                "Gradient with respect to z: by the formula{remark}, by backward(), and by the \
+                 difference (loss(z + h) − loss(z − h)) / 2h. It sums to 0, but for rounding: what \
+                 some classes gain, the others lose."
+            )
+        )
     );
     print_table(&[
         Column::new(heading, &by_formula),

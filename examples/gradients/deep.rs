@@ -242,11 +242,11 @@ impl fmt::Display for Run {
         let (Some(start), Some(end)) = (self.snapshots.first(), self.snapshots.last()) else {
             return write!(f, "  Lost at once: the loss or its gradient is not finite.");
         };
-        let width = 10 * self.snapshots.len().max(2);
+        let width = 8 * self.snapshots.len().max(3);
         writeln!(f, "{:7}{:>width$}   {:>width$}", "", "‖∂loss/∂W‖ at step", "‖ΔW‖ ÷ ‖W‖ at step")?;
         let cells = |cell: &dyn Fn(&Snapshot) -> String| {
             let cells: Vec<String> =
-                self.snapshots.iter().map(|at| format!("{:>10}", cell(at))).collect();
+                self.snapshots.iter().map(|at| format!("{:>8}", cell(at))).collect();
             cells.concat()
         };
         let steps = cells(&|at| at.step.to_string());
@@ -259,7 +259,7 @@ impl fmt::Display for Run {
             let ratios = cells(&|at| format!("{:.1e}", at.update_ratios[layer]));
             writeln!(f, "{:>7}{norms:>width$}   {ratios:>width$}", layer + 1)?;
         }
-        writeln!(f, "  {}", in_words(start))?;
+        writeln!(f, "{}", lesson::wrapped("  ", &in_words(start)))?;
         let ratio = end.update_ratios[0];
         let judgement = match ratio {
             ..1e-4 => "hardly anything",

@@ -88,9 +88,9 @@ impl Descent {
 pub(crate) fn show(quiet: bool) -> lesson::Outcome {
     if !quiet {
         println!(
-            "One neuron, a = σ(z) of z = w·x + b, at the input x = {INPUT} and with the target y = \
-             {TARGET}. It starts\nsurely wrong, with w = b = {}, and takes steps of \
-             {LEARNING_RATE} times the gradient. Its output a after some:\n",
+            "One neuron, a = σ(z) of z = w·x + b, at the input x = {INPUT}, with the target y = \
+             {TARGET}. It\nstarts surely wrong, with w = b = {}, and takes steps of \
+             {LEARNING_RATE} times the gradient.\nIts output a after some:\n",
             SHOWN / 2.0
         );
         print_row("steps", &STEPS.map(|step| step.to_string()));
@@ -99,23 +99,22 @@ pub(crate) fn show(quiet: bool) -> lesson::Outcome {
             print_row(name, &STEPS.map(|step| format!("{:.4}", descent.outputs[step])));
         }
         println!(
-            "\nWhat holds squared error back is the factor σ′(z). Below are the gradients at \
-             several starts, by\nbackward() and by their formulas, and the steps until the output \
-             is below 1/2:\n"
+            "\nWhat holds squared error back is the factor σ′(z). Below are the gradients at\n\
+             several starts, by backward() and by their formulas, and the steps until the\n\
+             output is below 1/2:\n"
         );
     }
-    println!("{:>20}{:^26}{:^26}{:>17}", "", "squared error", "cross-entropy", "steps");
+    println!("{:>12}{:^27}{:^21}{:>17}", "", "squared error", "cross-entropy", "steps");
     println!(
-        "{:>4}{:>10}{:>6}{:>12}{:>14}{:>12}{:>14}{:>10}{:>8}{:>8}",
-        "z", "a", "", "∂/∂w", "(a−y)·σ′(z)·x", "∂/∂w", "(a−y)·x", "squared", "cross", "ratio"
+        "{:>3}{:>9}{:>12}{:>15}{:>11}{:>10}{:>8}{:>6}{:>6}",
+        "z", "a", "∂/∂w", "(a−y)·σ′(z)·x", "∂/∂w", "(a−y)·x", "squared", "cross", "ratio"
     );
     for start in STARTS {
         let [squared, cross] =
             [Descent::from(start, LOSSES[0].1)?, Descent::from(start, LOSSES[1].1)?];
         let a = squared.outputs[0];
         println!(
-            "{start:>4}{a:>10.5}{:>6}{:>12.7}{:>14.7}{:>12.7}{:>14.7}{:>10}{:>8}{:>8.1}",
-            "",
+            "{start:>3}{a:>9.5}{:>12.7}{:>15.7}{:>11.7}{:>10.7}{:>8}{:>6}{:>6.1}",
             squared.gradient,
             (a - TARGET) * a * (1.0 - a) * INPUT,
             cross.gradient,

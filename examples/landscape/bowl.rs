@@ -184,11 +184,12 @@ fn report_divergence(descent: &Descent, least: f64) {
     };
     let away = heights.skip(nearest).find(|(_, height)| *height >= ARRIVED);
     if let Some((away, _)) = away {
-        println!(
-            "   {} diverges from step {nearest} ({height:.0e} above the least); step {away} is \
+        let what = format!(
+            "{} diverges from step {nearest} ({height:.0e} above the least); step {away} is \
              {ARRIVED} above again",
             descent.name
         );
+        println!("{}", lesson::wrapped("   ", &what));
     }
 }
 

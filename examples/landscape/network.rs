@@ -39,10 +39,11 @@ pub(crate) fn explore(arguments: &Arguments, gallery: &Gallery) -> Outcome {
     let sizes = [&[birds.features.shape()[1]], &arguments.hidden.0[..], &[birds.classes()]];
     let model = Mlp::new(&sizes.concat(), &mut rng).activation(Activation::Tanh);
     println!("3. A network: {} weights, the species of penguins", model.parameter_count());
-    println!(
-        "   hidden {}, tanh, squared error; gradient descent with all {} birds; seed {}\n",
+    let what = format!(
+        "hidden {}, tanh, squared error; gradient descent with all {} birds; seed {}",
         arguments.hidden, birds.count, arguments.seed
     );
+    println!("{}\n", lesson::wrapped("   ", &what));
     let mut courses = Vec::new();
     for &rate in &arguments.learning_rate {
         courses.push(descend(&model, &birds, rate, arguments.steps)?);

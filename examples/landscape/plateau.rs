@@ -18,7 +18,7 @@ const STEPS: usize = 2000;
 const DRAWN: usize = 300;
 
 pub(crate) fn explore(model: &Logistic, grid: usize, gallery: &Gallery) -> Outcome {
-    println!("2. A bowl and a plateau: the same model with cross-entropy and with squared error\n");
+    println!("2. A bowl and a plateau: the same model with cross-entropy and squared error\n");
     let losses = [("cross-entropy", Loss::CrossEntropy), ("squared error", Loss::SquaredError)];
     println!("   {:<42}{:>15}{:>15}", "the further off, the more wrong", losses[0].0, losses[1].0);
     for times in [0.25, 0.5, 1.0, 2.0, 4.0] {

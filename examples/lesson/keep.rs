@@ -39,6 +39,9 @@ pub struct Keep {
 const FREE: [&str; 8] =
     ["checkpoint", "checkpoint_every", "resume", "save", "report", "tensorboard", "quiet", "help"];
 
+/// The name under which a record's predictions are remembered.
+const PREDICTIONS: &str = "predictions";
+
 /// The checkpoints of a run, which cost nothing if they are not wanted.
 pub struct Checkpoints {
     checkpoint: Option<Checkpoint>,
@@ -200,15 +203,29 @@ fn check_writable(path: &Path) -> Result<(), String> {
 
 impl<E: Element> Remembers<E> for Record<E> {
     fn remember(&self, model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)> {
-        self.history.remember(model)
+        let mut remembered = self.history.remember(model);
+        if !self.predictions.is_empty() {
+            let bytes = serde_json::json!(self.predictions).to_string().into_bytes();
+            remembered.push((PREDICTIONS.to_owned(), Remembered::Bytes(bytes)));
+        }
+        remembered
     }
 
     fn recall(
         &mut self,
         model: &dyn Parameters<E>,
-        remembered: BTreeMap<String, Remembered<E>>,
+        mut remembered: BTreeMap<String, Remembered<E>>,
     ) -> Result<(), String> {
-        self.history.recall(model, remembered)
+        let predictions = match remembered.remove(PREDICTIONS) {
+            Some(Remembered::Bytes(bytes)) => {
+                serde_json::from_slice(&bytes).map_err(|error| error.to_string())?
+            }
+            Some(_) => return Err(format!("`{PREDICTIONS}` are no predictions")),
+            None => Vec::new(),
+        };
+        self.history.recall(model, remembered)?;
+        self.predictions = predictions;
+        Ok(())
     }
 }
 

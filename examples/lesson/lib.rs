@@ -100,6 +100,29 @@ fn printing_failure<'a>(information: &'a PanicHookInfo<'_>) -> Option<(ErrorKind
     Some((code.map_or(ErrorKind::Other, |code| io::Error::from_raw_os_error(code).kind()), message))
 }
 
+/// The columns of a terminal.
+const COLUMNS: usize = 80;
+
+/// A sentence as lines that fit a terminal, the first of them behind `first` and all others behind
+/// as many blanks.
+pub fn wrapped(first: &str, text: &str) -> String {
+    let indent = first.chars().count();
+    let (mut lines, mut column) = (first.to_owned(), indent);
+    for word in text.split(' ') {
+        let width = word.chars().count();
+        if column > indent && column + 1 + width > COLUMNS {
+            lines += &format!("\n{:indent$}", "");
+            column = indent;
+        } else if column > indent {
+            lines.push(' ');
+            column += 1;
+        }
+        lines += word;
+        column += width;
+    }
+    lines
+}
+
 /// Reads a whole number that is not 0.
 pub fn positive_count(text: &str) -> Result<usize, String> {
     match parse(text, "a whole number")? {

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use downhill::prelude::*;
-use downhill::train::{History, TensorBoard};
+use downhill::train::metrics::ConfusionMatrix;
+use downhill::train::{self, History, TensorBoard};
 use downhill_report::Report;
+use downhill_report::plot::{Image, weight_images};
 
 use super::Outcome;
 
@@ -26,6 +28,8 @@ pub struct Record<E: Element = f32> {
     pub history: History<E>,
     tensorboard: Option<TensorBoard>,
     enabled: bool,
+    /// The classes that the test samples were taken for, after so many steps.
+    pub(crate) predictions: Vec<(usize, Vec<usize>)>,
 }
 
 /// How often, or once more, a model is tested during a run. Each time takes about as long as to
@@ -33,7 +37,8 @@ pub struct Record<E: Element = f32> {
 const TESTS: usize = 10;
 
 /// Arguments that do not change what is learned.
-const UNIMPORTANT: [&str; 4] = ["quiet", "report", "tensorboard", "help"];
+const UNIMPORTANT: [&str; 7] =
+    ["quiet", "report", "tensorboard", "help", "checkpoint", "resume", "save"];
 
 impl Observe {
     /// The report, if one is wanted. Fails, before any training, if it could not be written.
@@ -55,7 +60,7 @@ impl Observe {
         &self,
         run: Option<&str>,
         model: &(impl Parameters<E> + ?Sized),
-    ) -> Result<Record<E>, downhill::train::Error> {
+    ) -> Result<Record<E>, train::Error> {
         let directory = self.tensorboard.as_ref();
         let directory =
             directory.map(|directory| run.map_or(directory.clone(), |run| directory.join(run)));
@@ -70,14 +75,16 @@ impl Observe {
         if self.report.is_none() && tensorboard.is_none() {
             return Ok(Record::disabled());
         }
-        Ok(Record { history: History::new(model), tensorboard, enabled: true })
+        let history = History::new(model);
+        Ok(Record { history, tensorboard, enabled: true, predictions: Vec::new() })
     }
 }
 
 impl<E: Element> Record<E> {
     /// A record of nothing.
     pub fn disabled() -> Self {
-        Self { history: History::disabled(), tensorboard: None, enabled: false }
+        let history = History::disabled();
+        Self { history, tensorboard: None, enabled: false, predictions: Vec::new() }
     }
 
     /// Records a step that has just been made.
@@ -134,17 +141,54 @@ impl Record {
             self.epoch(&training);
             return Ok(());
         }
-        let (mut test_loss, mut right) = (0.0, 0);
+        let (mut test_loss, mut predictions) = (0.0, Vec::new());
         for batch in test.batches_in_order(1000) {
             let logits = without_recording(|| logits(&batch.features));
             let sum = CrossEntropy::new().reduction(Reduction::Sum);
             test_loss += f64::from(sum.forward(&logits, &batch.labels)?.item());
-            right += logits.argmax(-1).iter().zip(&batch.labels).filter(|(a, b)| a == b).count();
+            predictions.extend(logits.argmax(-1));
         }
+        let right = predictions.iter().zip(test.labels()).filter(|(a, b)| a == b).count();
+        self.predictions.push((self.history.losses().len(), predictions));
         let count = test.len() as f64;
         let test = [("test loss", test_loss / count), ("test accuracy", right as f64 / count)];
         self.epoch(&[training, test].concat());
         Ok(())
+    }
+
+    /// What the test samples were taken for, each time the model was tested.
+    pub fn confusions(
+        &self,
+        test: &Dataset,
+    ) -> Result<Vec<(usize, ConfusionMatrix)>, train::Error> {
+        let confusion = |(step, predictions): &(usize, Vec<usize>)| {
+            let matrix = ConfusionMatrix::new(predictions, test.labels(), test.class_count())?;
+            Ok((*step, matrix.with_names(test.class_names())))
+        };
+        self.predictions.iter().map(confusion).collect()
+    }
+
+    /// The weights of a model's first layer as images of this shape, also in TensorBoard's file, if
+    /// there is one.
+    pub fn weights(
+        &mut self,
+        model: &(impl Parameters<f32> + ?Sized),
+        shape: [usize; 2],
+        classes: &[String],
+    ) -> Vec<Image> {
+        let Some((_, weights)) = model.named().into_iter().next() else { return Vec::new() };
+        // Where there is no hidden layer, a unit is a class.
+        let units = weights.shape().last().copied();
+        let names = if units == Some(classes.len()) { classes } else { &[] };
+        let images = weight_images(&weights, shape, names);
+        let step = self.history.losses().len();
+        for image in self.tensorboard.is_some().then_some(&images).into_iter().flatten() {
+            let tag = format!("weights/{}", image.caption[0]);
+            let tensorboard = self.tensorboard.as_mut();
+            // Should the file be full, the end of the epoch has told.
+            let _ = tensorboard.map(|it| it.image(&tag, step, image.width, &image.pixels));
+        }
+        images
     }
 }
 
@@ -177,7 +221,7 @@ pub fn write(report: Report, quiet: bool) -> Result<(), downhill_report::Error> 
     })?;
     if !quiet {
         for finding in report.findings() {
-            println!("found: {finding}");
+            println!("{}", super::wrapped("found: ", &finding.to_string()));
         }
         println!("report in {}", page.display());
     }

@@ -26,6 +26,21 @@ pub(crate) struct Settings {
     pub(crate) learning_rate: f64,
 }
 
+impl Settings {
+    /// All of them, by the names of their options.
+    pub(crate) fn named(&self) -> [(&'static str, f64); 6] {
+        let Self { hidden, dropout, weight_decay, epochs, batch_size, learning_rate } = *self;
+        [
+            ("hidden", hidden as f64),
+            ("dropout", dropout),
+            ("weight decay", weight_decay),
+            ("epochs", epochs as f64),
+            ("batch size", batch_size as f64),
+            ("learning rate", learning_rate),
+        ]
+    }
+}
+
 impl Kind {
     pub(crate) fn settings(self) -> Settings {
         let settings = |hidden, dropout, weight_decay, epochs, batch_size, learning_rate| {
@@ -175,6 +190,11 @@ impl LanguageModel {
             Some(vectors_of) => vectors + vectors_of.forward(&(0..places).collect::<Vec<usize>>()),
             None => vectors,
         }
+    }
+
+    /// The vector of each symbol, `[symbols, length]`.
+    pub(crate) fn vectors(&self) -> &Tensor {
+        &self.symbols.vectors
     }
 
     pub(crate) fn describe(&self) -> Description {

@@ -2,12 +2,20 @@
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
 
-use super::{error, row, run};
+use super::{error, example, row, run, stdout};
 
-/// The last three numbers of the line for a derivative: by hand, by the engine, and by difference.
+/// The last three numbers for a derivative: by hand, by the engine, and by difference. They stand
+/// on its line or, where numbers are put into its formula, on the next.
 fn derivative(output: &str, name: &str) -> [f64; 3] {
-    let figures = row(output, &format!("{name} ="));
+    let figures = row(&joined(output), &format!("{name} ="));
     *figures.last_chunk().unwrap_or_else(|| panic!("{name}: {figures:?}"))
+}
+
+/// A line for each quantity and each derivative.
+fn joined(output: &str) -> String {
+    ["\n      = ", "\n         = "]
+        .iter()
+        .fold(output.to_owned(), |text, at| text.replace(at, " = "))
 }
 
 #[test]
@@ -20,7 +28,11 @@ fn the_numbers_are_those_of_paper_and_pencil() {
     let arriving = [p[0] - 1.0, p[1]];
     let dh = [arriving[0] - 0.5 * arriving[1], 0.5 * arriving[0] - 0.5 * arriving[1]];
     let da = [dh[0] * (1.0 - h[0] * h[0]), dh[1] * (1.0 - h[1] * h[1])];
-    assert_abs_diff_eq!(*row(&output, "L =").last().unwrap(), -p[0].ln(), epsilon = 5.1e-7);
+    assert_abs_diff_eq!(
+        *row(&joined(&output), "L =").last().unwrap(),
+        -p[0].ln(),
+        epsilon = 5.1e-7
+    );
     for (name, value) in [
         ("∂h₀/∂a₀", 1.0 - h[0] * h[0]),
         ("∂z₁/∂h₁", -0.5),
@@ -49,6 +61,7 @@ fn all_derivatives_agree_for_every_activation_and_target() {
         "--activation relu --input 4,0.1 --target 1",
     ] {
         let output = run("backprop", flags);
+        let output = joined(&output);
         let lines: Vec<&str> =
             output.lines().filter(|line| line.trim_start().starts_with('∂')).collect();
         // 22 of single operations, and 2 + 6 + 2 + 2 + 6 + 2 of the loss.
@@ -63,6 +76,14 @@ fn all_derivatives_agree_for_every_activation_and_target() {
         let difference: f64 = difference.split_whitespace().next().unwrap().parse().unwrap();
         assert!(difference < 1e-13, "{flags}: {difference}");
     }
+}
+
+#[test]
+fn a_wide_sheet_has_the_same_numbers_in_a_line_each() {
+    let wide = stdout(example("backprop").arg("--wide"));
+    assert!(wide.lines().all(|line| line.chars().count() <= 100), "{wide}");
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(words(&wide), words(&run("backprop", "")));
 }
 
 #[test]

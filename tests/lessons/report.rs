@@ -82,7 +82,8 @@ fn has(titles: &[String], wanted: &[&str]) {
 #[test]
 fn digits_shows_learning_layers_and_its_surest_mistakes() {
     let (headings, titles) = page("digits", "--epochs 3");
-    assert_eq!(headings, ["Learning", "Layers", "Classification", "The run"]);
+    assert_eq!(headings, ["Learning", "Layers", "Weights", "Classification", "The run"]);
+    assert_eq!(titles.iter().filter(|title| *title == "Confusion matrix").count(), 3);
     has(
         &titles,
         &[
@@ -96,8 +97,14 @@ fn digits_shows_learning_layers_and_its_surest_mistakes() {
             "Confusion matrix",
             "Reliability: expected calibration error",
             "Most confidently wrong",
+            "Weights of the first layer",
         ],
     );
+    for flags in ["--hidden 0 --epochs 1", "--model cnn --epochs 1"] {
+        has(&page("digits", flags).1, &["Weights of the first layer"]);
+    }
+    let (headings, _) = page("digits", "--data data/iris.csv --epochs 1");
+    assert!(!headings.contains(&"Weights".into()), "{headings:?}");
 }
 
 #[test]
@@ -120,9 +127,11 @@ fn diabetes_shows_predictions_residuals_and_coefficients() {
 fn names_shows_where_guessing_is_hard_and_what_follows_what() {
     for model in ["bigram", "gru --hidden 16"] {
         let (headings, titles) = page("names", &format!("--model {model} --epochs 1"));
-        assert_eq!(headings, ["Learning", "Layers", "Language", "The run"]);
+        let expected = ["Learning", "Layers", "Language", "Names made up", "Characters", "The run"];
+        assert_eq!(headings, expected);
         has(&titles, &["Loss by step", "Loss by epoch", "Gradient norm of each layer"]);
         has(&titles, &["Loss by position", "Probability of the next character"]);
+        has(&titles, &["Learned vectors"]);
     }
 }
 

@@ -63,7 +63,7 @@ fn a_rate_too_large_for_one_optimizer_does_not_keep_the_others_from_running() {
     let output = run("spirals", flags);
     let lines: Vec<&str> = output.lines().collect();
     assert_eq!(lines.len(), 4, "{output}");
-    assert!(lines[1].starts_with("sgd         1000000            -  the loss became "), "{output}");
+    assert!(lines[1].starts_with("sgd         1000000           -  the loss became "), "{output}");
     assert!(lines[3].starts_with("lion        1000000"), "{output}");
 }
 
