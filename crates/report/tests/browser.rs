@@ -45,6 +45,7 @@ fn values_are_read_off_a_chart_and_one_slider_moves_all_pictures() {
         .picture(chart.picture(), "")
         .moments([0, 4, 8].map(small), "")
         .moments([0, 8].map(small), "");
+    report.mark(4, "the best\nso far");
     report.write().unwrap();
     let probe = directory.path().join("probe.html");
     fs::write(&probe, PROBE).unwrap();
@@ -60,5 +61,5 @@ fn values_are_read_off_a_chart_and_one_slider_moves_all_pictures() {
     };
     assert!(tip.starts_with("step ") && tip.contains("high: 3") && tip.contains("low: 1"), "{tip}");
     assert!(faded == "0" || faded == "1", "{faded}");
-    assert_eq!((last, first, moment), ("8|8", "4|0", "step 4"));
+    assert_eq!((last, first, moment), ("8|8", "4|0", "step 4: the best so far"));
 }

@@ -44,7 +44,7 @@ impl fmt::Display for Page<'_> {
         self.head(f)?;
         write!(f, "<nav data-epoch=\"{}\" data-marks=\"", self.steps_per_epoch)?;
         for (step, what) in self.marks {
-            writeln!(f, "{step} {}", Escaped(what))?;
+            writeln!(f, "{step} {}", Escaped(&what.replace('\n', " ")))?;
         }
         f.write_str("\">")?;
         for (index, section) in self.sections.iter().enumerate() {

@@ -32,12 +32,12 @@ use crate::error::Error;
 /// assert_eq!(
 ///     confusion.to_string(),
 ///     "\
-/// true \\ predicted  cat  dog  eel  precision  recall      F1
-/// cat                 2    1    0     0.6667  0.6667  0.6667
-/// dog                 0    2    0     0.6667  1.0000  0.8000
-/// eel                 1    0    0          -  0.0000  0.0000
-/// macro average                       0.6667  0.5556  0.4889
-/// accuracy                                            0.6667"
+/// true \\ answer  cat  dog  eel  precision  recall      F1
+/// cat              2    1    0     0.6667  0.6667  0.6667
+/// dog              0    2    0     0.6667  1.0000  0.8000
+/// eel              1    0    0          -  0.0000  0.0000
+/// macro average                    0.6667  0.5556  0.4889
+/// accuracy                                         0.6667"
 /// );
 /// # Ok::<(), downhill_train::Error>(())
 /// ```
@@ -242,7 +242,7 @@ impl fmt::Display for ConfusionMatrix {
             |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4}"));
         let classes = 0..self.class_count();
 
-        let mut header = vec!["true \\ predicted".to_owned()];
+        let mut header = vec!["true \\ answer".to_owned()];
         header.extend(self.names.iter().cloned());
         header.extend(["precision", "recall", "F1"].map(String::from));
         let mut table = vec![header];

@@ -50,7 +50,7 @@ fn the_table_is_aligned_and_shows_a_dash_for_what_is_undefined() {
         .unwrap()
         .with_names(&["a class with a long name", "Größe", "c", "d"]);
     let expected = "\
-true \\ predicted          a class with a long name  Größe  c  d  precision  recall      F1
+true \\ answer             a class with a long name  Größe  c  d  precision  recall      F1
 a class with a long name                         2      1  0  0     0.6667  0.6667  0.6667
 Größe                                            0      1  0  0     0.5000  1.0000  0.6667
 c                                                1      0  0  0          -  0.0000  0.0000
