@@ -21,7 +21,7 @@ fn commands(text: &str) -> Vec<(String, Vec<String>)> {
 }
 
 /// The pages of the lessons in a language, by file name.
-fn lessons(folder: &str) -> BTreeMap<String, String> {
+pub(super) fn lessons(folder: &str) -> BTreeMap<String, String> {
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let pages = files.filter_map(|path| {
         let name = path.file_name()?.to_str()?.to_owned();
@@ -32,12 +32,13 @@ fn lessons(folder: &str) -> BTreeMap<String, String> {
 }
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
-const ENGLISH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/course");
-const CHINESE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/course/zh-CN");
+pub(super) const ENGLISH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/course");
+pub(super) const CHINESE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/course/zh-CN");
 
 #[test]
 fn every_command_names_an_example_and_flags_that_it_takes() {
     let mut texts: Vec<String> = lessons(ENGLISH).into_values().collect();
+    texts.push(fs::read_to_string(format!("{ENGLISH}/worksheet.md")).unwrap());
     texts.push(fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap());
     let mut flags: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for text in texts {
@@ -88,8 +89,13 @@ fn figures(text: &str) -> Vec<String> {
 
 #[test]
 fn both_languages_have_the_same_lessons_commands_and_figures() {
-    let (english, chinese) = (lessons(ENGLISH), lessons(CHINESE));
-    assert!(english.len() >= 16);
+    let [english, chinese] = [ENGLISH, CHINESE].map(|folder| {
+        let mut pages = lessons(folder);
+        let worksheet = fs::read_to_string(format!("{folder}/worksheet.md")).unwrap();
+        pages.insert("worksheet.md".into(), worksheet);
+        pages
+    });
+    assert!(english.len() > 16);
     assert!(english.keys().eq(chinese.keys()));
     for (name, page) in &english {
         let translated = &chinese[name];

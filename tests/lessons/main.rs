@@ -1,6 +1,7 @@
 //! The lessons, run as a reader would run them: what they print, and what they refuse.
 
 mod backprop;
+mod browser;
 mod course;
 mod cross_entropy;
 mod diabetes;
@@ -8,6 +9,7 @@ mod digits;
 mod ending;
 mod few_weights;
 mod first;
+mod glossary;
 mod gradients;
 mod imbalance;
 mod keep;
@@ -81,7 +83,7 @@ fn run(name: &str, arguments: &str) -> String {
     let plain = |c: char| !c.is_control() || c == '\n';
     assert!(output.chars().all(plain), "a control character in a pipe: {output:?}");
     for line in output.lines() {
-        assert!(line.chars().count() <= 100, "a line is too wide: {line}");
+        assert!(line.chars().count() <= 80, "a line is too wide: {line}");
         assert_eq!(line, line.trim_end(), "blanks at the end of a line");
     }
     output
