@@ -22,7 +22,7 @@ pub(crate) fn print_table(columns: &[Column]) {
     let class_count = columns.first().map_or(0, |column| column.numbers.len());
     let names = (0..class_count).map(|class| class.to_string());
     let names = std::iter::once("class".into()).chain(names).chain(["sum".into()]);
-    let mut lines: Vec<String> = names.map(|name| format!("{name:>6}")).collect();
+    let mut lines: Vec<String> = names.map(|name| format!("{name:>5}")).collect();
     for column in columns {
         let mut cells = vec![column.heading.clone()];
         cells.extend(column.numbers.iter().map(|&x| number(x)));

@@ -125,7 +125,7 @@ fn log_probabilities(logits: &[f64], arguments: &Arguments) -> Vec<f64> {
     );
     print_table(&columns);
     println!(
-        "\n2. Log-sum-exp: lse = ln Σ exp {name} = m + ln {} = {} + {} = {}",
+        "\n2. Log-sum-exp\n   lse = ln Σ exp {name} = m + ln {} = {} + {} = {}",
         number(sum),
         number(m),
         number(sum.ln()),
@@ -156,8 +156,8 @@ fn add_up(log_p: &[f64], target: &Target, arguments: &Arguments) {
     let terms: Vec<f64> = target.q.iter().zip(log_p).map(term).collect();
     columns.push(Column::new(format!("−{name} · ln p"), &terms).with_sum());
     println!(
-        "\n3. Log-probabilities, ln p = {} − lse, never from a p that was rounded before; and\n   \
-            what each class adds to the loss.\n",
+        "\n3. Log-probabilities, ln p = {} − lse, never from a p that was rounded before;\n   \
+            and what each class adds to the loss.\n",
         arguments.scaled()
     );
     print_table(&columns);
@@ -245,10 +245,11 @@ fn descend(
     let after = arguments.loss(&Tensor::from(stepped))?.item();
     if after < loss {
         let rate = if rate == 1.0 { String::new() } else { format!("{} · ", number(rate)) };
-        println!(
-            "\n5. Downhill is against the gradient: at z − {rate}gradient the loss is {}.",
+        let what = format!(
+            "Downhill is against the gradient: at z − {rate}gradient the loss is {}.",
             number(after)
         );
+        println!("\n{}", lesson::wrapped("5. ", &what));
     } else if loss == f64::INFINITY {
         println!(
             "\n   The loss is infinite: the model holds impossible what is true. There are no\n   \

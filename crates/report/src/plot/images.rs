@@ -7,7 +7,7 @@ use super::picture::{
     GRID, INK, LABEL, MARGIN, MUTED, Picture, SERIES, WIDTH, fill, fitted, stroke, style,
     text_width,
 };
-use super::svg::{Anchor, Baseline, Color, Fill};
+use super::svg::{Anchor, Baseline, Color, Fill, Point};
 
 /// Numbers in rows, such as a grey-scale image, with a caption.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,6 +118,9 @@ pub fn weight_images<E: Element>(
     (0..units.min(SHOWN.max(PIXELS / each.max(1)))).map(image).collect()
 }
 
+/// A colour, and the rectangles that have it.
+type Area = (Fill, Vec<[Point; 2]>);
+
 /// Images side by side, and above them the scale of weights, if they are some.
 #[track_caller]
 fn tiles(
@@ -162,7 +165,7 @@ fn tiles(
             }
         }
         // One area for each colour, that of all images: there are fewer colours than pixels.
-        let mut areas: Vec<(Fill, Vec<[(f64, f64); 2]>)> = Vec::new();
+        let mut areas: Vec<Area> = Vec::new();
         for (index, image) in images.iter().enumerate() {
             let left = MARGIN + (index % columns) as f64 * (side + GAP);
             let top = top + (index / columns) as f64 * row_height;
