@@ -110,10 +110,11 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
     let standardizer = Standardizer::fit(&train);
     let (train, test) = (standardizer.transform(&train), standardizer.transform(&test));
     if !arguments.quiet {
-        let what = format!(
-            "Many layers. data/digits.csv: {} samples to train on, {} to test on, 10 classes; \
-             seed {}. {} hidden layers of {} units, steps of {} times the gradient. Every network \
-             sees the same batches.",
+        println!(
+            "\nMany layers. data/digits.csv\n\
+             {} samples to train on, {} to test on, 10 classes; seed {}.\n\
+             {} hidden layers of {} units, steps of {} times the gradient.\n\
+             Every network sees the same batches.",
             train.len(),
             test.len(),
             arguments.seed,
@@ -121,7 +122,6 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
             arguments.width,
             arguments.learning_rate
         );
-        println!("\n{}", lesson::wrapped("", &what));
     }
     let report = arguments.observe.report("Gradients in deep networks", arguments.seed)?;
     let mut runs = Vec::new();

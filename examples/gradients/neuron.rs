@@ -89,7 +89,7 @@ pub(crate) fn show(quiet: bool) -> lesson::Outcome {
     if !quiet {
         println!(
             "One neuron, a = σ(z) of z = w·x + b, at the input x = {INPUT}, with the target y = \
-             {TARGET}. It\nstarts surely wrong, with w = b = {}, and takes steps of \
+             {TARGET}.\nIt starts surely wrong, with w = b = {}, and takes steps of \
              {LEARNING_RATE} times the gradient.\nIts output a after some:\n",
             SHOWN / 2.0
         );

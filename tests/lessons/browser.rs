@@ -18,12 +18,12 @@ const TALLEST: f64 = 6000.0;
 const LESSONS: [(&str, &str); 8] = [
     ("digits", "--epochs 3"),
     ("spirals", "--epochs 20 --points 100"),
-    ("spirals", "--compare sgd,adam,lion --epochs 5 --points 100"),
+    ("spirals", "--compare sgd,adam,lion --epochs 20 --points 100"),
     ("diabetes", "--epochs 200"),
     ("names", "--model bigram --epochs 2"),
     ("soft_targets", "--epochs 1"),
-    ("imbalance", "--epochs 2 --runs 2"),
-    ("gradients", "--epochs 1"),
+    ("imbalance", "--epochs 12 --runs 2"),
+    ("gradients", "--epochs 3"),
 ];
 
 /// What is done to the page in a frame of each width, and what is seen then: written into the title
@@ -85,7 +85,6 @@ fn pages_fit_a_phone_and_a_screen_and_answer_the_pointer() {
             };
             assert_eq!(found_width, width.to_string());
             assert_eq!((sticks_out, told), ("false", "true"), "{name}, {width} wide: {line}");
-            // A linear model that is fitted has one map only.
             assert_eq!(moved, "true", "{name}, {width} wide: {line}");
             let height: f64 = height.parse().unwrap();
             assert!(width == 400 || height <= TALLEST, "{name} is {height} high");

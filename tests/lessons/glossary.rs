@@ -37,7 +37,8 @@ fn prose(page: &str, joint: &str) -> String {
     }
     let is_prose = |line: &&str| {
         let other = ["#", "    ", "next: ", "下一课"].iter().any(|start| line.starts_with(start));
-        !other && !(line.starts_with('*') && line.ends_with('*') && !line.starts_with("**"))
+        let question = line.starts_with('*') && line.ends_with('*') && !line.starts_with("**");
+        !(other || question)
     };
     text.lines().filter(is_prose).map(str::trim).collect::<Vec<_>>().join(joint)
 }

@@ -15,7 +15,7 @@ fn summary(output: &str, network: &str) -> Vec<f64> {
 #[test]
 fn gradients_vanish_live_and_explode_as_activation_and_start_decide() {
     let output = run("gradients", SMALL);
-    assert!(output.contains("10 classes;\nseed 0."), "{output}");
+    assert!(output.contains("10 classes; seed 0."), "{output}");
     let first_to_last = |network| summary(&output, network)[0];
     // σ′ is at most 1/4, over eight layers: 1.5e-5.
     assert!(first_to_last("sigmoid, Glorot") < 1e-4, "{output}");
