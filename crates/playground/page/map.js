@@ -30,13 +30,16 @@ function paintMap(map, outputs, image) {
   }
 }
 
-/** Colours of unit number `index`: 128 is 0. */
-export function paintUnit(units, index, cells, image) {
+/** Colours of unit number `index`, at a place in an image: 128 is 0. */
+export function paintUnit(units, index, cells, image, left, top) {
   const pixels = new Uint32Array(image.data.buffer);
   const ramp = signRamp(128, 0.9);
-  // The numbers of a layer lie unit after unit.
-  const start = index * cells;
-  for (let cell = 0; cell < cells; cell++) pixels[cell] = ramp[units[start + cell]];
+  // The numbers of a unit lie row by row, and unit after unit.
+  let from = index * cells ** 2;
+  for (let row = top; row < top + cells; row++) {
+    const start = row * image.width + left;
+    for (let to = start; to < start + cells; to++) pixels[to] = ramp[units[from++]];
+  }
 }
 
 export class DecisionMap {
@@ -63,7 +66,7 @@ export class DecisionMap {
     canvas.addEventListener('keydown', (event) => this.#key(event));
   }
 
-  /** What there is to show. `cover` is a unit's image that is shown in place of the map. */
+  /** What there is to show. `cover` draws a unit's image in place of the map. */
   update(view) {
     this.view = view;
     this.canvas.hidden = !view;
@@ -166,9 +169,10 @@ export class DecisionMap {
     const { canvas, view } = this;
     if (!view) return;
     const { context, width, height } = fit(canvas);
+    if (!width) return;
     const { sample, cover, line } = view;
     context.imageSmoothingEnabled = true;
-    if (cover) context.drawImage(cover, 0, 0, width, height);
+    if (cover) cover(context, width, height);
     else if (line) this.#line(context, line, width, height);
     else if (this.painted) context.drawImage(this.sheet, 0, 0, width, height);
     const radius = Math.max(2.4, Math.min(4.5, width / 110));

@@ -8,6 +8,12 @@ import { short } from './numbers.js';
 /** The side of a digit's image. */
 const DIGIT = 8;
 
+/** How many units' images lie side by side. */
+const ACROSS = 16;
+
+/** How many lines are drawn anew for every picture. */
+const MANY = 1000;
+
 export class NetworkView {
   /** `host` holds the canvas, the units' buttons and the layers' buttons. */
   constructor(host, { change, chooseUnit, hoverUnit, hoverWeight }) {
@@ -19,7 +25,8 @@ export class NetworkView {
     this.canvas = host.querySelector('canvas');
     this.buttons = host.querySelector('.units');
     this.heads = host.querySelector('.heads');
-    this.sheets = [];
+    this.sheet = document.createElement('canvas');
+    this.links = { canvas: document.createElement('canvas'), key: null, drawn: 0 };
     this.key = '';
     new ResizeObserver(() => this.view && this.update(this.view)).observe(host);
     host.addEventListener('pointermove', (event) => this.#near(event));
@@ -33,6 +40,9 @@ export class NetworkView {
   #layout() {
     const { sizes } = this.view;
     const width = this.host.clientWidth;
+    // Where layers stand close together, what is above them takes less room, or stands upright.
+    this.host.classList.toggle('tight', width / sizes.length < 76);
+    this.host.classList.toggle('tiny', width / sizes.length < 48);
     const height = this.canvas.clientHeight;
     const most = Math.max(...sizes.map((count, layer) => (layer === 0 && count > 16 ? 1 : count)));
     const unit = Math.max(8, Math.min(Math.max(46, height / 9), (height - 8) / most - 5, (0.5 * width) / sizes.length));
@@ -135,35 +145,25 @@ export class NetworkView {
   draw() {
     const { view, canvas } = this;
     if (!view) return;
-    const { context } = fit(canvas);
+    const { context, width, height } = fit(canvas);
     const { unit, columns } = this.layout;
-    const { sizes, units, unitCells } = view;
-    const faint = variable('--rule');
-    for (let layer = 0; layer + 1 < columns.length; layer++) {
-      const [left, right] = [columns[layer], columns[layer + 1]];
-      const bundle = sizes[layer] !== left.length;
-      const many = left.length * right.length > 300;
-      for (let from = 0; from < left.length; from++) {
-        for (let to = 0; to < right.length; to++) {
-          const value = bundle ? 0 : this.#weight(layer, from, to);
-          const size = Math.min(1, Math.abs(value) / 2.5);
-          if (many && size < 0.08) continue;
-          const hot = this.hovered && this.hovered.layer === layer && this.hovered.from === from && this.hovered.to === to;
-          context.strokeStyle = bundle ? faint : signColor(value);
-          context.globalAlpha = hot ? 1 : bundle ? 0.8 : (isDark() ? 0.2 : 0.14) + 0.75 * size;
-          context.lineWidth = hot ? 4 : 0.6 + 3.4 * size;
-          this.#line(context, left[from], right[to], unit);
-        }
-      }
-    }
-    context.globalAlpha = 1;
+    const { sizes, units, hidden } = view;
+    if (!width) return;
+    this.#links(context, width, height);
+    const ofImages = !units && sizes[0] === DIGIT ** 2 && hidden.length > 0;
+    if (units && Number.isInteger(view.unitCells)) this.#paint(units, view.unitCells);
+    else if (ofImages) this.#paint(this.#looks(), DIGIT);
+    else this.count = 0;
+    context.imageSmoothingEnabled = !ofImages;
     // What the chosen sample sends through the network.
     const { sample } = view;
     let index = 0;
     for (let layer = 1; layer < columns.length; layer++) {
       for (const [x, y] of columns[layer]) {
-        if (units && unitCells) this.#unit(context, units, index, unitCells, x, y, unit);
-        else if (layer === 1 && sizes[0] === DIGIT ** 2) this.#weights(context, index, x, y, unit);
+        if (!this.drawUnit(context, index, x - unit / 2, y - unit / 2, unit, unit)) {
+          context.fillStyle = variable('--paper');
+          context.fillRect(x - unit / 2, y - unit / 2, unit, unit);
+        }
         index++;
       }
     }
@@ -171,7 +171,7 @@ export class NetworkView {
     context.lineWidth = 1;
     columns.forEach((column, layer) =>
       column.forEach(([x, y], at) => {
-        if (layer === 0 || (!units && layer > 1)) {
+        if (layer === 0) {
           context.fillStyle = variable('--paper');
           context.fillRect(x - unit / 2, y - unit / 2, unit, unit);
         }
@@ -197,6 +197,51 @@ export class NetworkView {
     );
   }
 
+  /** The weights as lines. There may be so many that they follow less often than the units. */
+  #links(context, width, height) {
+    const { links, view, canvas } = this;
+    const { columns } = this.layout;
+    const count = columns.slice(1).reduce((sum, right, at) => sum + right.length * columns[at].length, 0);
+    if (count <= MANY) {
+      this.#lines(context);
+      return;
+    }
+    const now = performance.now();
+    const key = `${this.key} ${canvas.width} ${this.hovered && Object.values(this.hovered)}`;
+    if (!view.running || links.key !== key || now - links.drawn > 250) {
+      Object.assign(links, { key, drawn: now });
+      Object.assign(links.canvas, { width: canvas.width, height: canvas.height });
+      const drawn = links.canvas.getContext('2d');
+      drawn.setTransform(canvas.width / width, 0, 0, canvas.height / height, 0, 0);
+      this.#lines(drawn);
+    }
+    context.drawImage(links.canvas, 0, 0, width, height);
+  }
+
+  #lines(context) {
+    const { sizes } = this.view;
+    const { unit, columns } = this.layout;
+    const faint = variable('--rule');
+    for (let layer = 0; layer + 1 < columns.length; layer++) {
+      const [left, right] = [columns[layer], columns[layer + 1]];
+      const bundle = sizes[layer] !== left.length;
+      const many = left.length * right.length > 300;
+      for (let from = 0; from < left.length; from++) {
+        for (let to = 0; to < right.length; to++) {
+          const value = bundle ? 0 : this.#weight(layer, from, to);
+          const size = Math.min(1, Math.abs(value) / 2.5);
+          if (many && size < 0.08) continue;
+          const hot = this.hovered && this.hovered.layer === layer && this.hovered.from === from && this.hovered.to === to;
+          context.strokeStyle = bundle ? faint : signColor(value);
+          context.globalAlpha = hot ? 1 : bundle ? 0.8 : (isDark() ? 0.2 : 0.14) + 0.75 * size;
+          context.lineWidth = hot ? 4 : 0.6 + 3.4 * size;
+          this.#line(context, left[from], right[to], unit);
+        }
+      }
+    }
+    context.globalAlpha = 1;
+  }
+
   #line(context, [x0, y0], [x1, y1], unit) {
     const bend = (x1 - x0) * 0.45;
     context.beginPath();
@@ -218,32 +263,41 @@ export class NetworkView {
     context.fillRect(x - unit / 2, y - unit / 2, unit, unit);
   }
 
-  /** The image of unit number `index`, whose numbers are those number `at` in `units`. */
-  sheet(index, units, cells, at = index) {
-    let sheet = this.sheets[index];
-    if (!sheet || sheet.canvas.width !== cells) {
-      const canvas = document.createElement('canvas');
-      canvas.width = canvas.height = cells;
-      sheet = this.sheets[index] = { canvas, image: new ImageData(cells, cells) };
+  /** Paints the images of all units side by side, which is quicker than one by one. */
+  #paint(units, cells) {
+    const count = Math.floor(units.length / cells ** 2);
+    const [width, height] = [Math.min(count, ACROSS) * cells, Math.ceil(count / ACROSS) * cells];
+    if (this.image?.width !== width || this.image.height !== height) {
+      this.image = new ImageData(width, height);
+      Object.assign(this.sheet, { width, height });
     }
-    paintUnit(units, at, cells * cells, sheet.image);
-    sheet.canvas.getContext('2d').putImageData(sheet.image, 0, 0);
-    return sheet.canvas;
+    for (let index = 0; index < count; index++) {
+      paintUnit(units, index, cells, this.image, (index % ACROSS) * cells, Math.floor(index / ACROSS) * cells);
+    }
+    this.sheet.getContext('2d').putImageData(this.image, 0, 0);
+    Object.assign(this, { cells, count });
   }
 
-  #unit(context, units, index, cells, x, y, unit) {
-    if ((index + 1) * cells * cells > units.length) return;
-    context.imageSmoothingEnabled = true;
-    context.drawImage(this.sheet(index, units, cells), x - unit / 2, y - unit / 2, unit, unit);
+  /** Draws the image of a unit; says whether it has one. */
+  drawUnit(context, index, x, y, width, height) {
+    const { sheet, cells, count } = this;
+    if (index >= count) return false;
+    context.drawImage(sheet, (index % ACROSS) * cells, Math.floor(index / ACROSS) * cells, cells, cells, x, y, width, height);
+    return true;
   }
 
-  /** The weights that a unit looks at an image with. */
-  #weights(context, to, x, y, unit) {
-    const values = Float32Array.from({ length: DIGIT ** 2 }, (_, from) => this.#weight(0, from, to));
-    const most = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    const units = Uint8Array.from(values, (value) => Math.round(128 + (127 * value) / (most || 1)));
-    context.imageSmoothingEnabled = false;
-    context.drawImage(this.sheet(to, units, DIGIT, 0), x - unit / 2, y - unit / 2, unit, unit);
+  /** The weights that the units of the first layer look at an image with, as if they were outputs. */
+  #looks() {
+    const { sizes, weights } = this.view;
+    const [pixels, units] = sizes;
+    const all = weights?.['layers.0.weight'];
+    const looks = new Uint8Array(pixels * units);
+    for (let to = 0; all && to < units; to++) {
+      let most = 0;
+      for (let from = 0; from < pixels; from++) most = Math.max(most, Math.abs(all[from * units + to]));
+      for (let from = 0; from < pixels; from++) looks[to * pixels + from] = Math.round(128 + (127 * all[from * units + to]) / (most || 1));
+    }
+    return looks;
   }
 
   /** The weight under the pointer. */

@@ -2,7 +2,7 @@
 
 import { NoAnswer, SessionLost } from './carrier.js';
 import { $, say, toast } from './dom.js';
-import { UNIT_CELLS, page, parts } from './state.js';
+import { page, parts } from './state.js';
 import { t } from './texts.js';
 
 /** Who is told what has come. */
@@ -13,6 +13,13 @@ function mapCells() {
   const size = page.description?.parameters ?? 100;
   const [work, most] = page.running ? [2e7, 100] : [3e8, 200];
   return Math.round(Math.max(40, Math.min(most, Math.sqrt(work / size))));
+}
+
+/** The cells along a side of a unit's map: fewer of many units while it runs. */
+function unitCells() {
+  const { hidden } = page.description?.setting.model ?? { hidden: [] };
+  const units = hidden.reduce((sum, count) => sum + count, 0);
+  return page.running && units > 64 ? 16 : 32;
 }
 
 /** How long the engine may train for one picture, in milliseconds. */
@@ -64,7 +71,7 @@ function wanted() {
   if (curves) curved = now;
   const judged = $('#curves details').open || page.mission === 'imbalance';
   const worst = page.description?.setting.data.source === 'digits' && !page.running ? 24 : 0;
-  return { do: 'frame', map: mapCells(), units: UNIT_CELLS, weights: true, curves, judged, worst };
+  return { do: 'frame', map: mapCells(), units: unitCells(), weights: true, curves, judged, worst };
 }
 
 let stale = true;

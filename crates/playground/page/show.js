@@ -8,7 +8,7 @@ import { short } from './numbers.js';
 import { TABLES, showTools } from './points.js';
 import { lookAgain, seek, seeking } from './session.js';
 import { toHash } from './share.js';
-import { UNIT_CELLS, isFlat, isOfValues, page, parts } from './state.js';
+import { isFlat, isOfValues, page, parts } from './state.js';
 import { t } from './texts.js';
 
 export function choose(sample) {
@@ -150,7 +150,8 @@ export function draw() {
     outputColors: description.classes && description.outputs > 1 ? description.classes.map((_, index) => classColor(index)) : null,
     weights: arrays,
     units: arrays.units,
-    unitCells: UNIT_CELLS,
+    unitCells: Math.sqrt((arrays.units?.length ?? 0) / sizes.slice(1).reduce((sum, count) => sum + count, 0)),
+    running: page.running,
     sample: page.sample ? page.trace?.units : null,
     chosen: page.sample ? page.unit : null,
   });
@@ -231,7 +232,7 @@ function cover(sizes) {
   const units = frame.arrays.units;
   if (!hoveredUnit || !units || hoveredUnit.layer === 0) return null;
   const before = sizes.slice(1, hoveredUnit.layer).reduce((sum, count) => sum + count, 0);
-  return parts.network.sheet(before + hoveredUnit.index, units, UNIT_CELLS);
+  return (context, width, height) => parts.network.drawUnit(context, before + hoveredUnit.index, 0, 0, width, height);
 }
 
 function labels(sizes) {

@@ -31,7 +31,5 @@ export const activationOf = ({ model }, layer) => model.activation[Math.min(laye
 
 export const isOfValues = () => !page.description?.classes;
 
-export const UNIT_CELLS = 32;
-
 /** The carrier, and what draws. */
 export const parts = {};

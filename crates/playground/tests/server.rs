@@ -134,6 +134,62 @@ fn sessions_are_begun_kept_and_bounded() {
 }
 
 #[test]
+fn a_closed_tab_ends_its_work() {
+    let server = Server::start(&[]);
+    let ask = || {
+        let (_, text) = server.send("closed-tab?begin=true", r#"{"do":"frame"}"#);
+        let step = text.split("\"step\":").nth(1).unwrap();
+        step.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse::<u64>().unwrap()
+    };
+    // A request for far more than is allowed, whose sender is gone before it is answered.
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    let message = r#"{"do":"frame"}"#;
+    write!(
+        stream,
+        "POST /session/closed-tab?begin=true&steps=1000000000000&milliseconds=1000000000 HTTP/1.1\r\n\
+         host: localhost:{}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{message}",
+        server.port,
+        message.len(),
+    )
+    .unwrap();
+    drop(stream);
+    // Whatever is asked now waits for the little that such a request may train.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let step = ask();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    assert_eq!(ask(), step);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn one_thread_trains_however_many_tabs_there_are() {
+    let server = Server::start(&[]);
+    let threads = |server: &Server| {
+        std::fs::read_dir(format!("/proc/{}/task", server.child.id())).unwrap().count()
+    };
+    std::thread::scope(|scope| {
+        let tabs: Vec<_> = (0..4)
+            .map(|tab| {
+                let server = &server;
+                scope.spawn(move || {
+                    let query = format!("busy-tab-{tab}?begin=true&steps=300&milliseconds=1000");
+                    server.send(&query, r#"{"do":"frame","map":100,"units":32}"#).0
+                })
+            })
+            .collect();
+        let mut most = 0;
+        while !tabs.iter().all(|tab| tab.is_finished()) {
+            most = most.max(threads(&server));
+        }
+        for tab in tabs {
+            assert_eq!(tab.join().unwrap(), 200);
+        }
+        // One for the connections, one for the engine, and the pool that the engine's kernels ask.
+        assert!(most <= 3, "{most} threads");
+    });
+}
+
+#[test]
 fn what_is_no_message_is_refused() {
     let server = Server::start(&[]);
     let (status, text) = server.send("a-session?begin=true", "{\"do\":");

@@ -375,6 +375,26 @@ fn one_feature_is_drawn_as_a_line() {
 }
 
 #[test]
+fn a_large_network_keeps_fewer_states() {
+    let mut session = Session::new();
+    change(
+        &mut session,
+        &[
+            ("data.count", json!(40)),
+            ("data.source", json!("moons")),
+            ("model.hidden", json!([64, 64, 64])),
+            ("optimizer.kind", json!("lbfgs")),
+            ("optimizer.history", json!(30)),
+            ("optimizer.batch", json!(5000)),
+        ],
+    );
+    session.advance(50);
+    let reply = ask(&mut session, json!({"do": "frame", "curves": true}));
+    let kept = reply.floats("curve.step").unwrap().len();
+    assert!(kept <= 33, "{kept}");
+}
+
+#[test]
 fn an_epoch_ends_where_the_points_do() {
     let mut session = Session::new();
     change(&mut session, &[("data.count", json!(100)), ("optimizer.batch", json!(16))]);
