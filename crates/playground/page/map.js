@@ -42,6 +42,23 @@ export function paintUnit(units, index, cells, image, left, top) {
   }
 }
 
+/** In how many cells of two maps another class wins, as a share; for values, how far apart they are. */
+export function difference(map, other, outputs) {
+  if (!map || map.length !== other?.length) return null;
+  const cells = map.length / outputs;
+  let sum = 0;
+  const winner = (numbers, start) => {
+    let best = start;
+    for (let at = start + 1; at < start + outputs; at++) if (numbers[at] > numbers[best]) best = at;
+    return best;
+  };
+  for (let at = 0; at < map.length; at += outputs) {
+    if (outputs === 1) sum += Math.abs(map[at] - other[at]) / 255;
+    else if (winner(map, at) !== winner(other, at)) sum++;
+  }
+  return sum / cells;
+}
+
 export class DecisionMap {
   constructor(canvas, { choose, edit }) {
     this.canvas = canvas;
@@ -172,6 +189,8 @@ export class DecisionMap {
     if (!width) return;
     const { sample, cover, line } = view;
     context.imageSmoothingEnabled = true;
+    // Finer takes longer than there is while it runs.
+    context.imageSmoothingQuality = view.running ? 'low' : 'high';
     if (cover) cover(context, width, height);
     else if (line) this.#line(context, line, width, height);
     else if (this.painted) context.drawImage(this.sheet, 0, 0, width, height);
@@ -219,7 +238,9 @@ export class DecisionMap {
       answers.forEach((answer, index) => {
         const [x, y] = this.#place(points[2 * index], points[2 * index + 1]);
         const color = !view.values ? classColor(answer) : view.line ? classColor(0) : valueColor(answer);
-        const style = part === 'train' ? { fill: color, stroke: rim, width: 1 } : { fill: rim, stroke: color, width: 1.6 };
+        // A value may have the colour of the map about it, so that its rim has to be seen.
+        const edge = view.values && !view.line ? variable('--soft') : rim;
+        const style = part === 'train' ? { fill: color, stroke: edge, width: 1 } : { fill: rim, stroke: color, width: 1.6 };
         work(x, y, view.values ? 0 : answer, radius, style);
       });
     }

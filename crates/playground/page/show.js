@@ -3,6 +3,7 @@
 import { classColor, fit, mark, signColor } from './colors.js';
 import { $, percent, say } from './dom.js';
 import { showJudgement } from './judgement.js';
+import { difference } from './map.js';
 import { showMission } from './mission.js';
 import { short } from './numbers.js';
 import { TABLES, showTools } from './points.js';
@@ -166,6 +167,7 @@ export function draw() {
       test: view('test'),
       showTest: page.showTest && hasTest,
       sample: page.sample,
+      running: page.running,
       cover: cover(sizes),
     });
   }
@@ -196,7 +198,9 @@ function showKept() {
   figure.hidden = !kept || !isFlat();
   $('.maps').classList.toggle('two', !figure.hidden);
   if (figure.hidden) return;
-  figure.querySelector('figcaption').textContent = t('kept', short(kept.train_loss, 4), (isOfValues() ? short : percent)(kept.train_accuracy));
+  const before = t('kept', short(kept.train_loss, 4), (isOfValues() ? short : percent)(kept.train_accuracy));
+  const apart = difference(arrays.map, arrays['kept.map'], kept.outputs);
+  figure.querySelector('figcaption').textContent = before + (apart === null ? '' : ` · ${t('maps_differ', percent(apart))}`);
   const { description } = page;
   parts.keptMap.update({ map: arrays['kept.map'], line: arrays['kept.map.line'], outputs: kept.outputs, values: isOfValues(), extent: description.extent, train: view('train'), test: view('test'), showTest: false, sample: page.sample, cover: null });
 }

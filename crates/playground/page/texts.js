@@ -173,6 +173,7 @@ const TEXTS = {
   compare: ['Compare', '对比'],
   compare_hint: ['Keeps this run beside a new one from the same weights', '保留本次运行，从相同权重重新开始以作对比'],
   kept: [(loss, accuracy) => `before: loss ${loss} · ${accuracy}`, (loss, accuracy) => `之前：损失 ${loss} · ${accuracy}`],
+  maps_differ: [(share) => `maps differ by ${share}`, (share) => `两图相差 ${share}`],
   before: ['before', '之前'],
   worst: ['Worst mistakes', '最严重的错误'],
   pad: ['Draw a digit', '写一个数字'],
