@@ -83,6 +83,10 @@ export class Curves {
     context.textAlign = 'right';
     context.fillText(data.end.toLocaleString(), box.right, height - 7);
 
+    context.save();
+    context.beginPath();
+    context.rect(box.left, 0, box.right - box.left, box.bottom + 1);
+    context.clip();
     for (const { values, steps = data.steps, color, dashed, faint } of lines) {
       context.strokeStyle = color;
       context.globalAlpha = faint ? 0.45 : 1;
@@ -102,8 +106,7 @@ export class Curves {
       }
       context.stroke();
     }
-    context.setLineDash([]);
-    context.globalAlpha = 1;
+    context.restore();
     for (const change of data.changes ?? []) this.#tick(context, x(change), box);
     if (data.step < data.end) {
       context.fillStyle = variable('--paper');

@@ -41,4 +41,4 @@ export function toast(text) {
   toastEnds = setTimeout(() => element.classList.remove('shown'), 2500);
 }
 
-export const percent = (value) => (typeof value === 'number' ? `${(value * 100).toFixed(1)} %` : '–');
+export const percent = (value) => (typeof value === 'number' ? `${(value * 100).toFixed(1)}\u00a0%` : '–');
