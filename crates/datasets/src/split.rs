@@ -30,7 +30,6 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
     /// use downhill_datasets::Dataset;
     /// use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
     ///
-    /// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap();
     /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
     /// let (train, test) = Dataset::read_csv("data/iris.csv", "species")?.split(0.8, &mut rng)?;
     /// assert_eq!((train.len(), test.len()), (120, 30));
@@ -55,7 +54,6 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
     /// use downhill_datasets::Dataset;
     /// use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
     ///
-    /// # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap();
     /// let iris = Dataset::read_csv("data/iris.csv", "species")?;
     /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
     /// let [train, validation, test] = iris.split_into([0.6, 0.2, 0.2], &mut rng)?;
@@ -67,23 +65,35 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
         fractions: [f64; PARTS],
         rng: &mut impl Rng,
     ) -> Result<[Self; PARTS], Error> {
-        let sum: f64 = fractions.iter().sum();
-        if !(fractions.iter().all(|&fraction| fraction > 0.0) && (sum - 1.0).abs() < 1e-9) {
-            return Err(Error::SplitFractions(fractions.into()));
-        }
-        let count = self.len();
-        let mut until = 0.0;
-        let ends = fractions.map(|fraction| {
-            until += fraction;
-            ((count as f64 * until).round() as usize).min(count)
-        });
-        let starts: [usize; PARTS] =
-            std::array::from_fn(|part| if part == 0 { 0 } else { ends[part - 1] });
-        if starts.iter().zip(ends).any(|(&start, end)| start >= end) {
-            return Err(Error::EmptyPart { unit: "rows", count, parts: PARTS });
-        }
-        let rows = shuffled(count, rng);
-        Ok(std::array::from_fn(|part| self.select(&rows[starts[part]..ends[part]])))
+        let counts = part_counts(self.len(), fractions)?;
+        let rows = shuffled(self.len(), rng);
+        let mut rest = &rows[..];
+        Ok(counts.map(|count| {
+            let (part, others) = rest.split_at(count);
+            rest = others;
+            self.select(part)
+        }))
+    }
+}
+
+/// How many rows each part gets: its fraction of them, rounded so that they add up.
+fn part_counts<const PARTS: usize>(
+    rows: usize,
+    fractions: [f64; PARTS],
+) -> Result<[usize; PARTS], Error> {
+    let sum: f64 = fractions.iter().sum();
+    if !(fractions.iter().all(|&fraction| fraction > 0.0) && (sum - 1.0).abs() < 1e-9) {
+        return Err(Error::SplitFractions(fractions.into()));
+    }
+    let (mut until, mut start) = (0.0, 0);
+    let counts = fractions.map(|fraction| {
+        until += fraction;
+        let end = ((rows as f64 * until).round() as usize).min(rows);
+        end - std::mem::replace(&mut start, end)
+    });
+    match counts.contains(&0) {
+        true => Err(Error::EmptyPart { unit: "rows", count: rows, parts: PARTS }),
+        false => Ok(counts),
     }
 }
 

@@ -83,6 +83,38 @@ proptest! {
         }
         prop_assert_eq!(train.len() as f64, whole.clamp(least, most));
     }
+
+    #[test]
+    fn a_stratified_split_into_parts_keeps_class_proportions(
+        (labels, fraction, seed) in cases(),
+        among in 0.1..0.9,
+    ) {
+        let data = numbered(labels, 5);
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let fractions = [fraction, (1.0 - fraction) * among, (1.0 - fraction) * (1.0 - among)];
+        let sizes: Vec<f64> = (0..5).map(|class| sized(&data, class)).collect();
+        let parts = match data.split_into_stratified(fractions, &mut rng) {
+            Ok(parts) => parts,
+            Err(Error::SmallClass { .. }) => {
+                prop_assert!(sizes.contains(&1.0) || sizes.contains(&2.0));
+                return Ok(());
+            }
+            Err(error) => {
+                let unstratified = data.split_into(fractions, &mut rng).unwrap_err();
+                prop_assert_eq!(error.to_string(), unstratified.to_string());
+                return Ok(());
+            }
+        };
+        let [first, second, third] = &parts;
+        prop_assert_eq!(rows(&data, &[first, second, third]), all(&data));
+        for (part, fraction) in parts.iter().zip(fractions) {
+            for (class, &size) in sizes.iter().enumerate() {
+                let got = sized(part, class);
+                prop_assert!((got - fraction * size).abs() <= 2.0, "{got} of {size} by {fraction}");
+                prop_assert!(size == 0.0 || got > 0.0);
+            }
+        }
+    }
 }
 
 #[test]
