@@ -328,7 +328,7 @@ fn checked_range(start: f64, end: f64) -> (f64, f64) {
 /// Each point with the mean of its neighbourhood, a fiftieth of the line to either side. Near the
 /// start it is smaller, so that a line begins where it does, and at the end one side is cut off. A
 /// value that is not finite has no part in it.
-fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+pub(super) fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mut sums = vec![(0.0, 0_usize)];
     for &(_, y) in points {
         let (sum, count) = sums[sums.len() - 1];

@@ -38,6 +38,7 @@ mod lines;
 mod markers;
 mod picture;
 mod plane;
+mod range_test;
 mod render;
 mod rows;
 mod svg;
@@ -53,6 +54,7 @@ pub use images::{Image, images, weight_images, weights};
 pub use judgements::{bars, predicted_against_actual, reliability_diagram, residuals};
 pub use picture::Picture;
 pub use plane::{Plane, plane_of};
+pub use range_test::learning_rate_range;
 pub use tables::{confusion_matrix, heat_map};
 
 pub(crate) use svg::Escaped;

@@ -268,6 +268,33 @@ fn regressions_are_drawn_with_what_would_be_exact() {
 }
 
 #[test]
+fn a_range_test_names_the_rate_at_which_the_loss_falls_fastest() {
+    // Falls around 0.01 by a sigmoid of ln rate, and explodes from 1 on.
+    let step = |index: i32| {
+        let rate = 1e-5 * 10_f64.powf(f64::from(index) / 40.0);
+        let fallen = 1.0 / (1.0 + (-2.0 * (rate / 0.01).ln()).exp());
+        (rate, 2.0 - fallen + if rate > 1.0 { rate.powi(4) } else { 0.0 })
+    };
+    let mut steps: Vec<(f64, f64)> = (0..240).map(step).collect();
+    let picture = learning_rate_range(&steps);
+    check(&picture);
+    let named = picture.title().rsplit(' ').next().unwrap().parse::<f64>().unwrap();
+    assert!((0.008..0.0125).contains(&named), "{}", picture.title());
+    // What diverged says nothing about where the loss falls.
+    steps.extend([(20.0, f64::INFINITY), (21.0, f64::NAN), (22.0, -f64::NAN)]);
+    let diverged = learning_rate_range(&steps);
+    check(&diverged);
+    assert_eq!(diverged.title(), picture.title());
+    for nothing in
+        [&[][..], &[(0.1, f64::NAN)], &[(0.1, 1.0), (0.2, 2.0)], &[(0.0, 1.0), (0.0, 0.5)]]
+    {
+        let picture = learning_rate_range(nothing);
+        check(&picture);
+        assert_eq!(picture.title(), "Learning rates: the loss falls at none", "{nothing:?}");
+    }
+}
+
+#[test]
 fn histograms_are_one_row_each() {
     let of = |values: Vec<f64>| Histogram::of(&[&Tensor::from(values)]).unwrap();
     let spread = of((0..1000).map(|i| f64::from(i % 37) - 18.0).collect());
