@@ -2,6 +2,7 @@
 
 mod core;
 mod loops;
+mod messages;
 
 use std::fs;
 use std::path::{Path, PathBuf};
