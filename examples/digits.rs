@@ -110,12 +110,13 @@ fn classify(arguments: Arguments) -> lesson::Outcome {
     if !arguments.quiet {
         println!("\n{confusion}\n\ntrained in {:.2} s", elapsed.as_secs_f64());
     }
+    let weights = record.weights(&model, test);
     if let (Some(mut report), Some(test)) = (report, shown) {
         report.model(model.describe());
         lesson::observe::data_files(&mut report, &arguments.data)?;
         report.history(&record.history);
-        if let Some(shape) = test.image_shape() {
-            report.weights("Weights", &record.weights(&model, shape, test.class_names()));
+        if !weights.is_empty() {
+            report.weights("Weights", &weights);
         }
         report.classification_since(&record.confusions(&test)?, &logits, &test)?;
         lesson::observe::write(report, arguments.quiet)?;

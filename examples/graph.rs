@@ -66,7 +66,8 @@ fn draw(arguments: Arguments) -> lesson::Outcome {
 
     let recurrence = recurrence(arguments.repetitions);
     println!(
-        "\nx ← x + w·sin x, {} times: the {SHOWN} nodes nearest to the result are drawn, {} are not",
+        "\nx ← x + w·sin x, {} times\n\
+         The {SHOWN} nodes nearest to the result are drawn, {} are not.",
         arguments.repetitions,
         recurrence.omitted()
     );
@@ -104,11 +105,11 @@ fn recurrence(repetitions: usize) -> Graph {
 
 /// The nodes from the result back to what it is made of.
 fn print_nodes(graph: &Graph) {
-    println!("{:<24}{:<10}{:<28}gradient", "node", "shape", "value");
+    println!("{:<18}{:<8}{:<26}gradient", "node", "shape", "value");
     for node in graph.nodes() {
         let shape = if node.shape.is_empty() { String::new() } else { format!("{:?}", node.shape) };
         let gradient = node.gradient.as_deref().unwrap_or("none: data");
-        println!("{:<24}{shape:<10}{:<28}{gradient}", node.name, node.value);
+        println!("{:<18}{shape:<8}{:<26}{gradient}", node.name, node.value);
     }
 }
 

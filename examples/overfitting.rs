@@ -71,7 +71,8 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
     lesson::stop_at_interrupt()?;
     let data = read(&arguments)?;
     println!(
-        "{} digits to train on, {:.0} % of them with a random label; {} for validation, {} to test",
+        "{} digits to train on, {:.0} % of them with a random label;\n\
+         {} for validation, {} to test",
         data.train.len(),
         100.0 * arguments.label_noise,
         data.validation.len(),

@@ -87,12 +87,13 @@ impl Descent {
 /// Prints how long the two losses take to bring a neuron back from several starts.
 pub(crate) fn show(quiet: bool) -> lesson::Outcome {
     if !quiet {
-        println!(
-            "One neuron, a = σ(z) of z = w·x + b, at the input x = {INPUT}, with the target y = \
-             {TARGET}.\nIt starts surely wrong, with w = b = {}, and takes steps of \
-             {LEARNING_RATE} times the gradient.\nIts output a after some:\n",
+        let what = format!(
+            "One neuron, a = σ(z) of z = w·x + b, at the input x = {INPUT} and with the target y = \
+             {TARGET}. It starts surely wrong, with w = b = {}, and takes steps of {LEARNING_RATE} \
+             times the gradient. Its output a after some:",
             SHOWN / 2.0
         );
+        println!("{}\n", lesson::wrapped("", &what));
         print_row("steps", &STEPS.map(|step| step.to_string()));
         for (name, loss) in LOSSES {
             let descent = Descent::from(SHOWN, loss)?;

@@ -168,25 +168,30 @@ impl Record {
         self.predictions.iter().map(confusion).collect()
     }
 
-    /// The weights of a model's first layer as images of this shape, also in TensorBoard's file, if
-    /// there is one.
+    /// The weights of a model's first layer as images, if that is what it is trained on and anything
+    /// is recorded; they are also written into TensorBoard's file, if there is one.
     pub fn weights(
         &mut self,
         model: &(impl Parameters<f32> + ?Sized),
-        shape: [usize; 2],
-        classes: &[String],
+        data: &Dataset,
     ) -> Vec<Image> {
-        let Some((_, weights)) = model.named().into_iter().next() else { return Vec::new() };
+        let mut layers = model.named();
+        layers.retain(|(_, tensor)| tensor.ndim() > 1);
+        let (true, Some(shape), Some((_, weights))) =
+            (self.enabled, data.image_shape(), layers.first())
+        else {
+            return Vec::new();
+        };
         // Where there is no hidden layer, a unit is a class.
-        let units = weights.shape().last().copied();
-        let names = if units == Some(classes.len()) { classes } else { &[] };
-        let images = weight_images(&weights, shape, names);
+        let names = if layers.len() == 1 { data.class_names() } else { &[] };
+        let images = weight_images(weights, shape, names);
         let step = self.history.losses().len();
-        for image in self.tensorboard.is_some().then_some(&images).into_iter().flatten() {
-            let tag = format!("weights/{}", image.caption[0]);
-            let tensorboard = self.tensorboard.as_mut();
-            // Should the file be full, the end of the epoch has told.
-            let _ = tensorboard.map(|it| it.image(&tag, step, image.width, &image.pixels));
+        if let Some(tensorboard) = &mut self.tensorboard {
+            for image in &images {
+                let tag = format!("weights/{}", image.caption[0]);
+                // Should the file be full, the end of the epoch has told.
+                let _ = tensorboard.image(&tag, step, image.width, &image.pixels);
+            }
         }
         images
     }

@@ -100,6 +100,12 @@ fn digits_shows_learning_layers_and_its_surest_mistakes() {
             "Weights of the first layer",
         ],
     );
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = example("digits");
+    stdout(command.args(["--epochs", "1", "--quiet", "--tensorboard"]).arg(directory.path()));
+    let events = fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
+    let events = fs::read(events).unwrap();
+    assert!(events.windows(10).any(|bytes| bytes == b"weights/63"), "no image of a unit's weights");
     for flags in ["--hidden 0 --epochs 1", "--model cnn --epochs 1"] {
         has(&page("digits", flags).1, &["Weights of the first layer"]);
     }
