@@ -6,11 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The number of bins of a [`Histogram`].
 const BINS: usize = 40;
-/// Room for the bins and the one of what is not finite: a power of two, so that the remainder of a
-/// division by it is quickly found.
-const PLACES: usize = 64;
-/// The values that are looked at together.
-const PART: usize = 1024;
+/// The lanes in which minimum, maximum and sums are found.
 const LANES: usize = 8;
 
 /// How many of some values lie in each of 40 bins of equal width between the least and the
@@ -50,25 +46,15 @@ impl Histogram {
         }
         // Halved, so that the distance of two huge numbers stays finite.
         let scale = BINS as f64 / (max / 2.0 - min / 2.0);
-        // Counted in several places by turns: a count that was just raised is slow to raise again.
-        let mut counts = [[0_u64; PLACES]; LANES];
-        let mut bins = [0_u8; PART];
-        for part in values.iter().flat_map(|values| values.chunks(PART)) {
-            vectorize(
-                #[inline(always)]
-                || {
-                    for (bin, value) in bins.iter_mut().zip(part) {
-                        *bin = bin_of(value.as_f64(), min, scale);
-                    }
-                },
-            );
-            for block in bins[..part.len()].chunks(LANES) {
-                for (counts, bin) in counts.iter_mut().zip(block) {
-                    counts[usize::from(*bin) % PLACES] += 1;
-                }
+        let mut counts = vec![0; BINS];
+        for value in values.iter().flat_map(|values| values.iter()) {
+            let value = value.as_f64();
+            if value.is_finite() {
+                // If all values are one, this is NaN, and the cast makes it 0.
+                let position = (value * 0.5 - min * 0.5) * scale;
+                counts[(position as usize).min(BINS - 1)] += 1;
             }
         }
-        let counts = (0..BINS).map(|bin| counts.iter().map(|lane| lane[bin]).sum()).collect();
         Some(Self { min, max, sum, sum_of_squares, counts, not_finite })
     }
 
@@ -113,20 +99,6 @@ impl Histogram {
         let share = bin as f64 / BINS as f64;
         self.min * (1.0 - share) + self.max * share
     }
-}
-
-/// The bin of a value, and the one beyond the last for what is not finite. If all values are one,
-/// the scale is infinite and the product NaN: they are in the first.
-#[inline(always)]
-fn bin_of(value: f64, min: f64, scale: f64) -> u8 {
-    let position = (value * 0.5 - min * 0.5) * scale;
-    let last = (BINS - 1) as f64;
-    let position = if position > 0.0 { position } else { 0.0 };
-    let position = if position < last { position.floor() } else { last };
-    let position = if value.is_finite() { position } else { BINS as f64 };
-    // The lowest bits of a number so large that there is no room for a fraction: a processor does
-    // this for many values at once, and casts one by one.
-    (position + (1_u64 << 52) as f64).to_bits() as u8
 }
 
 /// What is known of values before they are sorted into bins.
