@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, HashSet};
 use self::waiting::Waiting;
 use crate::gradients::Gradients;
 use crate::operation::Operation;
-use crate::operations::broadcast_shape;
+use crate::operations::broadcasts_to;
 use crate::recording::{is_recording, with_recording};
 use crate::tensor::Tensor;
 use downhill_kernels::Element;
@@ -59,7 +59,8 @@ fn propagate<'a, E: Element>(
     }
 }
 
-/// One vector–Jacobian product, summed back over the axes along which the input was broadcast.
+/// One vector–Jacobian product, of the shape of the input.
+#[inline]
 fn product<E: Element>(
     operation: &dyn Operation<E>,
     index: usize,
@@ -71,11 +72,18 @@ fn product<E: Element>(
         false => operation.vjp_fused(index, gradient, output),
     };
     let shape = operation.inputs()[index].shape();
-    if product.shape() == shape {
-        return product;
-    }
+    if product.shape() == shape { product } else { summed_back(operation, index, product) }
+}
+
+/// The product summed over the axes along which the input was broadcast.
+fn summed_back<E: Element>(
+    operation: &dyn Operation<E>,
+    index: usize,
+    product: Tensor<E>,
+) -> Tensor<E> {
+    let shape = operation.inputs()[index].shape();
     assert!(
-        broadcast_shape(shape, product.shape()).is_some_and(|common| common == product.shape()),
+        broadcasts_to(shape, product.shape()),
         "{}: the vector–Jacobian product for input {index} has shape {:?}, but the input {shape:?}",
         operation.name(),
         product.shape()

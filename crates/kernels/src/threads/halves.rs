@@ -68,7 +68,12 @@ impl<S: Halves, const N: usize> Halves for [S; N] {
 /// });
 /// assert_eq!(doubled[99_999], 3.0);
 /// ```
+#[inline]
 pub fn split_in_halves<S: Halves>(len: usize, worth: usize, slices: S, f: impl Fn(S) + Sync) {
+    // Inlined for the many slices that are never cut: passed on, they would be copied.
+    if len < worth {
+        return f(slices);
+    }
     split(len, worth, slices, &f);
 }
 
@@ -91,6 +96,7 @@ fn split<S: Halves>(len: usize, worth: usize, slices: S, f: &(impl Fn(S) + Sync)
 /// let sum = |x: &[f64]| x.iter().sum::<f64>();
 /// assert_eq!(reduce_in_halves(x.len(), 1 << 14, &x[..], sum, |a, b| a + b), 50_000.0);
 /// ```
+#[inline]
 pub fn reduce_in_halves<S: Halves, R: Send>(
     len: usize,
     worth: usize,
@@ -98,6 +104,9 @@ pub fn reduce_in_halves<S: Halves, R: Send>(
     f: impl Fn(S) -> R + Sync,
     merge: impl Fn(R, R) -> R + Sync,
 ) -> R {
+    if len < worth {
+        return f(slices);
+    }
     reduce(len, worth, slices, &f, &merge)
 }
 

@@ -26,6 +26,12 @@ pub(crate) fn broadcast_shape(x: &[usize], y: &[usize]) -> Option<Vec<usize>> {
     Some(shape)
 }
 
+/// Whether a tensor of one shape can be repeated to another.
+pub(crate) fn broadcasts_to(shape: &[usize], other: &[usize]) -> bool {
+    let mut lengths = shape.iter().rev().zip(other.iter().rev());
+    shape.len() <= other.len() && lengths.all(|(&length, &other)| length == other || length == 1)
+}
+
 #[track_caller]
 pub(crate) fn expect_broadcast<E>(name: &str, x: &[usize], y: &[usize]) -> Vec<usize> {
     // Not in a closure, into which `track_caller` would not reach.

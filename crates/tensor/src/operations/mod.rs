@@ -16,7 +16,7 @@ mod shape;
 mod softmax;
 
 pub use axes::{Axes, keep};
-pub(crate) use broadcast::broadcast_shape;
+pub(crate) use broadcast::broadcasts_to;
 pub use moments::Norm;
 
 #[cfg(test)]

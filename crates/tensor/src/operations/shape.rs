@@ -5,7 +5,7 @@ use std::ops::{Bound, RangeBounds};
 use ndarray::{ArrayD, Axis, Slice};
 
 use super::axes::resolve;
-use super::broadcast::broadcast_shape;
+use super::broadcast::broadcasts_to;
 use crate::operation;
 use crate::storage::{Storage, volume};
 use crate::tensor::Tensor;
@@ -116,7 +116,7 @@ impl<E: Element> Tensor<E> {
             return self.clone();
         }
         assert!(
-            broadcast_shape(self.shape(), shape).is_some_and(|common| common == shape),
+            broadcasts_to(self.shape(), shape),
             "broadcast_to: shape {:?} does not broadcast to {shape:?}",
             self.shape()
         );
