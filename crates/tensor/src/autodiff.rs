@@ -60,7 +60,7 @@ fn propagate<'a, E: Element>(
 }
 
 /// One vector–Jacobian product, of the shape of the input.
-#[inline]
+#[inline(always)]
 fn product<E: Element>(
     operation: &dyn Operation<E>,
     index: usize,
