@@ -5,6 +5,7 @@ use downhill::prelude::*;
 
 /// Two convolutions look for strokes and for what strokes make up, wherever they are in the image;
 /// pooling between them keeps the strongest answer of every four; a perceptron decides.
+#[derive(Clone)]
 pub struct Cnn {
     height: usize,
     width: usize,

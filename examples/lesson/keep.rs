@@ -65,7 +65,7 @@ impl Keep {
             check_writable(path)?;
         }
         let Some(directory) = &self.checkpoint else {
-            return Ok(Checkpoints::new(None, false));
+            return Ok(Checkpoints::disabled());
         };
         let directory = run.map_or(directory.clone(), |run| directory.join(run));
         let mut checkpoint = Checkpoint::open(&directory)?;
@@ -114,6 +114,11 @@ impl Keep {
 }
 
 impl Checkpoints {
+    /// No checkpoints, as of a process that leaves them to another one.
+    pub fn disabled() -> Self {
+        Self::new(None, false)
+    }
+
     fn new(checkpoint: Option<Checkpoint>, resume: bool) -> Self {
         Self { checkpoint, resume, is_saved: true, has_steps: false }
     }

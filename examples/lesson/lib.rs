@@ -30,17 +30,14 @@ pub type Outcome = Result<(), Box<dyn Error>>;
 /// with 0.
 pub fn run<Arguments: Parser>(lesson: impl FnOnce(Arguments) -> Outcome) -> ExitCode {
     end_when_printing_fails();
-    let arguments = match parse_arguments::<Arguments>() {
+    let arguments = match arguments::<Arguments>() {
         Ok(arguments) => arguments,
-        Err(error) if !error.use_stderr() => {
-            print!("{error}");
+        Err(Usage::Asked(text)) => {
+            print!("{text}");
             return ExitCode::SUCCESS;
         }
-        Err(error) => {
-            let text = error.to_string();
-            let line: Vec<&str> =
-                text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
-            complain(format_args!("{}; --help lists what can be given", line.join(" ")));
+        Err(Usage::Wrong(line)) => {
+            complain(format_args!("error: {line}"));
             return ExitCode::from(2);
         }
     };
@@ -51,6 +48,28 @@ pub fn run<Arguments: Parser>(lesson: impl FnOnce(Arguments) -> Outcome) -> Exit
             ExitCode::FAILURE
         }
     }
+}
+
+/// Why there are no arguments.
+pub enum Usage {
+    /// `--help` or the like was asked for, and this is the answer.
+    Asked(String),
+    /// What is wrong with the command line, in a line.
+    Wrong(String),
+}
+
+/// Reads the command line, for a program that [`run`] does not suit.
+pub fn arguments<Arguments: Parser>() -> Result<Arguments, Usage> {
+    parse_arguments().map_err(|error| {
+        let text = error.to_string();
+        if !error.use_stderr() {
+            return Usage::Asked(text);
+        }
+        let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+        let line = lines.collect::<Vec<_>>().join(" ");
+        let line = line.strip_prefix("error: ").unwrap_or(&line);
+        Usage::Wrong(format!("{line}; --help lists what can be given"))
+    })
 }
 
 /// What was set on the command line, and by default: the names and values.

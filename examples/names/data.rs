@@ -124,7 +124,7 @@ pub(crate) fn batches(names: &[Name], batch_size: usize) -> impl Iterator<Item =
 }
 
 impl Batch {
-    fn new(names: &[Name]) -> Self {
+    pub(crate) fn new(names: &[Name]) -> Self {
         let longest = names.iter().map(Vec::len).max().unwrap_or(0);
         let mut inputs = Array2::from_elem((names.len(), longest + 1), END);
         let mut targets = Array2::from_elem((names.len(), longest + 1), PADDING);

@@ -86,6 +86,7 @@ pub(crate) fn defaults() -> String {
 /// ```
 ///
 /// So the first sees one character, the second five, and the others all that came before.
+#[derive(Clone)]
 pub(crate) struct LanguageModel {
     name: &'static str,
     /// How many symbols each place sees, its own and those before it, in one vector.
