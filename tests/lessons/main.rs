@@ -14,6 +14,7 @@ mod gradients;
 mod imbalance;
 mod keep;
 mod landscape;
+mod large_batches;
 mod names;
 mod report;
 mod soft_targets;
