@@ -107,7 +107,7 @@ export class Curves {
       context.stroke();
     }
     context.restore();
-    for (const change of data.changes ?? []) this.#tick(context, x(change), box);
+    for (const change of data.changes ?? []) if (change > 0) this.#tick(context, x(change), box);
     if (data.step < data.end) {
       context.fillStyle = variable('--paper');
       context.globalAlpha = 0.6;

@@ -324,7 +324,10 @@ export class TraceView {
     if (o.kind === 'sgd' && o.momentum === 0) {
       end(`${symbol} − η · g`, n(w), ' − ', n(rate), ' · ', p(g));
     } else if (o.kind === 'sgd') {
-      lines.push(this.#line('v ← μ · v + g = ', n(o.momentum), ' · ', p(before('velocity')), ' + ', p(g), ' = ', n(after('velocity'))));
+      // The first gradient is taken whole.
+      const dampened = o.dampening > 0 && !o.nesterov && next.arrays[`before.${key}.velocity`];
+      const share = dampened ? ['(1 − ', n(o.dampening), ') · '] : [];
+      lines.push(this.#line(`v ← μ · v + ${dampened ? '(1 − d) · ' : ''}g = `, n(o.momentum), ' · ', p(before('velocity')), ' + ', ...share, p(g), ' = ', n(after('velocity'))));
       if (o.nesterov) end(`${symbol} − η · (g + μ · v)`, n(w), ' − ', n(rate), ' · (', n(g), ' + ', n(o.momentum), ' · ', p(after('velocity')), ')');
       else end(`${symbol} − η · v`, n(w), ' − ', n(rate), ' · ', p(after('velocity')));
     } else if (o.kind === 'adam' || o.kind === 'adamw') {
@@ -337,15 +340,18 @@ export class TraceView {
         n(w), ' − ', n(rate), ' · ', p(after('mean')), ` / (1 − ${o.beta1}`, h('sup', '', String(steps)), ') / (√(', n(after(o.amsgrad ? 'largest' : 'square')), ` / (1 − ${o.beta2}`, h('sup', '', String(steps)), ')) + ', n(o.epsilon), ')',
       );
     } else if (o.kind === 'adagrad') {
-      lines.push(this.#line('s ← s + g² = ', n(before('sum')), ' + ', p(g), '² = ', n(after('sum'))));
-      end(`${symbol} − η · g / (√s + ε)`, n(w), ' − ', n(rate), ' · ', p(g), ' / (√', n(after('sum')), ' + ', n(o.epsilon), ')');
+      const start = next.arrays[`before.${key}.sum`] ? before('sum') : o.initial_accumulator;
+      lines.push(this.#line('s ← s + g² = ', n(start), ' + ', p(g), '² = ', n(after('sum'))));
+      const falls = o.learning_rate_decay > 0;
+      const divisor = falls ? [' / (1 + ', n(steps - 1), ' · ', n(o.learning_rate_decay), ')'] : [];
+      end(`${symbol} − η${falls ? ' / (1 + (t − 1) · d)' : ''} · g / (√s + ε)`, n(w), ' − ', n(rate), ...divisor, ' · ', p(g), ' / (√', n(after('sum')), ' + ', n(o.epsilon), ')');
     } else if (o.kind === 'lbfgs') {
       end(`${symbol} + Δ`, n(w), ' + ', p(after('displacement')));
     } else {
       for (const what of next.remembered.filter((what) => what !== 'step' && after(what) !== undefined)) {
         lines.push(this.#line(`${what}: `, n(before(what)), ' → ', n(after(what))));
       }
-      if (o.kind === 'rmsprop' && o.momentum === 0) end(`${symbol} − η · g / (√square + ε)`, n(w), ' − ', n(rate), ' · ', p(g), ' / (√', n(after('square')), ' + ', n(o.epsilon), ')');
+      if (o.kind === 'rmsprop' && o.momentum === 0 && !o.centered) end(`${symbol} − η · g / (√square + ε)`, n(w), ' − ', n(rate), ' · ', p(g), ' / (√', n(after('square')), ' + ', n(o.epsilon), ')');
       else lines.push(this.#line(`${symbol} ← `, h('b', '', six(w2)), h('span', 'soft', `  (${symbol} = `, n(w), ')')));
     }
     return lines;

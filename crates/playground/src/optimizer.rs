@@ -42,6 +42,11 @@ impl Optimizer {
             learning_rate,
             momentum,
             nesterov,
+            dampening,
+            centered,
+            learning_rate_decay,
+            initial_accumulator,
+            iterations,
             beta1,
             beta2,
             alpha,
@@ -52,17 +57,25 @@ impl Optimizer {
         } = *setting;
         let kind = match setting.kind {
             OptimizerKind::Sgd => {
-                let sgd = Sgd::new(learning_rate).momentum(momentum);
-                Kind::Sgd(sgd.nesterov(nesterov && momentum > 0.0).weight_decay(weight_decay))
+                let sgd = Sgd::new(learning_rate).momentum(momentum).weight_decay(weight_decay);
+                Kind::Sgd(match nesterov && momentum > 0.0 {
+                    true => sgd.nesterov(true),
+                    false => sgd.dampening(dampening),
+                })
             }
             OptimizerKind::Adagrad => Kind::Adagrad(
-                Adagrad::new(learning_rate).epsilon(epsilon).weight_decay(weight_decay),
+                Adagrad::new(learning_rate)
+                    .learning_rate_decay(learning_rate_decay)
+                    .initial_accumulator(initial_accumulator)
+                    .epsilon(epsilon)
+                    .weight_decay(weight_decay),
             ),
             OptimizerKind::Rmsprop => Kind::RmsProp(
                 RmsProp::new(learning_rate)
                     .alpha(alpha)
                     .epsilon(epsilon)
                     .momentum(momentum)
+                    .centered(centered)
                     .weight_decay(weight_decay),
             ),
             OptimizerKind::Adam => Kind::Adam(
@@ -87,6 +100,7 @@ impl Optimizer {
                 let mut muon = Muon::new(learning_rate)
                     .momentum(momentum)
                     .nesterov(nesterov)
+                    .iterations(iterations)
                     .weight_decay(weight_decay)
                     .group(frozen("*.bias"));
                 if !network.norms.is_empty() {
@@ -238,6 +252,12 @@ fn last_of_lbfgs(optimizer: &Lbfgs, network: &Network) -> Vec<(String, Tensor)> 
     parts
 }
 
+/// How many of a schedule's steps go up, and how many down.
+pub(crate) fn warm_up(steps: u64) -> [u64; 2] {
+    let up = (steps / 10).max(1);
+    [up, (steps - up).max(1)]
+}
+
 fn schedule(setting: &OptimizerSetting) -> Result<Schedule, Error> {
     let (rate, steps) = (setting.learning_rate, setting.schedule_steps);
     let gamma = setting.schedule_gamma;
@@ -247,9 +267,14 @@ fn schedule(setting: &OptimizerSetting) -> Result<Schedule, Error> {
         // gamma in all the steps.
         ScheduleKind::Exponential => Schedule::exponential(rate, gamma.powf(1.0 / steps as f64))?,
         ScheduleKind::Linear => Schedule::linear(rate, 0.0, steps)?,
+        ScheduleKind::Polynomial => Schedule::polynomial(rate, steps, setting.schedule_power)?,
         ScheduleKind::Cosine => Schedule::cosine(rate, steps, 0.0)?,
         ScheduleKind::Restarts => Schedule::cosine_with_restarts(rate, steps, 1, 0.0)?,
         ScheduleKind::OneCycle => Schedule::one_cycle(rate, steps, OneCycle::default())?,
         ScheduleKind::WarmUp => Schedule::linear(0.0, rate, steps)?,
+        ScheduleKind::WarmUpCosine => {
+            let [up, down] = warm_up(steps);
+            Schedule::linear(0.0, rate, up)?.then(up, Schedule::cosine(rate, down, 0.0)?)
+        }
     })
 }

@@ -227,12 +227,22 @@ pub struct OptimizerSetting {
     pub momentum: f64,
     /// Whether to look ahead along the velocity.
     pub nesterov: bool,
+    /// What part of a gradient the velocity of gradient descent is spared.
+    pub dampening: f64,
     /// What part of the mean of gradients is kept: of Adam, AdamW and Lion.
     pub beta1: f64,
     /// What part of the mean of their squares is kept.
     pub beta2: f64,
     /// What part of the mean of squares RMSprop keeps.
     pub alpha: f64,
+    /// Whether RMSprop divides by the deviation of gradients rather than by their root mean square.
+    pub centered: bool,
+    /// How quickly Adagrad's learning rate falls besides.
+    pub learning_rate_decay: f64,
+    /// Where Adagrad's sum of squares starts.
+    pub initial_accumulator: f64,
+    /// How often Muon takes a matrix nearer to an orthogonal one.
+    pub iterations: usize,
     /// What keeps a divisor from 0.
     pub epsilon: f64,
     /// AMSGrad.
@@ -247,6 +257,8 @@ pub struct OptimizerSetting {
     pub schedule_steps: u64,
     /// What a stepped or exponential schedule multiplies with.
     pub schedule_gamma: f64,
+    /// The power of a polynomial schedule.
+    pub schedule_power: f64,
     /// What is done to large gradients.
     pub clip: Clip,
     /// What counts as large.
@@ -280,6 +292,8 @@ pub enum ScheduleKind {
     Exponential,
     /// Straight down to 0.
     Linear,
+    /// Down to 0 along a power of what is left.
+    Polynomial,
     /// Down to 0 along a cosine.
     Cosine,
     /// Cosines, one after the other.
@@ -288,6 +302,8 @@ pub enum ScheduleKind {
     OneCycle,
     /// Straight up, and then as it is.
     WarmUp,
+    /// Straight up for a tenth of the steps, and then down to 0 along a cosine.
+    WarmUpCosine,
 }
 
 /// What is done to large gradients.
@@ -312,9 +328,14 @@ impl Default for OptimizerSetting {
             batch: 32,
             momentum: 0.0,
             nesterov: false,
+            dampening: 0.0,
             beta1: 0.9,
             beta2: 0.999,
             alpha: 0.99,
+            centered: false,
+            learning_rate_decay: 0.0,
+            initial_accumulator: 0.0,
+            iterations: 5,
             epsilon: 1e-8,
             amsgrad: false,
             history: 10,
@@ -322,6 +343,7 @@ impl Default for OptimizerSetting {
             schedule: ScheduleKind::Constant,
             schedule_steps: 1000,
             schedule_gamma: 0.5,
+            schedule_power: 2.0,
             clip: Clip::None,
             clip_at: 1.0,
         }

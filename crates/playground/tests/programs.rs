@@ -57,6 +57,14 @@ programs! {
         "model.initialization": "equal", "optimizer.weight_decay": 0.1};
     plane: 50, {"data.source": "plane", "loss.kind": "huber", "optimizer.schedule": "step",
         "optimizer.schedule_steps": 20, "model.activation": ["silu"], "model.hidden": []};
+    dampened: 40, {"data.source": "xor", "optimizer.kind": "sgd", "optimizer.momentum": 0.9,
+        "optimizer.dampening": 0.5, "optimizer.schedule": "warm_up_cosine",
+        "optimizer.schedule_steps": 30};
+    centred: 40, {"data.source": "blobs", "optimizer.kind": "rmsprop", "optimizer.centered": true,
+        "optimizer.learning_rate": 0.01, "optimizer.schedule": "polynomial",
+        "optimizer.schedule_steps": 60};
+    accumulated: 40, {"optimizer.kind": "adagrad", "optimizer.learning_rate_decay": 0.01,
+        "optimizer.initial_accumulator": 0.1};
     hills: 120, {"data.source": "hills", "loss.kind": "cross_entropy", "optimizer.kind": "adamw",
         "optimizer.schedule": "cosine", "model.dropout": 0.1, "model.activation": ["gelu"],
         "optimizer.amsgrad": true};
@@ -77,7 +85,7 @@ programs! {
         "optimizer.learning_rate": 1.0, "optimizer.batch": 5000, "optimizer.schedule": "linear"};
     by_layer: 60, {"model.hidden": [8, 8, 6], "model.activation": ["relu", "identity", "tanh"],
         "model.initialization": "he", "model.layer_norm": true};
-    muon: 50, {"optimizer.kind": "muon", "optimizer.momentum": 0.9, "model.dropout": 0.2,
+    muon: 50, {"optimizer.kind": "muon", "optimizer.momentum": 0.9, "optimizer.iterations": 3, "model.dropout": 0.2,
         "model.residual": true, "optimizer.clip": "norm", "optimizer.schedule": "warm_up"};
 }
 

@@ -135,9 +135,18 @@ fn all_that_can_be_chosen_trains() {
         settings
             .push(vec![("model.initialization", json!(start)), ("model.layer_norm", json!(true))]);
     }
-    for schedule in
-        ["constant", "step", "exponential", "linear", "cosine", "restarts", "one_cycle", "warm_up"]
-    {
+    for schedule in [
+        "constant",
+        "step",
+        "exponential",
+        "linear",
+        "cosine",
+        "restarts",
+        "one_cycle",
+        "warm_up",
+        "polynomial",
+        "warm_up_cosine",
+    ] {
         settings.push(vec![
             ("optimizer.schedule", json!(schedule)),
             ("optimizer.schedule_steps", json!(5)),

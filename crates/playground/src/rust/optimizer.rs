@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::optimizer::MOST_TRIALS;
+use crate::optimizer::{MOST_TRIALS, warm_up};
 use crate::setting::{OptimizerKind, OptimizerSetting, ScheduleKind};
 
 /// The lines that make the optimizer, and its schedule if there is one.
@@ -39,12 +39,26 @@ pub(super) fn optimizer(
                 true => ".nesterov(true)".to_owned(),
                 false => String::new(),
             };
-            make("optimizer", "Sgd", &[momentum, nesterov, decay]);
+            let dampening = match setting.dampening == 0.0 || !nesterov.is_empty() {
+                true => String::new(),
+                false => format!(".dampening({:?})", setting.dampening),
+            };
+            make("optimizer", "Sgd", &[momentum, nesterov, dampening, decay]);
         }
-        OptimizerKind::Adagrad => make("optimizer", "Adagrad", &[epsilon, decay]),
+        OptimizerKind::Adagrad => {
+            let mut options = vec![epsilon, decay];
+            if setting.learning_rate_decay != 0.0 {
+                options.push(format!(".learning_rate_decay({:?})", setting.learning_rate_decay));
+            }
+            if setting.initial_accumulator != 0.0 {
+                options.push(format!(".initial_accumulator({:?})", setting.initial_accumulator));
+            }
+            make("optimizer", "Adagrad", &options);
+        }
         OptimizerKind::Rmsprop => {
             let alpha = format!(".alpha({:?})", setting.alpha);
-            make("optimizer", "RmsProp", &[alpha, epsilon, momentum, decay]);
+            let centered = if setting.centered { ".centered(true)" } else { "" }.to_owned();
+            make("optimizer", "RmsProp", &[alpha, epsilon, momentum, centered, decay]);
         }
         OptimizerKind::Adam if is_default => make("optimizer", "Adam", &[amsgrad, decay]),
         OptimizerKind::Adam => make("optimizer", "Adam", &[betas, epsilon, amsgrad, decay]),
@@ -59,6 +73,10 @@ pub(super) fn optimizer(
             let muon = [
                 format!(".momentum({:?})", setting.momentum),
                 format!(".nesterov({})", setting.nesterov),
+                match setting.iterations {
+                    5 => String::new(),
+                    iterations => format!(".iterations({iterations})"),
+                },
                 decay_always.clone(),
                 frozen("*.bias"),
                 if layer_norm { frozen("norms.*") } else { String::new() },
@@ -85,6 +103,9 @@ pub(super) fn optimizer(
             format!("exponential({rate:?}, {gamma:?}_f64.powf(1.0 / {steps}.0))?")
         }
         ScheduleKind::Linear => format!("linear({rate:?}, 0.0, {steps})?"),
+        ScheduleKind::Polynomial => {
+            format!("polynomial({rate:?}, {steps}, {:?})?", setting.schedule_power)
+        }
         ScheduleKind::Cosine => format!("cosine({rate:?}, {steps}, 0.0)?"),
         ScheduleKind::Restarts => format!("cosine_with_restarts({rate:?}, {steps}, 1, 0.0)?"),
         ScheduleKind::OneCycle => {
@@ -92,6 +113,12 @@ pub(super) fn optimizer(
             format!("one_cycle({rate:?}, {steps}, OneCycle::default())?")
         }
         ScheduleKind::WarmUp => format!("linear(0.0, {rate:?}, {steps})?"),
+        ScheduleKind::WarmUpCosine => {
+            let [up, down] = warm_up(steps);
+            format!(
+                "linear(0.0, {rate:?}, {up})?\n    .then({up}, Schedule::cosine({rate:?}, {down}, 0.0)?)"
+            )
+        }
     };
     let _ = writeln!(body, "let schedule = Schedule::{schedule};");
 }

@@ -51,6 +51,10 @@ impl Setting {
         within("optimizer.learning_rate", optimizer.learning_rate, 0.0..=1e6)?;
         within("optimizer.batch", optimizer.batch, 1..=5000)?;
         within("optimizer.momentum", optimizer.momentum, 0.0..=0.9999)?;
+        within("optimizer.dampening", optimizer.dampening, 0.0..=1.0)?;
+        within("optimizer.learning_rate_decay", optimizer.learning_rate_decay, 0.0..=1.0)?;
+        within("optimizer.initial_accumulator", optimizer.initial_accumulator, 0.0..=1e3)?;
+        within("optimizer.iterations", optimizer.iterations, 0..=20)?;
         within("optimizer.beta1", optimizer.beta1, 0.0..=0.9999)?;
         within("optimizer.beta2", optimizer.beta2, 0.0..=0.99999)?;
         within("optimizer.alpha", optimizer.alpha, 0.0..=0.99999)?;
@@ -59,6 +63,7 @@ impl Setting {
         within("optimizer.history", optimizer.history, 1..=100)?;
         within("optimizer.schedule_steps", optimizer.schedule_steps, 1..=10_000_000)?;
         within("optimizer.schedule_gamma", optimizer.schedule_gamma, 0.0..=1.0)?;
+        within("optimizer.schedule_power", optimizer.schedule_power, 0.1..=10.0)?;
         within("optimizer.clip_at", optimizer.clip_at, 1e-9..=1e9)
     }
 }

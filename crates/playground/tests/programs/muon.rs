@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
     let mlp = Mlp::new(&[2, 8, 8, 3], &mut rng).initialize(Initializer::xavier_uniform(1.0), &mut rng);
     let mut model = Network { layers: mlp.layers };
-    let mut muon = Muon::new(0.05).momentum(0.9).nesterov(false).weight_decay(0.0)
+    let mut muon = Muon::new(0.05).momentum(0.9).nesterov(false).iterations(3).weight_decay(0.0)
         .group(ParameterGroup::matching("*.bias").frozen());
     let mut adam_w = AdamW::new(0.05).betas(0.9, 0.999).epsilon(1e-8).weight_decay(0.0)
         .group(ParameterGroup::matching("layers.*.weight").frozen());
