@@ -91,7 +91,8 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
     );
     noise(&data, &arguments, &mut rng)?;
     println!(
-        "\nThe step, in the mean of {} runs of {} epochs with momentum 0.9; the warm-up in epochs\n",
+        "\nThe step, in the mean of {} runs of {} epochs with momentum 0.9;\n\
+         the warm-up in epochs\n",
         arguments.runs, arguments.epochs
     );
     let heads = ["batch", "steps", "rate", "warm-up", "training loss", "test accuracy"];
@@ -145,8 +146,8 @@ fn noise(data: &Data, arguments: &Arguments, rng: &mut Xoshiro256PlusPlus) -> le
     println!("\nThe noise of a gradient, |g − G| ÷ |G|\n");
     let sizes = [1, 4, 16, 64, 256].map(|size: usize| size.min(train.len()));
     let heads: String =
-        sizes.iter().map(|size| format!("{:>12}", format!("batch {size}"))).collect();
-    println!("{:<16}{heads}{:>12}", "", "B_noise");
+        sizes.iter().map(|size| format!("{:>10}", format!("batch {size}"))).collect();
+    println!("{:<16}{heads}{:>10}", "", "B_noise");
     for (epochs, name) in [(0, "at the start"), (1, "after 1 epoch"), (4, "after 5 epochs")] {
         for _ in 0..epochs {
             rows.shuffle(rng);
@@ -170,9 +171,9 @@ fn noise(data: &Data, arguments: &Arguments, rng: &mut Xoshiro256PlusPlus) -> le
                 square += terms.sum::<f64>() / DRAWS as f64;
             }
             trace += square * size as f64 / sizes.len() as f64;
-            line += &format!("{:>12.3}", (square / length).sqrt());
+            line += &format!("{:>10.3}", (square / length).sqrt());
         }
-        println!("{name:<16}{line}{:>12.0}", trace / length);
+        println!("{name:<16}{line}{:>10.0}", trace / length);
     }
     Ok(())
 }
