@@ -35,9 +35,9 @@ export async function lookAround() {
     const reply = await inquire({ do: 'surface', region });
     took = performance.now() - start;
     shown[region] = reply && !reply.error ? reply : null;
+    drawSurfaces();
   }
   due = performance.now() + Math.max(300, 20 * took);
-  drawSurfaces();
 }
 
 export function drawSurfaces() {

@@ -366,6 +366,15 @@ await check('everything has a name, and nothing is wider than the window', async
       return { unnamed, wide: Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth) };
     });
     assert.deepEqual(found, { unnamed: [], wide: 0 }, `${width}`);
+    // As many layers as the page offers.
+    const crowded = await open('#model.hidden=32,32,32,32,32,32,32,32&data.source=moons', { viewport: { width, height: 900 } });
+    await reaches(crowded, () => document.querySelectorAll('.head').length === 8);
+    const crossing = await crowded.evaluate(() => {
+      const boxes = [...document.querySelectorAll('.head')].map((head) => head.getBoundingClientRect());
+      return boxes.filter((box, at) => at > 0 && box.left < boxes[at - 1].right - 0.5).length;
+    });
+    assert.equal(crossing, 0, `${width}`);
+    await crowded.context().close();
     if (folder) {
       for (const theme of ['light', 'dark']) {
         await other.evaluate((theme) => document.documentElement.dataset.theme !== theme && document.querySelector('#theme').click(), theme);
