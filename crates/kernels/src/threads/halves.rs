@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::join::{free_threads, join};
+use super::join::{free_threads, join, share};
 
 /// Slices of one length, which are cut at the same place.
 pub trait Halves: Send + Sized {
@@ -83,7 +83,20 @@ fn split<S: Halves>(len: usize, worth: usize, slices: S, f: &(impl Fn(S) + Sync)
     }
     let middle = len / 2;
     let (first, second) = slices.halves(middle);
-    join(|| split(middle, worth, first, f), || split(len - middle, worth, second, f));
+    let (mut first, mut second) = (Some(first), Some(second));
+    // Straight to what is compiled once: most loops over slices end here.
+    share(
+        &mut || {
+            if let Some(first) = first.take() {
+                split(middle, worth, first, f);
+            }
+        },
+        &mut || {
+            if let Some(second) = second.take() {
+                split(len - middle, worth, second, f);
+            }
+        },
+    );
 }
 
 /// Reduces slices of `len` values by `f`, and from `worth` values on the results of their halves by

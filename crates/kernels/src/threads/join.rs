@@ -57,7 +57,7 @@ pub fn join<A: Send, B: Send>(
 
 /// Does both at the same time. It knows neither's type, so that what it takes to share work is
 /// compiled once, and not anew for each pair in each program.
-fn share(first: &mut (dyn FnMut() + Send), second: &mut (dyn FnMut() + Send)) {
+pub(super) fn share(first: &mut (dyn FnMut() + Send), second: &mut (dyn FnMut() + Send)) {
     let depth = HALVED.get() + 1;
     let (first, second) = (|| at_depth(depth, first), || at_depth(depth, second));
     if rayon::current_thread_index().is_some() {
