@@ -47,3 +47,9 @@ pub(crate) fn weights(session: &mut Session) -> Vec<u32> {
 pub(crate) fn step(session: &mut Session) -> u64 {
     ask(session, json!({"do": "frame"})).object()["step"].as_u64().unwrap()
 }
+
+/// What is wrong with a message.
+pub(crate) fn error(session: &mut Session, message: &str) -> String {
+    let reply = session.handle(message);
+    reply.object()["error"].as_str().expect("the error is text").to_owned()
+}
