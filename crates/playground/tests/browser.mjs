@@ -131,7 +131,7 @@ await check('points are drawn, moved and deleted', async () => {
   const counts = (expected) => reaches(page, (expected) => location.hash.match(/data.points=([^&]*)/)?.[1].split(',').length === expected, expected);
   /** Waits until a point is under the pointer. */
   const grabs = async (x, y) => {
-    for (let tries = 0; tries < 100; tries++) {
+    for (let tries = 0; tries < 400; tries++) {
       await page.mouse.move(x + (tries % 2), y);
       if ((await page.locator('#map').evaluate((canvas) => canvas.style.cursor)) === 'grab') return;
       await page.waitForTimeout(50);
