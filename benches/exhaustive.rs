@@ -4,7 +4,7 @@
 //! ```text
 //! cargo bench --bench exhaustive               # all of them
 //! cargo bench --bench exhaustive -- exp sig    # those whose names begin so
-//! DOWNHILL_PORTABLE=1 cargo bench --bench exhaustive   # without vector instructions
+//! DOWNHILL_VECTORS=none cargo bench --bench exhaustive   # without vector instructions
 //! ```
 
 mod timing;

@@ -44,10 +44,11 @@
 //! Against the plain loop, on every length at which something changes: 0, 1, one less and one more
 //! than a vector, a block, a panel, and what is worth threads; with small integers, which add up
 //! exactly in any order, so that the results must be equal. Functions are compared with the standard
-//! library's in units of the last place. All tests run a second time without vector instructions,
-//! and `benches/soundness` runs them under valgrind and AddressSanitizer. With the environment
-//! variable `DOWNHILL_PORTABLE=1` no kernel uses vector instructions, but in products of large
-//! matrices, for which `gemm` chooses. What is compiled for NEON has not been run yet.
+//! library's in units of the last place. All tests run again without vector instructions and with
+//! those of AVX2, and `benches/soundness` runs them under valgrind and AddressSanitizer. The
+//! environment variable `DOWNHILL_VECTORS` chooses: with `none` no kernel uses vector instructions,
+//! with `avx2` none wider than those; but not in products of large matrices, for which `gemm`
+//! chooses. What is compiled for NEON has not been run yet.
 //!
 //! # The words
 //!

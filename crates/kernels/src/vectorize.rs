@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use num_traits::Float;
-use pulp::{Arch, NullaryFnOnce, Scalar, Simd, WithSimd};
+use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 
 /// The length of a cache line in bytes.
 pub(crate) const CACHE_LINE: usize = 64;
@@ -101,10 +101,7 @@ pub fn vectorize_arithmetic<K: Vectorized>(kernel: K) -> K::Output {
 /// Runs `operation` with the widest vector instructions that this processor has.
 #[inline(always)]
 pub(crate) fn dispatch<O: WithSimd>(operation: O) -> O::Output {
-    match *PORTABLE {
-        true => operation.with_simd(Scalar),
-        false => Arch::new().dispatch(operation),
-    }
+    PATH.dispatch(operation)
 }
 
 /// Prefetches a value into the first-level cache. It is a hint, for which the address may be any.
@@ -153,23 +150,31 @@ impl<K: Vectorized, A: Arithmetic> NullaryFnOnce for Run<K, A> {
     }
 }
 
-static PORTABLE: LazyLock<bool> =
-    LazyLock::new(|| std::env::var_os("DOWNHILL_PORTABLE").is_some_and(|value| value == "1"));
+/// The widest vector instructions of this processor that `DOWNHILL_VECTORS` allows.
+static PATH: LazyLock<Arch> =
+    LazyLock::new(|| match std::env::var("DOWNHILL_VECTORS").as_deref() {
+        Ok("none") => Arch::Scalar,
+        #[cfg(target_arch = "x86_64")]
+        Ok("avx2") => pulp::x86::V3::try_new().map_or(Arch::Scalar, Arch::V3),
+        _ => Arch::new(),
+    });
 
 #[cfg(test)]
 mod tests {
     use std::process::Command;
 
-    /// The tests of the kernels once more, without vector instructions.
+    /// The tests of the kernels once more, without vector instructions and with shorter ones.
     #[test]
-    fn the_portable_path_passes_the_tests_of_the_kernels() {
-        if *super::PORTABLE {
+    fn all_paths_pass_the_tests_of_the_kernels() {
+        if std::env::var_os("DOWNHILL_VECTORS").is_some() {
             return;
         }
-        let tests = std::env::current_exe().unwrap();
-        let output = Command::new(tests).env("DOWNHILL_PORTABLE", "1").output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{text}");
-        assert!(!text.contains("running 0 tests"), "{text}");
+        for vectors in ["none", "avx2"] {
+            let tests = std::env::current_exe().unwrap();
+            let output = Command::new(tests).env("DOWNHILL_VECTORS", vectors).output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success(), "{vectors}: {text}");
+            assert!(!text.contains("running 0 tests"), "{text}");
+        }
     }
 }

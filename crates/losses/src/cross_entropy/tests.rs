@@ -314,17 +314,19 @@ fn keeping_dimensions_does_not_matter() {
     assert_relative_eq!(summed.item(), 2.0 * flat, max_relative = 1e-15);
 }
 
-/// The tests of this module once more, without vector instructions.
+/// The tests of this module once more, without vector instructions and with shorter ones.
 #[test]
-fn the_portable_path_passes_the_same_tests() {
-    if std::env::var_os("DOWNHILL_PORTABLE").is_some() {
+fn all_paths_pass_the_same_tests() {
+    if std::env::var_os("DOWNHILL_VECTORS").is_some() {
         return;
     }
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .arg("cross_entropy::")
-        .env("DOWNHILL_PORTABLE", "1")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && !text.contains("running 0 tests"), "{text}");
+    for vectors in ["none", "avx2"] {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .arg("cross_entropy::")
+            .env("DOWNHILL_VECTORS", vectors)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && !text.contains("running 0 tests"), "{vectors}: {text}");
+    }
 }

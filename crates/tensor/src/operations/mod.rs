@@ -24,15 +24,20 @@ mod tests {
     use std::process::Command;
 
     #[test]
-    fn the_portable_path_passes_the_tests_of_the_operations() {
-        if std::env::var_os("DOWNHILL_PORTABLE").is_some() {
+    fn all_paths_pass_the_tests_of_the_operations() {
+        if std::env::var_os("DOWNHILL_VECTORS").is_some() {
             return;
         }
-        let tests = std::env::current_exe().unwrap();
-        let output =
-            Command::new(tests).arg("operations::").env("DOWNHILL_PORTABLE", "1").output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{text}");
-        assert!(!text.contains("running 0 tests"), "{text}");
+        for vectors in ["none", "avx2"] {
+            let tests = std::env::current_exe().unwrap();
+            let output = Command::new(tests)
+                .arg("operations::")
+                .env("DOWNHILL_VECTORS", vectors)
+                .output()
+                .unwrap();
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success(), "{vectors}: {text}");
+            assert!(!text.contains("running 0 tests"), "{text}");
+        }
     }
 }
