@@ -155,7 +155,9 @@ impl<E: Element> Tensor<E> {
 
     /// The length of the vectors along some axes, 0 where they are empty. [`Norm::L2`] neither
     /// overflows nor underflows; its derivatives, of any order, are taken to be 0 at the zero
-    /// vector. For its square, which needs none of that, see
+    /// vector. Where it is infinite they are those of the limit: infinite values share the
+    /// direction among themselves, and its own derivatives are 0. For its square, which needs none
+    /// of that, see
     /// [`squared_norm_axes`](Self::squared_norm_axes).
     ///
     /// # Panics
@@ -171,8 +173,18 @@ impl<E: Element> Tensor<E> {
             Norm::L2 => {
                 let reduction = Reduction::new("norm", self.shape(), &axes);
                 let value = self.detach().euclidean(&axes);
+                let axes = keep(axes);
                 operation::unary("norm", self, value, move |gradient, norm, x| {
-                    let direction = x.direction(&norm.reshape(&reduction.kept));
+                    let norm = norm.reshape(&reduction.kept);
+                    let infinite = norm.mask(|norm| norm.is_infinite());
+                    let direction = match infinite.iter().any(|&infinite| infinite) {
+                        true => Self::select(
+                            &infinite,
+                            &x.direction_in_the_limit(&axes),
+                            &x.direction(&norm.masked_fill(&infinite, E::one())),
+                        ),
+                        false => x.direction(&norm),
+                    };
                     gradient.reshape(&reduction.kept).times(&direction)
                 })
             }
@@ -209,6 +221,20 @@ impl<E: Element> Tensor<E> {
         let scale = largest.masked_fill(&largest.mask(|x| !usual(x)), E::one());
         let norm = (self / &scale).square().sum_axes(keep(axes.clone())).sqrt() * scale;
         norm.storage().reshaped(plain.shape())
+    }
+
+    /// x / norm where the norm overflows: a constant, since it changes no more.
+    fn direction_in_the_limit(&self, axes: &Axes) -> Self {
+        let x = self.detach();
+        let largest = x.abs().max_axes(axes.clone());
+        let values = zip("norm", &x, &largest, |x, largest| match largest.is_infinite() {
+            true if x.is_infinite() => x.signum(),
+            true => E::zero(),
+            false => x / largest,
+        });
+        let x = Self::constant(values);
+        let norm = x.squared_norm_axes(axes.clone()).sqrt();
+        x.direction(&norm)
     }
 
     /// x / norm, and 0 where either is 0.
@@ -339,6 +365,30 @@ mod tests {
         let rows = Tensor::from([[3.0_f32, 4.0], [3e30, 4e30], [0.0, 0.0]]);
         let norms = rows.norm_axes(Norm::L2, -1).to_vec();
         assert_eq!((norms[0], norms[2]), (5.0, 0.0));
+    }
+
+    #[test]
+    fn derivatives_of_an_infinite_length_are_those_of_the_limit() {
+        const INF: f32 = f32::INFINITY;
+        let half = 0.5_f32.sqrt();
+        for (norm, x, expected) in [
+            (Norm::L1, [INF, 1.0, -2.0], [1.0, 1.0, -1.0]),
+            (Norm::L2, [INF, 1.0, -2.0], [1.0, 0.0, 0.0]),
+            (Norm::L2, [INF, 1.0, -INF], [half, 0.0, -half]),
+            (Norm::L2, [3e38, 0.0, -3e38], [half, 0.0, -half]),
+            (Norm::Max, [1.0, -INF, 2.0], [0.0, -1.0, 0.0]),
+        ] {
+            let x = Tensor::parameter([x, [3.0, 0.0, -4.0]]);
+            let length = x.norm_axes(norm, -1).sum();
+            let first = grad(&length, &[&x]).remove(0);
+            assert_eq!(first.to_vec(), length.backward().get(&x).unwrap().to_vec());
+            for (found, expected) in first.to_vec().into_iter().zip(expected) {
+                approx::assert_relative_eq!(found, expected, max_relative = 1e-6);
+            }
+            let second = grad(&first.square().sum(), &[&x])[0].to_vec();
+            assert_eq!(second[..3], [0.0; 3], "{norm:?}");
+            assert!(second.iter().all(|x| x.is_finite()), "{norm:?}: {second:?}");
+        }
     }
 
     #[test]
