@@ -26,9 +26,9 @@ use crate::visit::{each_parameter, each_parameter_mut, try_each_parameter};
 /// model[0].update(|values| values[0] = 2.0); // what an optimizer does
 /// average.update(&model)?;
 ///
-/// average.swap(&mut model); // to evaluate with the average …
+/// average.swap(&mut model)?; // to evaluate with the average …
 /// assert_eq!(model[0].item(), 1.25);
-/// average.swap(&mut model); // … and to train on
+/// average.swap(&mut model)?; // … and to train on
 /// assert_eq!(model[0].item(), 2.0);
 /// # Ok::<(), downhill_optim::Error>(())
 /// ```
@@ -48,13 +48,19 @@ impl<E: Element> ExponentialMovingAverage<E> {
         Self { decay, averages: Slots::default() }
     }
 
-    /// Takes in the weights that `model` has now; to be called after each step.
+    /// Takes in the weights that `model` has now; to be called after each step. A parameter that
+    /// the model did not have before begins its own average.
     ///
     /// # Errors
     ///
-    /// [`Error::HyperParameter`] if the decay is not between 0 and 1.
+    /// [`Error::HyperParameter`] if the decay is not between 0 and 1, and [`Error::NoAverage`] if
+    /// the model has no parameters, or none of those that have been averaged. Nothing is changed
+    /// then.
     pub fn update(&mut self, model: &dyn Parameters<E>) -> Result<(), Error> {
         check("decay", self.decay, 0.0..=1.0)?;
+        if self.averages.iter().next().is_some() || model.parameter_count() == 0 {
+            self.check_is_about(model)?;
+        }
         let decay = E::from_f64(self.decay);
         let new = E::from_f64(1.0 - self.decay);
         each_parameter(model, |index, path, parameter| {
@@ -78,7 +84,13 @@ impl<E: Element> ExponentialMovingAverage<E> {
 
     /// Gives `model` the averages for its weights, and keeps the weights in their place, so that
     /// a second call undoes it. Parameters that have not been averaged stay.
-    pub fn swap(&mut self, model: &mut dyn Parameters<E>) {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoAverage`] if no parameter of the model has been averaged: the averages are those
+    /// of another model, or there have been none yet.
+    pub fn swap(&mut self, model: &mut dyn Parameters<E>) -> Result<(), Error> {
+        self.check_is_about(model)?;
         let mut averaged = 0;
         each_parameter_mut(model, |_, parameter| {
             if let Some((_, average)) = self.averages.get(averaged, parameter.id()) {
@@ -88,6 +100,20 @@ impl<E: Element> ExponentialMovingAverage<E> {
                 parameter.update(|values| values.copy_from_slice(&averages.values()));
             }
         });
+        Ok(())
+    }
+
+    /// Checks that some parameter of the model has an average.
+    fn check_is_about(&self, model: &dyn Parameters<E>) -> Result<(), Error> {
+        let (mut parameters, mut averaged) = (0, false);
+        each_parameter(model, |index, _, parameter| {
+            parameters += 1;
+            averaged |= self.averages.find(index, parameter.id()).is_some();
+        });
+        match averaged {
+            true => Ok(()),
+            false => Err(Error::NoAverage { parameters, averages: self.averages.iter().count() }),
+        }
     }
 
     /// Takes back the averages of the parameters of `model`, by name: what
@@ -188,7 +214,7 @@ mod tests {
         for tensor in &mut model {
             tensor.update(|values| values[0] += 10.0);
         }
-        average.swap(&mut model);
+        average.swap(&mut model).unwrap();
         let values: Vec<f64> = model.iter().map(Tensor::item).collect();
         assert_eq!(values, [17.0, 1.0, 12.0, 3.0]);
     }
@@ -200,12 +226,36 @@ mod tests {
         let mut average = ExponentialMovingAverage::new(0.9);
         average.update(&model).unwrap();
         model[0].update(|values| values.copy_from_slice(&[5.0, 6.0]));
-        average.swap(&mut model);
+        average.swap(&mut model).unwrap();
         assert_eq!(model[0].to_vec(), [1.0, 2.0]);
-        average.swap(&mut model);
+        average.swap(&mut model).unwrap();
         assert_eq!(model[0].to_vec(), [5.0, 6.0]);
         assert_eq!(average.named()[0].1.to_vec(), [1.0, 2.0]);
         assert_eq!(model[0].id(), identity);
+    }
+
+    #[test]
+    fn averages_of_another_model_are_refused_by_name_of_the_cause() {
+        let model = [Tensor::parameter([1.0])];
+        let mut other = [Tensor::parameter([1.0])];
+        let mut average = ExponentialMovingAverage::new(0.5);
+        let none = "no parameter of the model has been averaged: ";
+        let refused = |outcome: Result<(), Error>, cause: &str| {
+            assert_eq!(outcome.unwrap_err().to_string(), format!("{none}{cause}"));
+        };
+        refused(average.swap(&mut other), "there are no averages yet; is `update` called?");
+        let constants = [Tensor::from([1.0])];
+        let no_parameters = "it has no parameters; are its tensors made with `Tensor::parameter`, \
+                             and named in `parameters!`?";
+        refused(average.update(&constants), no_parameters);
+        average.update(&model).unwrap();
+        let another = "the averages, 1 in number, are those of another model";
+        refused(average.swap(&mut other), another);
+        refused(average.update(&other), another);
+        assert_eq!(other[0].item(), 1.0);
+        assert_eq!(average.named().len(), 1);
+        // A copy has the same parameters.
+        average.swap(&mut model.clone()).unwrap();
     }
 
     #[test]

@@ -51,6 +51,25 @@ pub enum Error {
         gradients: usize,
     },
 
+    /// A step in which every parameter that has a gradient is frozen, so that nothing would be
+    /// learned.
+    #[error(
+        "all parameters that have a gradient are frozen, {frozen} in number; nothing would be learned"
+    )]
+    AllFrozen {
+        /// How many parameters have a gradient.
+        frozen: usize,
+    },
+
+    /// Averages of which none is of a parameter of the model. Nothing was changed.
+    #[error("no parameter of the model has been averaged: {}", no_average(*.parameters, *.averages))]
+    NoAverage {
+        /// How many parameters the model has.
+        parameters: usize,
+        /// How many averages there are.
+        averages: usize,
+    },
+
     /// A gradient, or a weight that decays, so large that a number that the optimizer keeps would
     /// become NaN or an infinity. No weight was changed.
     #[error(
@@ -175,12 +194,22 @@ fn words(range: &impl RangeBounds<f64>) -> String {
     }
 }
 
+const NO_PARAMETERS: &str = "it has no parameters; are its tensors made with `Tensor::parameter`, and named in \
+     `parameters!`?";
+
+/// Why averages are most likely of no parameter of a model.
+fn no_average(parameters: usize, averages: usize) -> String {
+    match (parameters, averages) {
+        (0, _) => NO_PARAMETERS.to_owned(),
+        (_, 0) => "there are no averages yet; is `update` called?".to_owned(),
+        _ => format!("the averages, {averages} in number, are those of another model"),
+    }
+}
+
 /// What most likely kept the gradients of a step from the parameters of its model.
 fn cause(parameters: usize, gradients: usize) -> String {
     match (parameters, gradients) {
-        (0, _) => "it has no parameters; are its tensors made with `Tensor::parameter`, and named \
-                   in `parameters!`?"
-            .to_owned(),
+        (0, _) => NO_PARAMETERS.to_owned(),
         (_, 0) => "there are no gradients at all; was the loss computed under \
                    `without_recording`, or from detached tensors?"
             .to_owned(),

@@ -107,6 +107,9 @@ impl<R: Rule, E: Element> Optimizer<E> for FirstOrder<R, E> {
         if !self.grouped {
             self.assign_groups(model)?;
         }
+        if !self.groups.is_empty() {
+            self.check_not_all_frozen(model, gradients)?;
+        }
         if !is_harmless {
             self.rehearse(model, gradients)?;
             self.harmless_so_far = false;

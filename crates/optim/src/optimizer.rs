@@ -27,8 +27,8 @@ pub trait Optimizer<E: Element> {
     ///
     /// # Errors
     ///
-    /// If a hyper-parameter is outside its range, no parameter has a gradient, or a gradient holds
-    /// NaN or an infinity or is so large that what the optimizer remembers would. Then no weight
+    /// If a hyper-parameter is outside its range, no parameter has a gradient, all that have one
+    /// are frozen, or a gradient holds NaN or an infinity or is so large that what the optimizer remembers would. Then no weight
     /// has been changed.
     fn step(
         &mut self,

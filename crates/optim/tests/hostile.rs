@@ -185,6 +185,20 @@ fn a_step_that_trains_nothing_is_refused_with_its_likely_cause() {
 }
 
 #[test]
+fn a_step_in_which_all_is_frozen_is_refused() {
+    let mut model: Vec<_> = (0..2).map(|_| Tensor::parameter([1.0_f32])).collect();
+    let mut optimizer = Sgd::new(0.1).group(ParameterGroup::matching("0").frozen());
+    let gradients = model[0].square().backward();
+    let error = optimizer.step(&mut model, &gradients).unwrap_err();
+    let expected =
+        "all parameters that have a gradient are frozen, 1 in number; nothing would be learned";
+    assert_eq!(error.to_string(), expected);
+    let gradients = (&model[0] * &model[1]).backward();
+    optimizer.step(&mut model, &gradients).unwrap();
+    assert_eq!([model[0].item(), model[1].item()], [1.0, 0.9]);
+}
+
+#[test]
 fn a_group_has_options_of_its_own() {
     let step = |optimizer: &mut Sgd<f64>, model: &mut Vec<Tensor<f64>>| {
         let mut gradients = Gradients::default();

@@ -7,7 +7,7 @@ use super::{FirstOrder, Slot};
 use crate::error::{Error, check_in};
 use crate::norm::largest;
 use crate::rule::Rule;
-use crate::visit::try_each_parameter;
+use crate::visit::{each_parameter, try_each_parameter};
 
 impl<R: Rule, E: Element> FirstOrder<R, E> {
     pub(super) fn validate(&self) -> Result<(), Error> {
@@ -51,6 +51,28 @@ impl<R: Rule, E: Element> FirstOrder<R, E> {
         match with_gradient {
             0 => Err(Error::NoGradient { parameters, gradients: gradients.len() }),
             _ => Ok(all_harmless),
+        }
+    }
+
+    /// Checks that some parameter with a gradient is not frozen.
+    pub(super) fn check_not_all_frozen(
+        &self,
+        model: &dyn Parameters<E>,
+        gradients: &Gradients<E>,
+    ) -> Result<(), Error> {
+        let (mut frozen, mut any_moves) = (0, false);
+        each_parameter(model, |index, _, parameter| {
+            if gradients.get(parameter).is_some() {
+                let slot = self.slots.find(index, parameter.id());
+                match slot.is_some_and(|slot| slot.settings.frozen) {
+                    true => frozen += 1,
+                    false => any_moves = true,
+                }
+            }
+        });
+        match any_moves {
+            true => Ok(()),
+            false => Err(Error::AllFrozen { frozen }),
         }
     }
 
