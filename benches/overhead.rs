@@ -5,6 +5,7 @@
 //! ```text
 //! cargo bench --bench overhead                     # all parts
 //! cargo bench --bench overhead -- operation/tanh   # those whose names begin so
+//! RAYON_NUM_THREADS=4 cargo bench --bench overhead -- owners   # as on a machine of four cores
 //! ```
 
 mod timing;
@@ -21,6 +22,7 @@ fn main() {
     operations(&cases);
     chains(&cases);
     halves(&cases);
+    owners(&cases);
     buffers(&cases);
     cases.finish();
 }
@@ -136,6 +138,42 @@ fn halves(cases: &Cases) {
         let in_rayon = pool.install(|| least(by_rayon));
         let to_rayon = least(by_rayon);
         println!("{name:24} {in_turn:10.1} {joined:10.1} {in_rayon:10.1} {to_rayon:10.1}");
+    }
+}
+
+/// Joins of four leaves of 1 ms each, by several threads at the same time on one pool: how long one
+/// may take where all must wait for processors, and none for another's work.
+fn owners(cases: &Cases) {
+    println!("\n{:24} {:>10} {:>10}", "ms a join", "median", "longest");
+    for owners in [1, 4, 9] {
+        let name = format!("owners/{owners}");
+        if !cases.include(&name) {
+            continue;
+        }
+        let leaf = || {
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_millis(1) {
+                std::hint::spin_loop();
+            }
+        };
+        let two = || {
+            join(leaf, leaf);
+        };
+        let joins = || -> Vec<f64> {
+            let timed = |_| {
+                let start = Instant::now();
+                join(two, two);
+                start.elapsed().as_secs_f64() * 1e3
+            };
+            (0..200).map(timed).collect()
+        };
+        let mut times: Vec<f64> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..owners).map(|_| scope.spawn(joins)).collect();
+            threads.into_iter().flat_map(|thread| thread.join().expect("no leaf panics")).collect()
+        });
+        times.sort_by(f64::total_cmp);
+        let (median, longest) = (times[times.len() / 2], times[times.len() - 1]);
+        println!("{name:24} {median:10.1} {longest:10.1}");
     }
 }
 
