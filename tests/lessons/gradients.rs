@@ -6,7 +6,7 @@ const SMALL: &str = "--depth 8 --width 32 --epochs 5";
 
 /// The columns of the last table: the first layer's gradient ÷ the last's, the largest norm, the
 /// first layer's step ÷ weight; and for a network that was not lost the loss and the accuracy.
-fn summary(output: &str, network: &str) -> Vec<f64> {
+pub(super) fn summary(output: &str, network: &str) -> Vec<f64> {
     let (_, table) = output.split_once("test\nnetwork").expect("the table has a heading");
     // A name may be the start of another; blanks end it.
     row(table, &format!("{network}  "))

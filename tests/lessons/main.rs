@@ -16,6 +16,7 @@ mod keep;
 mod landscape;
 mod large_batches;
 mod names;
+mod processors;
 mod report;
 mod soft_targets;
 mod spirals;
