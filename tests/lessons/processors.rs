@@ -10,9 +10,12 @@ use super::course::{CHINESE, ENGLISH};
 use super::gradients::summary;
 use super::{example, last_figure, row, stdout};
 
-/// Runs a command on every path. `figures` are numbers as the page says them, one for a figure or two
-/// for its range, and the place of the figure in what is printed.
-fn check(page: &str, command: &str, figures: &[(&[&str], fn(&str) -> f64)]) {
+/// Numbers as a page says them, one for a figure or two for its range, and the place of the figure in
+/// what is printed.
+type Figure<'a> = (&'a [&'a str], fn(&str) -> f64);
+
+/// Runs a command on every path.
+fn check(page: &str, command: &str, figures: &[Figure<'_>]) {
     let (name, arguments) = command.split_once(' ').unwrap_or((command, ""));
     let [full, avx2, none] = ["", "avx2", "none"].map(|vectors| {
         let mut run = example(name);

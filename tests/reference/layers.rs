@@ -72,7 +72,8 @@ fn check<M: Parameters<f64> + Clone>(
         let mut entries = reference.arrays(&case[parameters]);
         entries.retain(|(role, _)| case["parameters"].get(role).is_some());
         entries.extend(reference.arrays(&case[buffers]));
-        load_pytorch_state_dict(model, entries, &rename)
+        let arrays = entries.into_iter().map(|(name, values)| (name, values.array().to_owned()));
+        load_pytorch_state_dict(model, arrays, &rename)
             .unwrap_or_else(|error| panic!("{id}: {error}"));
     };
     load(&mut model, "parameters", "buffers_before");

@@ -67,8 +67,13 @@ pub fn map_in_place<E: Element>(x: &mut [E], f: impl Fn(E) -> E + Sync) {
 }
 
 /// `f` of each pair of values.
+///
+/// # Panics
+///
+/// If the lengths differ.
+#[track_caller]
 pub fn zip<E: Element>(x: &[E], y: &[E], f: impl Fn(E, E) -> E + Sync) -> Vec<E> {
-    assert_eq!(x.len(), y.len(), "zip takes slices of one length");
+    assert_eq!(x.len(), y.len(), "zip: takes slices of one length");
     type Zipped<'a, E> = (&'a mut [MaybeUninit<E>], (&'a [E], &'a [E]));
     let write = |(out, (x, y)): Zipped<'_, E>| {
         vectorize(
@@ -89,8 +94,13 @@ pub fn zip<E: Element>(x: &[E], y: &[E], f: impl Fn(E, E) -> E + Sync) -> Vec<E>
 }
 
 /// Replaces each value `x` by `f(x, y)`.
+///
+/// # Panics
+///
+/// If the lengths differ.
+#[track_caller]
 pub fn zip_in_place<E: Element>(x: &mut [E], y: &[E], f: impl Fn(E, E) -> E + Sync) {
-    assert_eq!(x.len(), y.len(), "zip_in_place takes slices of one length");
+    assert_eq!(x.len(), y.len(), "zip_in_place: takes slices of one length");
     let change = |(x, y): (&mut [E], &[E])| {
         vectorize(
             #[inline(always)]
@@ -105,8 +115,13 @@ pub fn zip_in_place<E: Element>(x: &mut [E], y: &[E], f: impl Fn(E, E) -> E + Sy
 }
 
 /// Each gradient times the slope at its x.
+///
+/// # Panics
+///
+/// If the lengths differ.
+#[track_caller]
 pub fn times_slope<E: Element, F: Function<E>>(gradient: &[E], x: &[E], slope: F) -> Vec<E> {
-    assert_eq!(gradient.len(), x.len(), "times_slope takes slices of one length");
+    assert_eq!(gradient.len(), x.len(), "times_slope: takes slices of one length");
     type Slopes<'a, E> = (&'a mut [MaybeUninit<E>], (&'a [E], &'a [E]));
     struct Times<'a, E, F>(Slopes<'a, E>, F);
     impl<E: Element, F: Function<E>> Vectorized for Times<'_, E, F> {

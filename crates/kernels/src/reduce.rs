@@ -114,8 +114,9 @@ pub fn all_within<E: Element>(values: &[E], bound: E) -> bool {
 /// # Panics
 ///
 /// If the lengths differ.
+#[track_caller]
 pub fn dot<E: Element>(x: &[E], y: &[E]) -> f64 {
-    assert_eq!(x.len(), y.len(), "a dot product takes slices of one length");
+    assert_eq!(x.len(), y.len(), "dot: takes slices of one length");
     let product = |sum: f64, x: E, y: E| sum + x.as_f64() * y.as_f64();
     let dot = |(x, y): (&[E], &[E])| {
         vectorize(

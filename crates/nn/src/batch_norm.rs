@@ -184,8 +184,13 @@ impl<E: Element> Module<E> for BatchNorm<E> {
     fn evaluate(&self, x: &Tensor<E>) -> Tensor<E> {
         let along_channels = self.along_channels(x);
         let deviation = (&self.running_variance + E::from_f64(self.epsilon)).sqrt();
-        (x - along_channels(&self.running_mean)) * along_channels(&(&self.weight / deviation))
-            + along_channels(&self.bias)
+        let centred = x - along_channels(&self.running_mean);
+        let factor = &self.weight / &deviation;
+        let scaled = match factor.array().iter().all(|factor| factor.is_finite()) {
+            true => centred * along_channels(&factor),
+            false => centred / along_channels(&deviation) * along_channels(&self.weight),
+        };
+        scaled + along_channels(&self.bias)
     }
 
     fn export(&self, x: String, export: &mut Export) -> Result<String, Error> {

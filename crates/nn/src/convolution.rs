@@ -13,7 +13,7 @@ use rand::Rng;
 use crate::description::Description;
 use crate::error::Error;
 use crate::export::{Attribute, Export};
-use crate::initializer::{Fans, Initializer};
+use crate::initializer::{Fans, Initializer, checked_len};
 use crate::module::same_in_training;
 use crate::window::{Pair, Window};
 
@@ -90,6 +90,7 @@ impl<E: Element> Conv2d<E> {
         let window = Window::new("Conv2d", kernel.into(), 1.into());
         let Pair(height, width) = window.kernel();
         let shape = [outputs, inputs / groups, height, width];
+        checked_len::<E>("Conv2d", &shape);
         let fans = fans(&shape, groups);
         let weight = Initializer::PYTORCH.draw(&shape, fans, rng);
         let bias = Some(Initializer::PYTORCH.draw(&[outputs], fans, rng));
@@ -169,7 +170,7 @@ impl<E: Element> Conv2d<E> {
             "Conv2d: images keep their size at stride 1 alone, but it is {}",
             Pair(spans[0].stride, spans[1].stride)
         );
-        let [down, along] = spans.map(|span| span.dilation * (span.kernel - 1));
+        let [down, along] = spans.map(|span| span.dilation.saturating_mul(span.kernel - 1));
         let window = self.window.padding(Pair(down / 2, along / 2));
         let mut x = x.clone();
         for (axis, padding) in [(2, down), (3, along)] {

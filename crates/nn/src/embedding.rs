@@ -6,7 +6,7 @@ use rand::Rng;
 
 use crate::description::Description;
 use crate::export::{Attribute, Export};
-use crate::initializer::{Fans, Initializer};
+use crate::initializer::{Fans, Initializer, checked_len};
 
 /// A table with a vector for each of a number of things: indices `[…]`, output `[…, width]`.
 ///
@@ -47,14 +47,23 @@ impl<E: Element> Embedding<E> {
             "Embedding: {count} vectors of length {width}; there must be at least one, of at \
              least one number"
         );
+        checked_len::<E>("Embedding", &[count, width]);
         let fans = Fans { inputs: count, outputs: width };
         Self { vectors: Initializer::normal(1.0).draw(&[count, width], fans, rng) }
     }
 
     /// With vectors drawn anew.
+    ///
+    /// # Panics
+    ///
+    /// If the vectors are not `[count, width]`.
+    #[track_caller]
     pub fn initialize(self, initializer: Initializer, rng: &mut impl Rng) -> Self {
         let &[inputs, outputs] = self.vectors.shape() else {
-            panic!("Embedding: the vectors have shape {:?}", self.vectors.shape());
+            panic!(
+                "Embedding: the vectors have shape {:?}; [count, width] is needed",
+                self.vectors.shape()
+            );
         };
         Self { vectors: initializer.draw(&[inputs, outputs], Fans { inputs, outputs }, rng) }
     }

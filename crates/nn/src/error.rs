@@ -9,16 +9,6 @@ pub enum Error {
     #[error("the dropout rate is {0}; it must be at least 0 and less than 1")]
     DropoutRate(f64),
 
-    /// An entry of a PyTorch state dict that is a parameter of a model of ours.
-    #[error(
-        "`{entry}` is a parameter of a model of this library, whose matrices would be transposed \
-         as if they were PyTorch's; set it with `assign`"
-    )]
-    OwnLayout {
-        /// The entry's name.
-        entry: String,
-    },
-
     /// A state dict without a tensor that the model has.
     #[error("the state dict holds nothing for the model's `{name}`")]
     Missing {

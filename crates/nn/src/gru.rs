@@ -6,7 +6,7 @@ use rand::Rng;
 use crate::description::Description;
 use crate::error::Error;
 use crate::export::{Attribute, Export};
-use crate::initializer::{Fans, Initializer};
+use crate::initializer::{Fans, Initializer, checked_len};
 use crate::linear::Linear;
 use crate::module::same_in_training;
 use crate::recurrent;
@@ -65,12 +65,14 @@ impl<E: Element> Gru<E> {
             inputs > 0 && width > 0,
             "Gru: {inputs} inputs and a state of {width}; there must be at least one of each"
         );
+        let gates = width.saturating_mul(3);
+        checked_len::<E>("Gru", &[inputs.max(width), gates]);
         let initializer = Initializer::uniform((width as f64).sqrt().recip());
         let mut linear = |inputs| {
-            let fans = Fans { inputs, outputs: 3 * width };
+            let fans = Fans { inputs, outputs: gates };
             Linear {
-                weight: initializer.draw(&[inputs, 3 * width], fans, rng),
-                bias: Some(initializer.draw(&[3 * width], fans, rng)),
+                weight: initializer.draw(&[inputs, gates], fans, rng),
+                bias: Some(initializer.draw(&[gates], fans, rng)),
             }
         };
         Self { input: linear(inputs), state: linear(width) }

@@ -93,6 +93,11 @@ impl Initializer {
         Self { family: Family::Uniform, fan: Fan::Inputs, gain: 0.577_350_269_189_625_8 };
 
     /// A parameter of `shape` with values drawn from this distribution.
+    ///
+    /// # Panics
+    ///
+    /// If the shape is beyond what memory has addresses for.
+    #[track_caller]
     pub fn draw<E: Element>(&self, shape: &[usize], fans: Fans, rng: &mut impl Rng) -> Tensor<E> {
         let fan = match self.fan {
             Fan::Inputs => fans.inputs as f64,
@@ -100,14 +105,24 @@ impl Initializer {
             Fan::One => 1.0,
         };
         let deviation = self.gain / fan.sqrt();
+        let len = checked_len::<E>("Initializer::draw", shape);
         let mut sample = || match self.family {
             Family::Normal => rng.sample::<f64, _>(StandardNormal) * deviation,
             // The variance of a uniform distribution is a third of its squared bound.
             Family::Uniform => (rng.random::<f64>() * 2.0 - 1.0) * (3.0_f64.sqrt() * deviation),
         };
-        let values = (0..shape.iter().product()).map(|_| E::from_f64(sample())).collect();
+        let values = (0..len).map(|_| E::from_f64(sample())).collect();
         Tensor::parameter(Tensor::from_shape_vec(shape, values).expect("drawn to fill the shape"))
     }
+}
+
+/// The number of values of a layer's tensor of this shape.
+#[track_caller]
+pub(crate) fn checked_len<E>(layer: &str, shape: &[usize]) -> usize {
+    let Some(len) = downhill_kernels::checked_len::<E>(shape) else {
+        panic!("{layer}: a shape of {shape:?} is beyond what memory has addresses for")
+    };
+    len
 }
 
 #[cfg(test)]

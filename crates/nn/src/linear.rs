@@ -6,7 +6,7 @@ use rand::Rng;
 use crate::description::Description;
 use crate::error::Error;
 use crate::export::Export;
-use crate::initializer::{Fans, Initializer};
+use crate::initializer::{Fans, Initializer, checked_len};
 use crate::module::same_in_training;
 
 /// The affine map x · W + b: input `[…, inputs]`, output `[…, outputs]`.
@@ -45,6 +45,7 @@ impl<E: Element> Linear<E> {
             inputs > 0 && outputs > 0,
             "Linear: {inputs} inputs and {outputs} outputs; there must be at least one of each"
         );
+        checked_len::<E>("Linear", &[inputs, outputs]);
         let mut draw =
             |shape: &[usize]| Initializer::PYTORCH.draw(shape, Fans { inputs, outputs }, rng);
         Self { weight: draw(&[inputs, outputs]), bias: Some(draw(&[outputs])) }

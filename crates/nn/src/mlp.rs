@@ -7,7 +7,7 @@ use crate::activation::Activation;
 use crate::description::Description;
 use crate::error::Error;
 use crate::export::Export;
-use crate::initializer::Initializer;
+use crate::initializer::{Initializer, checked_len};
 use crate::linear::Linear;
 use crate::module::same_in_training;
 
@@ -49,6 +49,9 @@ impl<E: Element> Mlp<E> {
             "Mlp: sizes {sizes:?}; at least an input and an output size are needed, and none may \
              be 0"
         );
+        for pair in sizes.windows(2) {
+            checked_len::<E>("Mlp", pair);
+        }
         let layers = sizes.windows(2).map(|pair| Linear::new(pair[0], pair[1], rng)).collect();
         Self { layers, activation: Activation::Relu }
     }
@@ -68,10 +71,12 @@ impl<E: Element> Mlp<E> {
     ///
     /// # Panics
     ///
-    /// If the last axis of x does not have the length of the first size.
+    /// If the last axis of x does not have the length of the first size, or there are no layers.
     #[track_caller]
     pub fn forward(&self, x: &Tensor<E>) -> Tensor<E> {
-        let (first, rest) = self.layers.split_first().expect("there are at least two sizes");
+        let Some((first, rest)) = self.layers.split_first() else {
+            panic!("Mlp: there are no layers");
+        };
         let mut x = first.forward(x);
         for layer in rest {
             x = layer.forward(&self.activation.forward(&x));

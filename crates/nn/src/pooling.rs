@@ -87,7 +87,7 @@ macro_rules! pooling {
             pub fn padding(mut self, padding: impl Into<Pair>) -> Self {
                 let (padding, kernel) = (padding.into(), self.window.kernel());
                 assert!(
-                    2 * padding.0 <= kernel.0 && 2 * padding.1 <= kernel.1,
+                    padding.0 <= kernel.0 / 2 && padding.1 <= kernel.1 / 2,
                     "{}: a padding of {padding} is more than half the kernel, {kernel}",
                     $name
                 );
@@ -123,7 +123,8 @@ impl MaxPool2d {
     ///
     /// # Panics
     ///
-    /// If x does not have four axes, or its images are smaller than the kernel.
+    /// If x does not have four axes, or its images are smaller than the kernel or of more than
+    /// 2³² − 1 points.
     #[track_caller]
     pub fn forward<E: Element>(&self, x: &Tensor<E>) -> Tensor<E> {
         let ([rows, columns], [images, channels, height, width]) = self.sizes(x);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use downhill_tensor::{Element, Parameters, Path, Tensor};
+use ndarray::ArrayD;
 
 use crate::error::Error;
 
@@ -48,39 +49,47 @@ const NAMES: [(&str, &str); 18] = [
 /// | | `weight_ih_l0_reverse` … | the same after `backward.` |
 ///
 /// A matrix called `weight`, which belongs to a [`Linear`](crate::Linear) of ours, is transposed:
-/// PyTorch stores `[outputs, inputs]`. All else is laid out alike. A model's own tensors, as
-/// [`named`](downhill_tensor::Parameters::named) gives them, are refused, since a square matrix
-/// would come back transposed; [`assign`] sets them as they are.
+/// PyTorch stores `[outputs, inputs]`. All else is laid out alike. It takes arrays and no
+/// [`Tensor`], since a square matrix of a model of ours would come back transposed: [`assign`]
+/// sets what [`named`](downhill_tensor::Parameters::named) gives as it is.
 ///
 /// # Errors
 ///
-/// [`Error::OwnLayout`] if an entry is a parameter of a model; [`Error::Missing`],
-/// [`Error::Unexpected`], [`Error::Repeated`] or [`Error::Shape`] if the entries are not those of
-/// the model. The model is then as it was.
+/// [`Error::Missing`], [`Error::Unexpected`], [`Error::Repeated`] or [`Error::Shape`] if the
+/// entries are not those of the model. The model is then as it was.
 ///
 /// ```
 /// use downhill_nn::{Linear, load_pytorch_state_dict};
 /// use downhill_tensor::Tensor;
+/// use ndarray::array;
 /// use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
 ///
 /// let mut model = Linear::new(3, 1, &mut Xoshiro256PlusPlus::seed_from_u64(7));
 /// let entries = [
-///     ("fc.weight".to_string(), Tensor::from([[1.0, 2.0, 3.0]])),
-///     ("fc.bias".to_string(), Tensor::from([10.0])),
+///     ("fc.weight".to_string(), array![[1.0, 2.0, 3.0]].into_dyn()),
+///     ("fc.bias".to_string(), array![10.0].into_dyn()),
 /// ];
 /// load_pytorch_state_dict(&mut model, entries, |name| name.replace("fc.", ""))?;
 /// assert_eq!(model.forward(&Tensor::from([[1.0, 1.0, 1.0]])).item(), 16.0);
 /// # Ok::<(), downhill_nn::Error>(())
 /// ```
+///
+/// The tensors of a model do not pass for PyTorch's:
+///
+/// ```compile_fail
+/// use downhill_nn::{Linear, load_pytorch_state_dict};
+/// use downhill_tensor::Parameters;
+/// use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
+///
+/// let mut model: Linear = Linear::new(2, 2, &mut Xoshiro256PlusPlus::seed_from_u64(7));
+/// let own = model.named();
+/// load_pytorch_state_dict(&mut model, own, str::to_string).unwrap();
+/// ```
 pub fn load_pytorch_state_dict<E: Element>(
     model: &mut (impl Parameters<E> + ?Sized),
-    entries: impl IntoIterator<Item = (String, Tensor<E>)>,
+    entries: impl IntoIterator<Item = (String, ArrayD<E>)>,
     rename: impl Fn(&str) -> String,
 ) -> Result<(), Error> {
-    let entries: Vec<(String, Tensor<E>)> = entries.into_iter().collect();
-    if let Some((entry, _)) = entries.iter().find(|(_, tensor)| tensor.is_parameter()) {
-        return Err(Error::OwnLayout { entry: entry.clone() });
-    }
     assign(model, Layout::PyTorch, entries, rename)
 }
 
@@ -109,6 +118,18 @@ impl<E: Element> Entry<E> for Tensor<E> {
 
     fn into_tensor(self) -> Result<Tensor<E>, Error> {
         Ok(self)
+    }
+}
+
+impl<E: Element> Entry<E> for ArrayD<E> {
+    type Error = Error;
+
+    fn shape(&self) -> &[usize] {
+        ndarray::ArrayBase::shape(self)
+    }
+
+    fn into_tensor(self) -> Result<Tensor<E>, Error> {
+        Ok(self.into())
     }
 }
 
@@ -232,9 +253,9 @@ mod tests {
         Model { embedding: Embedding::new(5, 2, &mut rng()), head: Linear::new(2, 2, &mut rng()) }
     }
 
-    fn entries() -> Vec<(String, Tensor<f64>)> {
+    fn entries() -> Vec<(String, ArrayD<f64>)> {
         [("embedding.weight", &[5, 2][..]), ("fc.bias", &[2]), ("fc.weight", &[2, 2])]
-            .map(|(name, shape)| (name.to_string(), random(shape, &mut rng())))
+            .map(|(name, shape)| (name.to_string(), random(shape, &mut rng()).array().to_owned()))
             .to_vec()
     }
 
@@ -247,24 +268,15 @@ mod tests {
         let (mut model, entries) = (model(), entries());
         let before = model.head.weight.clone();
         load_pytorch_state_dict(&mut model, entries.clone(), rename).unwrap();
-        assert_eq!(model.embedding.vectors.to_vec(), entries[0].1.to_vec());
-        assert_eq!(model.head.weight.to_vec(), entries[2].1.transpose().to_vec());
-        assert_eq!(model.head.bias.as_ref().unwrap().to_vec(), entries[1].1.to_vec());
+        assert_eq!(model.embedding.vectors.array(), entries[0].1);
+        assert_eq!(model.head.weight.array(), entries[2].1.t());
+        assert_eq!(model.head.bias.as_ref().unwrap().array(), entries[1].1);
         assert!(model.head.weight.is_parameter() && model.head.weight.id() == before.id());
     }
 
     #[test]
-    fn a_models_own_tensors_are_not_taken_for_pytorchs() {
+    fn a_models_own_tensors_are_set_as_they_are() {
         let (mut target, source) = (model(), model());
-        let before = target.head.weight.to_vec();
-        let error =
-            load_pytorch_state_dict(&mut target, source.named(), str::to_string).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "`embedding.vectors` is a parameter of a model of this library, whose matrices would \
-             be transposed as if they were PyTorch's; set it with `assign`"
-        );
-        assert_eq!(target.head.weight.to_vec(), before);
         assign(&mut target, Layout::Downhill, source.named(), str::to_string).unwrap();
         assert_eq!(target.head.weight.to_vec(), source.head.weight.to_vec());
     }
@@ -272,12 +284,12 @@ mod tests {
     #[test]
     fn counters_of_batches_are_passed_over() {
         let mut entries = entries();
-        entries.push(("norm.num_batches_tracked".to_string(), Tensor::scalar(3.0)));
+        entries.push(("norm.num_batches_tracked".to_string(), ndarray::arr0(3.0).into_dyn()));
         load_pytorch_state_dict(&mut model(), entries, rename).unwrap();
     }
 
     /// The error of a changed state dict, which must leave the model as it was.
-    fn error(change: impl FnOnce(&mut Vec<(String, Tensor<f64>)>)) -> String {
+    fn error(change: impl FnOnce(&mut Vec<(String, ArrayD<f64>)>)) -> String {
         let (mut model, mut entries) = (model(), entries());
         let before: Vec<_> = model.named().into_iter().map(|(_, tensor)| tensor.to_vec()).collect();
         change(&mut entries);
@@ -289,25 +301,26 @@ mod tests {
 
     #[test]
     fn entries_that_are_not_the_models_are_refused() {
+        let zeros = |shape: &[usize]| ArrayD::zeros(shape);
         assert_eq!(
             error(|entries| drop(entries.remove(0))),
             "the state dict holds nothing for the model's `embedding.vectors`"
         );
         assert_eq!(
-            error(|entries| entries.push(("fc2.bias".to_string(), Tensor::scalar(0.0)))),
+            error(|entries| entries.push(("fc2.bias".to_string(), zeros(&[])))),
             "the state dict's `fc2.bias` has no place in the model: there is no `head2.bias`"
         );
         assert_eq!(
-            error(|entries| entries.push(("head.bias".to_string(), Tensor::zeros(&[2])))),
+            error(|entries| entries.push(("head.bias".to_string(), zeros(&[2])))),
             "the state dict's `head.bias` is the second entry for the model's `head.bias`"
         );
         assert_eq!(
-            error(|entries| entries[0].1 = Tensor::zeros(&[2, 5])),
+            error(|entries| entries[0].1 = zeros(&[2, 5])),
             "the state dict's `embedding.weight` has shape [2, 5], but [5, 2] is needed for the \
              model's `embedding.vectors`"
         );
         assert_eq!(
-            error(|entries| entries[2].1 = Tensor::zeros(&[2, 3])),
+            error(|entries| entries[2].1 = zeros(&[2, 3])),
             "the state dict's `fc.weight` has shape [2, 3], but [2, 2] is needed for the model's \
              `head.weight`"
         );

@@ -40,8 +40,8 @@ impl Span {
     /// The number of positions on an axis of `length`, if there is one at all:
     /// ⌊(length + 2 · padding − dilation · (kernel − 1) − 1) / stride⌋ + 1.
     fn positions(&self, length: usize) -> Option<usize> {
-        let covered = self.dilation * (self.kernel - 1) + 1;
-        let room = (length + 2 * self.padding).checked_sub(covered)?;
+        let covered = self.dilation.checked_mul(self.kernel - 1)?.checked_add(1)?;
+        let room = self.padding.checked_mul(2)?.checked_add(length)?.checked_sub(covered)?;
         Some(room / self.stride + 1)
     }
 }

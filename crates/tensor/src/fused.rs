@@ -2,6 +2,7 @@
 
 use crate::autodiff::grad_with;
 use crate::operation::{Operation, record, unary};
+use crate::recording::{is_recording, with_recording};
 use crate::storage::Storage;
 use crate::tensor::Tensor;
 use downhill_kernels::Element;
@@ -104,15 +105,29 @@ impl<E: Element, F: Fused<E>> Operation<E> for Recorded<E, F> {
     }
 
     fn vjp(&self, index: usize, gradient: Tensor<E>, _output: &Tensor<E>) -> Tensor<E> {
-        let mut inputs = self.inputs.to_vec();
-        inputs[index] = stand_in(&inputs[index]);
-        let value = self.fused.definition(&inputs);
-        grad_with(&[&value], &[&gradient], &[&inputs[index]]).remove(0)
+        vjp_by_definition(&self.fused, index, &gradient, &self.inputs)
     }
 
     fn vjp_fused(&self, index: usize, gradient: Tensor<E>, output: &Tensor<E>) -> Tensor<E> {
         self.fused.vjp(index, gradient, output, &self.inputs)
     }
+}
+
+/// The vector–Jacobian product for input number `index` by the definition, for a kernel whose own is
+/// not finite: what infinities and NaN come to is then the same whether it is recorded or not.
+pub fn vjp_by_definition<E: Element>(
+    fused: &(impl Fused<E> + ?Sized),
+    index: usize,
+    gradient: &Tensor<E>,
+    inputs: &[Tensor<E>],
+) -> Tensor<E> {
+    let product = with_recording(true, || {
+        let mut inputs = inputs.to_vec();
+        inputs[index] = stand_in(&inputs[index]);
+        let value = fused.definition(&inputs);
+        grad_with(&[&value], &[gradient], &[&inputs[index]]).remove(0)
+    });
+    if is_recording() { product } else { product.detach() }
 }
 
 /// A tensor of the same values. The derivative with respect to it is the partial one, also where

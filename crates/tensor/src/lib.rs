@@ -65,7 +65,7 @@ mod testing;
 pub use autodiff::{grad, grad_with};
 pub use downhill_kernels::Element;
 pub use error::Error;
-pub use fused::{Fused, fused};
+pub use fused::{Fused, fused, vjp_by_definition};
 pub use gradcheck::{GradcheckError, gradcheck, gradcheck_second_order};
 pub use gradients::Gradients;
 pub use operation::Operation;

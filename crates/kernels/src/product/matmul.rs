@@ -11,6 +11,7 @@ use crate::element::Element;
 /// # Panics
 ///
 /// If the inner dimensions differ, or no memory has room for M · N values.
+#[track_caller]
 pub fn matmul<E: Element>(left: ArrayView2<'_, E>, right: ArrayView2<'_, E>) -> Array2<E> {
     let shape = (left.nrows(), right.ncols());
     Array2::from_shape_vec(shape, linear(left, right)).expect("M · N values were made")
@@ -21,6 +22,7 @@ pub fn matmul<E: Element>(left: ArrayView2<'_, E>, right: ArrayView2<'_, E>) -> 
 /// # Panics
 ///
 /// If the inner dimensions differ.
+#[track_caller]
 pub fn linear<E: Element>(left: ArrayView2<'_, E>, right: ArrayView2<'_, E>) -> Vec<E> {
     product_from(left, right, Start::Zero)
 }
@@ -30,21 +32,24 @@ pub fn linear<E: Element>(left: ArrayView2<'_, E>, right: ArrayView2<'_, E>) -> 
 /// # Panics
 ///
 /// If the inner dimensions differ, or those of `right` and `bias`.
+#[track_caller]
 pub fn affine<E: Element>(left: ArrayView2<'_, E>, right: ArrayView2<'_, E>, bias: &[E]) -> Vec<E> {
-    assert_eq!(right.ncols(), bias.len(), "a bias for each column");
+    assert_eq!(right.ncols(), bias.len(), "affine: there must be a bias for each column");
     product_from(left, right, Start::Row(bias.as_ptr()))
 }
 
 /// The product in a buffer of its own, which `start` does not point into.
+#[track_caller]
 fn product_from<E: Element>(
     left: ArrayView2<'_, E>,
     right: ArrayView2<'_, E>,
     start: Start<E>,
 ) -> Vec<E> {
     let (rows, columns) = (left.nrows(), right.ncols());
-    let len = checked_len::<E>(&[rows, columns]).unwrap_or_else(|| {
+    assert_eq!(left.ncols(), right.nrows(), "matmul: the inner dimensions must agree");
+    let Some(len) = checked_len::<E>(&[rows, columns]) else {
         panic!("matmul: the product of {:?} and {:?} is too large", left.shape(), right.shape())
-    });
+    };
     // SAFETY: `product` writes every value (with no terms the sums are those they start from).
     unsafe {
         uninitialized(len, |out| {
@@ -59,6 +64,7 @@ fn product_from<E: Element>(
 /// # Panics
 ///
 /// If the inner dimensions differ or `destination` is of another length.
+#[track_caller]
 pub fn matmul_onto<E: Element>(
     destination: &mut [E],
     left: ArrayView2<'_, E>,
@@ -66,7 +72,11 @@ pub fn matmul_onto<E: Element>(
 ) {
     let shape = (left.nrows(), right.ncols());
     let destination = ArrayViewMut2::from_shape(shape, destination);
-    let destination = destination.expect("the product needs its own shape");
+    let Ok(destination) = destination else {
+        panic!(
+            "matmul_onto: the destination does not hold as many values as the product, {shape:?}"
+        )
+    };
     part(destination, left, right, Start::Destination, None);
 }
 
@@ -91,6 +101,7 @@ pub fn matmul_onto<E: Element>(
 /// matmul_part(sums.slice_mut(s![.., 1..]), x.view(), y.view(), true, &[]);
 /// assert_eq!(sums, array![[1.0, 14.0, 17.0]]);
 /// ```
+#[track_caller]
 pub fn matmul_part<E: Element>(
     destination: ArrayViewMut2<'_, E>,
     left: ArrayView2<'_, E>,
@@ -102,6 +113,7 @@ pub fn matmul_part<E: Element>(
     part(destination, left, right, start, Some(ahead));
 }
 
+#[track_caller]
 fn part<E: Element>(
     mut destination: ArrayViewMut2<'_, E>,
     left: ArrayView2<'_, E>,
@@ -110,14 +122,19 @@ fn part<E: Element>(
     ahead: Option<&[E]>,
 ) {
     let (shape, strides) = (destination.dim(), destination.strides());
-    assert_eq!(shape, (left.nrows(), right.ncols()), "the product needs its own shape");
+    assert_eq!(
+        shape,
+        (left.nrows(), right.ncols()),
+        "matmul_part: the product needs its own shape"
+    );
+    assert_eq!(left.ncols(), right.nrows(), "matmul: the inner dimensions must agree");
     if destination.is_empty() {
         // Its strides mean nothing.
-        return assert_eq!(left.ncols(), right.nrows(), "the inner dimensions must agree");
+        return;
     }
     assert!(
         (shape.1 < 2 || strides[1] == 1) && (shape.0 < 2 || strides[0] >= shape.1 as isize),
-        "the rows of the destination must be contiguous and in order"
+        "matmul_part: the rows of the destination must be contiguous and in order"
     );
     // That of a single row may be anything.
     let stride = if shape.0 < 2 { shape.1 as isize } else { strides[0] };
@@ -128,7 +145,7 @@ fn part<E: Element>(
 
 /// # Safety
 ///
-/// `destination` must be valid for writing M rows of N values, `destination_stride` values from
+/// The inner dimensions must agree. `destination` must be valid for writing M rows of N values, `destination_stride` values from
 /// one to the next, and for reading them if they are what the sums `start` from; so must another row
 /// to start from.
 unsafe fn product<E: Element>(
@@ -139,8 +156,7 @@ unsafe fn product<E: Element>(
     start: Start<E>,
     ahead: Option<&[E]>,
 ) {
-    let ((rows, inner), (right_rows, columns)) = (left.dim(), right.dim());
-    assert_eq!(inner, right_rows, "the inner dimensions must agree");
+    let ((rows, inner), columns) = (left.dim(), right.ncols());
     let (left, right) = (with_plain_strides(&left), with_plain_strides(&right));
     let strides = |view: &CowArray<'_, E, Ix2>| [view.strides()[0], view.strides()[1]];
     // SAFETY: a view's pointer and strides stay inside its array for every index below its

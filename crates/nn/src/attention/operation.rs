@@ -2,9 +2,10 @@
 
 use downhill_kernels::lanes::LANES;
 use downhill_kernels::{
-    Arithmetic, Vectorized, buffer, each_chunk, each_pair_of_chunks, vectorize_arithmetic,
+    Arithmetic, Vectorized, all_finite, all_within, buffer, each_chunk, each_pair_of_chunks,
+    vectorize_arithmetic,
 };
-use downhill_tensor::{Element, Fused, Tensor, fused};
+use downhill_tensor::{Element, Fused, Tensor, fused, vjp_by_definition};
 use ndarray::{Array2, Array4, ArrayD};
 
 use super::blocks::{Block, Blocks, Matrix, blocks, product};
@@ -25,6 +26,12 @@ pub(super) fn attention<E: Element>(
     };
     let plan = Plan { sequences, places, heads, width: triple / 3, causal };
     let xs = x.values();
+    // Beyond, scores leave the range of numbers, and the operations of the definition know best what
+    // to make of infinities.
+    let largest = (E::max_value() / E::from_usize(4 * plan.size())).sqrt();
+    if !all_within(&xs, largest) {
+        return plan.definition(x, padding);
+    }
     let mut weights = buffer(sequences * heads * plan.weights_len() * LANES);
     let mut out = buffer(sequences * places * plan.width);
     each_pair_of_chunks(
@@ -78,34 +85,12 @@ impl<E: Element> Fused<E> for Attention<E> {
     }
 
     fn definition(&self, inputs: &[Tensor<E>]) -> Tensor<E> {
-        let Plan { sequences, places, heads, width, causal } = self.plan;
-        let parts = inputs[0]
-            .reshape(&[sequences, places, 3, heads, width / heads])
-            .permute(&[2, 0, 3, 1, 4]);
-        let part = |index| parts.slice(0, index..index + 1).squeeze(0);
-        let sees = |sequence: usize, place: usize, seen: usize| {
-            let is_padding = self.padding.as_ref().is_some_and(|padding| padding[[sequence, seen]]);
-            !(is_padding || causal && seen > place)
-        };
-        let masks = if self.padding.is_some() { sequences } else { 1 };
-        let sees_any = Array4::from_shape_fn((masks, 1, places, 1), |(n, _, place, _)| {
-            (0..places).any(|seen| sees(n, place, seen))
-        });
-        // A place that sees none has weights of 0: its softmax, of other scores, is not chosen.
-        let mask = Array4::from_shape_fn((masks, 1, places, places), |(n, _, place, seen)| {
-            sees(n, place, seen) || !sees_any[[n, 0, place, 0]]
-        });
-        let scores = part(QUERY).matmul(&part(KEY).transpose()) * self.plan.scale::<E>();
-        let hidden = Tensor::scalar(E::neg_infinity());
-        let weights = Tensor::select(&mask.into_dyn(), &scores, &hidden).softmax(-1);
-        let weights = Tensor::select(&sees_any.into_dyn(), &weights, &Tensor::scalar(E::zero()));
-        let found = weights.matmul(&part(VALUE));
-        found.permute(&[0, 2, 1, 3]).reshape(&[sequences, places, width])
+        self.plan.definition(&inputs[0], self.padding.as_ref())
     }
 
     fn vjp(
         &self,
-        _index: usize,
+        index: usize,
         gradient: Tensor<E>,
         _output: &Tensor<E>,
         inputs: &[Tensor<E>],
@@ -127,6 +112,9 @@ impl<E: Element> Fused<E> for Attention<E> {
                 vectorize_arithmetic(sequence);
             },
         );
+        if !all_finite(&out) {
+            return vjp_by_definition(self, index, &gradient, inputs);
+        }
         ArrayD::from_shape_vec(inputs[0].shape(), out).expect("one for each input").into()
     }
 }
@@ -223,6 +211,41 @@ impl<E: Element> Vectorized for AttendBackwards<'_, E> {
 }
 
 impl Plan {
+    /// What each place finds, in tensor operations.
+    fn definition<E: Element>(&self, x: &Tensor<E>, padding: Option<&Array2<bool>>) -> Tensor<E> {
+        let Plan { sequences, places, heads, width, causal } = *self;
+        let parts =
+            x.reshape(&[sequences, places, 3, heads, width / heads]).permute(&[2, 0, 3, 1, 4]);
+        let part = |index: usize| parts.slice(0, index..index + 1).squeeze(0);
+        let sees = |sequence: usize, place: usize, seen: usize| {
+            let is_padding = padding.is_some_and(|padding| padding[[sequence, seen]]);
+            !(is_padding || causal && seen > place)
+        };
+        let masks = if padding.is_some() { sequences } else { 1 };
+        let sees_any = Array4::from_shape_fn((masks, 1, places, 1), |(n, _, place, _)| {
+            (0..places).any(|seen| sees(n, place, seen))
+        });
+        // A place that sees none has weights of 0: its softmax, of other scores, is not chosen.
+        let mask = Array4::from_shape_fn((masks, 1, places, places), |(n, _, place, seen)| {
+            sees(n, place, seen) || !sees_any[[n, 0, place, 0]]
+        });
+        // Nor does what is hidden by padding come into a product, whatever it holds.
+        let unseen = padding.map(|padding| {
+            Array4::from_shape_fn((sequences, 1, places, 1), |(n, _, seen, _)| padding[[n, seen]])
+                .into_dyn()
+        });
+        let seen = |index| match &unseen {
+            Some(unseen) => part(index).masked_fill(unseen, E::zero()),
+            None => part(index),
+        };
+        let scores = part(QUERY).matmul(&seen(KEY).transpose()) * self.scale::<E>();
+        let hidden = Tensor::scalar(E::neg_infinity());
+        let weights = Tensor::select(&mask.into_dyn(), &scores, &hidden).softmax(-1);
+        let weights = Tensor::select(&sees_any.into_dyn(), &weights, &Tensor::scalar(E::zero()));
+        let found = weights.matmul(&seen(VALUE));
+        found.permute(&[0, 2, 1, 3]).reshape(&[sequences, places, width])
+    }
+
     /// From scores to weights, 16 places at a time: each place that looks has a lane, and the
     /// blocks follow the places that it looks at.
     #[inline(always)]

@@ -22,6 +22,7 @@ use downhill_tensor::{Element, Tensor, operation};
 use ndarray::{ArrayD, ArrayView2};
 
 use super::patches::{Patches, Workspace};
+use crate::initializer::checked_len;
 use crate::window::Window;
 
 /// Products with fewer multiplications than this are not worth waking another thread for.
@@ -65,7 +66,17 @@ pub(crate) fn convolution<E: Element>(
     let size = [height, width];
     let positions = window.positions("Conv2d", size);
     let patches = Patches { window, channels, size, positions };
-    convolve(x, weight, bias, Plan { images, groups, outputs, patches })
+    let plan = Plan { images, groups, outputs, patches };
+    let padded = patches.padded_size();
+    let kernel = window.0.map(|span| span.kernel);
+    for shape in [
+        &plan.output_shape()[..],
+        &[channels, padded[0], padded[1]],
+        &[channels, kernel[0], kernel[1], positions[0], positions[1]],
+    ] {
+        checked_len::<E>("Conv2d", shape);
+    }
+    convolve(x, weight, bias, plan)
 }
 
 /// x ∗ w + bias: `[N, inputs, H, W]` to `[N, outputs, H′, W′]`.

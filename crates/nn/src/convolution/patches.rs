@@ -117,7 +117,7 @@ impl Patches {
     }
 
     /// The height and width of a padded image.
-    fn padded_size(&self) -> [usize; 2] {
+    pub(super) fn padded_size(&self) -> [usize; 2] {
         [0, 1].map(|axis| self.size[axis] + 2 * self.window.0[axis].padding)
     }
 

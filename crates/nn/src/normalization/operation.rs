@@ -1,7 +1,7 @@
 //! The normalisation of rows as one operation.
 
-use downhill_kernels::{buffer, lanes, vectorize};
-use downhill_tensor::{Element, Fused, Tensor, fused, keep};
+use downhill_kernels::{all_finite, buffer, lanes, vectorize};
+use downhill_tensor::{Element, Fused, Tensor, fused, keep, vjp_by_definition};
 use ndarray::ArrayD;
 
 /// What is done with the rows of a tensor, each the values along its last axis.
@@ -210,7 +210,7 @@ impl<E: Element> Fused<E> for Normalization<E> {
         match index {
             0 => {}
             // Summed over the rows by the engine.
-            1 => return gradient * normalized,
+            1 => return gradient.times(normalized),
             _ => return gradient,
         }
         let weights = inputs.get(1).map(Tensor::values);
@@ -237,6 +237,9 @@ impl<E: Element> Fused<E> for Normalization<E> {
                 }
             },
         );
+        if !all_finite(&out) {
+            return vjp_by_definition(self, index, &gradient, inputs);
+        }
         ArrayD::from_shape_vec(gradient.shape(), out).expect("one for each gradient").into()
     }
 }
