@@ -64,7 +64,7 @@ pub(crate) fn shuffled(count: usize, rng: &mut impl Rng) -> Vec<usize> {
 #[derive(Debug)]
 pub struct Batches<'a, E: Element, T: Target<E>> {
     dataset: &'a Dataset<E, T>,
-    /// All rows in the order they come; those up to `position` have been given.
+    /// All rows in the order they come; those before `position` have been given.
     order: Vec<usize>,
     position: usize,
     size: usize,

@@ -114,7 +114,7 @@ impl<R: Rule, E: Element> Optimizer<E> for FirstOrder<R, E> {
             self.rehearse(model, gradients)?;
             self.harmless_so_far = false;
         }
-        // Taken out, since each is changed by the rest of the optimizer.
+        // Taken out for the time of the loop: `update` reads the rest of the optimizer.
         let mut slots = std::mem::take(&mut self.slots);
         each_parameter_mut(model, |index, weight| {
             let Some(gradient) = gradients.get(weight) else { return };
