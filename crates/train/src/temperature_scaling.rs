@@ -51,16 +51,21 @@ impl TemperatureScaling {
         labels: impl ClassIndices<'a>,
     ) -> Result<Self, Error> {
         let labels: Vec<usize> = labels.into_iter().copied().collect();
-        let logits = logits.array().mapv(|logit| logit.as_f64());
-        let masked = |logit: f64| logit == f64::NEG_INFINITY;
-        let even = logits.mapv(|logit| if masked(logit) { logit } else { 0.0 * logit });
-        let loss = cross_entropy(&Tensor::from(even), &labels)?.item();
+        let masked = |logit: E| logit == E::neg_infinity();
+        let even = |logit: E| if masked(logit) { logit } else { E::zero() * logit };
+        let loss = cross_entropy(&Tensor::from(logits.array().mapv(even)), &labels)?.item();
         if !loss.is_finite() {
-            return Err(Error::LossNotFinite { loss });
+            return Err(Error::LossNotFinite { loss: loss.as_f64() });
         }
+        let classes = logits.shape()[logits.ndim() - 1];
+        let logits: Vec<f64> = logits.values().iter().map(|logit| logit.as_f64()).collect();
+        let rows = logits.chunks_exact(classes).map(<[f64]>::to_vec).zip(labels).map(gaps);
+        Self::of_rows(rows.collect())
+    }
+
+    /// [`fit`](Self::fit) of the [`gaps`] of each row.
+    fn of_rows(rows: Vec<(Vec<f64>, usize)>) -> Result<Self, Error> {
         // The loss has a least value at a finite T unless it rises from 1/T = 0 on, or never rises.
-        let rows: Vec<(Vec<f64>, usize)> =
-            logits.rows().into_iter().map(|row| row.to_vec()).zip(labels).map(gaps).collect();
         if rows.iter().all(|(gaps, label)| gaps[*label] == 0.0) {
             return Err(Error::AllRight);
         }
