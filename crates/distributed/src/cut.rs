@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_process_with_whole_branches_sends_few_pieces() {
-        assert_eq!(largest_nodes(8, &(2..4)), [2..4]);
+        assert_eq!(largest_nodes(8, &(1..4)), [1..2, 2..4]);
         assert_eq!(largest_nodes(8, &(1..8)), [1..2, 2..4, 4..8]);
         assert!(largest_nodes(8, &(3..3)).is_empty());
     }

@@ -125,7 +125,8 @@ pub(crate) fn fail(speaker: Speaker, message: &str, status: i32) -> ! {
     let world = SimpleCommunicator::world();
     let (rank, ranks) = (world.rank(), world.size());
     if speaker != Speaker::First && rank > 0 {
-        let turn = 700 + 300 * u64::try_from(rank.min(10)).unwrap_or(0);
+        // On several machines it takes a second or two until all are ended.
+        let turn = 2500 + 250 * u64::try_from(rank.min(10)).unwrap_or(0);
         let turn = turn + if speaker == Speaker::Deputy { 3000 } else { 0 };
         thread::sleep(Duration::from_millis(turn));
     }

@@ -16,7 +16,7 @@ use crate::run::{Speaker, fail};
 const ROLL_CALL: mpi::Tag = 77;
 
 /// How long answers to a roll call are awaited, once this process has called.
-const ANSWERS: Duration = Duration::from_secs(2);
+const ANSWERS: Duration = Duration::from_secs(5);
 
 /// How often a process asks MPI before it looks at the clock.
 const ASKED: u32 = 256;

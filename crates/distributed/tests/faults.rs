@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long a run may go on, on a machine that is busy, once a process has been killed, and once one
-/// has been stopped. The latter is missed after 3 seconds, and its absence told after 2 more; at the
+/// has been stopped. The latter is missed after 3 seconds, and its absence told after 5 more; at the
 /// start it is given 30 seconds more.
 const KILLED: Duration = Duration::from_secs(20);
 const STOPPED: Duration = Duration::from_secs(60);

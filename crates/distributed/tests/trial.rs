@@ -173,12 +173,12 @@ fn train<E: Number>(group: Group, arguments: Arguments) -> Result<(), Box<dyn st
         let loss = if let Method::Lbfgs = arguments.optimizer {
             let outcome = lbfgs.step(&mut model, |model| {
                 let Step { loss, gradients, .. } =
-                    group.gradients(&mut model.clone(), &rows, &mut rng, &forward)?;
+                    group.gradients(&mut model.clone(), &rows, &mut rng, forward)?;
                 Ok((loss, gradients))
             })?;
             outcome.loss
         } else {
-            let mut step = group.gradients(&mut model, &rows, &mut rng, &forward)?;
+            let mut step = group.gradients(&mut model, &rows, &mut rng, forward)?;
             clip_by_global_norm(&mut step.gradients, 0.5)?;
             optimizer.step(&mut model, &step.gradients)?;
             step.loss.item().as_f64() + step.counts[0]
