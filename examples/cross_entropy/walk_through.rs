@@ -35,7 +35,7 @@ pub(crate) fn walk_through(logits: &[f64], arguments: &Arguments) -> Outcome {
         Some(class) => format!("class {class}"),
         None => format!("the distribution t = {}", list(&target.t)),
     };
-    println!("Cross-entropy of the logits z = {} against {truth}", list(logits));
+    println!("Cross-entropy of logits z = {} against {truth}", list(logits));
     let log_p = log_probabilities(logits, arguments);
     add_up(&log_p, &target, arguments);
     println!("\n   loss = {} nats = {} bits", number(loss), number(loss / LN_2));
