@@ -323,15 +323,10 @@ struct InTiles<'t, E> {
 impl<'t, E: Element> InTiles<'t, E> {
     #[inline(always)]
     fn new(row: &'t [E], range: Range<usize>, padding: E) -> Self {
-        let before = &row[..range.end];
-        let (whole, rest) = before[range.start..].as_chunks();
-        // Read together with the values before it. Assembling it in memory would stall on
-        // store-to-load forwarding.
-        let last: &Tile<E> =
-            before.last_chunk().expect("rows of many classes are longer than a tile");
-        let rest_from = LANES - rest.len();
-        let has_rest = !rest.is_empty();
-        let rest = each(|lane| if lane < rest_from { padding } else { last[lane] });
+        let (whole, values) = row[range].as_chunks();
+        let mut rest = [padding; LANES];
+        rest[LANES - values.len()..].copy_from_slice(values);
+        let has_rest = !values.is_empty();
         Self { whole, rest, has_rest }
     }
 
