@@ -1,5 +1,8 @@
 //! A model in a file.
 
+mod entry;
+mod numbers;
+mod source;
 mod tensor_file;
 mod whole;
 
@@ -11,7 +14,8 @@ use downhill_nn::{Layout, assign};
 use downhill_tensor::{self as tensor, Element, Parameters};
 
 use crate::error::Error;
-pub(crate) use tensor_file::{Data, FileEntry, TensorFile, to_bytes, write};
+pub(crate) use entry::FileEntry;
+pub(crate) use tensor_file::{Data, TensorFile, to_bytes, write};
 pub(crate) use whole::UNFINISHED;
 pub use whole::replace_file;
 

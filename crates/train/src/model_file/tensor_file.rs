@@ -2,20 +2,20 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
-use downhill_kernels::{all_finite, each_chunk, zeros};
-use downhill_nn as nn;
+use downhill_kernels::each_chunk;
 use downhill_tensor::{Element, Tensor};
 use safetensors::tensor::Metadata;
 use safetensors::{Dtype, SafeTensorError};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::entry::FileEntry;
+use super::numbers::{PART, fill};
+use super::source::Source;
 use super::whole::{overwrite, write_whole};
 use crate::error::Error;
 
@@ -30,9 +30,7 @@ const NO_CHECKSUM: &str = "00000000";
 /// most, as in the crate `safetensors`.
 const LENGTH: u64 = 8;
 const LONGEST_HEADER: u64 = 100_000_000;
-/// How many values are converted at a time, and of how many bytes a checksum is made: what the cache
-/// of a core holds.
-const PART: usize = 1 << 14;
+/// Of how many bytes a checksum is made at a time: what the cache of a core holds.
 const BLOCK: u64 = 1 << 19;
 
 /// What is written under one name.
@@ -77,13 +75,6 @@ impl<E: Element> Data<E> {
             Self::Number(number) => write(&number.to_bits().to_le_bytes()),
             Self::Bytes(bytes) => write(bytes),
         }
-    }
-}
-
-fn fill<E: Element, const N: usize>(bytes: &mut [u8], values: &[E], number: impl Fn(E) -> [u8; N]) {
-    let (numbers, _) = bytes.as_chunks_mut::<N>();
-    for (bytes, &value) in numbers.iter_mut().zip(values) {
-        *bytes = number(value);
     }
 }
 
@@ -269,59 +260,6 @@ impl TensorFile {
     }
 }
 
-/// Where the bytes of a file are.
-enum Source {
-    File(File),
-    Memory(Vec<u8>),
-}
-
-impl Source {
-    fn open(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
-        let information = file.metadata()?;
-        if information.is_dir() {
-            return Err(io::Error::other("it is a directory"));
-        }
-        if information.is_file() {
-            return Ok(Self::File(file));
-        }
-        // A pipe is read once.
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(Self::Memory(bytes))
-    }
-
-    fn length(&self) -> io::Result<u64> {
-        match self {
-            Self::File(file) => Ok(file.metadata()?.len()),
-            Self::Memory(bytes) => Ok(bytes.len() as u64),
-        }
-    }
-
-    /// Reads from a place, whatever other threads read.
-    fn read_at(&self, start: u64, bytes: &mut [u8]) -> io::Result<()> {
-        match self {
-            #[cfg(unix)]
-            Self::File(file) => std::os::unix::fs::FileExt::read_exact_at(file, bytes, start),
-            #[cfg(not(unix))]
-            Self::File(file) => {
-                use std::io::{Seek, SeekFrom};
-                static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-                let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-                let mut file = file;
-                file.seek(SeekFrom::Start(start))?;
-                file.read_exact(bytes)
-            }
-            Self::Memory(all) => {
-                let range = start as usize..start as usize + bytes.len();
-                let found = all.get(range).ok_or(io::ErrorKind::UnexpectedEof)?;
-                bytes.copy_from_slice(found);
-                Ok(())
-            }
-        }
-    }
-}
-
 fn check_version(path: &Path, notes: &BTreeMap<String, String>) -> Result<(), Error> {
     let Some(version) = notes.get(FORMAT_VERSION) else { return Ok(()) };
     if version.parse::<u32>().is_ok_and(|version| (1..=NEWEST).contains(&version)) {
@@ -399,222 +337,5 @@ impl<'de> Deserialize<'de> for Names {
             }
         }
         deserializer.deserialize_map(Keys)
-    }
-}
-
-/// One entry of a file.
-#[derive(Clone)]
-pub(crate) struct FileEntry<'a> {
-    path: &'a Path,
-    source: &'a Source,
-    name: &'a str,
-    dtype: Dtype,
-    shape: &'a [usize],
-    range: Range<u64>,
-}
-
-impl FileEntry<'_> {
-    /// An error about this entry.
-    pub(crate) fn refuse(&self, problem: String) -> Error {
-        Error::Entry { path: self.path.to_owned(), entry: self.name.to_owned(), problem }
-    }
-
-    pub(crate) fn shape(&self) -> &[usize] {
-        self.shape
-    }
-
-    /// Checks that the entry holds floating-point numbers.
-    pub(crate) fn check_type(&self) -> Result<(), Error> {
-        match self.dtype {
-            Dtype::F16 | Dtype::BF16 | Dtype::F32 | Dtype::F64 => Ok(()),
-            other => Err(self.refuse(format!("is of type {other}, not of floating-point numbers"))),
-        }
-    }
-
-    /// The entry as a tensor of finite numbers.
-    pub(crate) fn tensor<E: Element>(&self) -> Result<Tensor<E>, Error> {
-        self.check_type()?;
-        let size = self.dtype.bitsize() / 8;
-        let count = self.shape.iter().product();
-        let mut values: Vec<E> = zeros(count);
-        // The first part that cannot be read or holds what is no number.
-        let fault: Mutex<Option<(usize, Error)>> = Mutex::new(None);
-        let fault_of = || fault.lock().unwrap_or_else(PoisonError::into_inner);
-        let buffer = || vec![0; PART.min(count) * size];
-        each_chunk(&mut values, PART, count > PART, buffer, |bytes, part, values| {
-            let first = part * PART;
-            let bytes = &mut bytes[..values.len() * size];
-            let read = self.read(first * size, bytes).and_then(|()| {
-                convert(self.dtype, bytes, values);
-                if all_finite(values) {
-                    return Ok(());
-                }
-                let place = values.iter().position(|value| !value.is_finite()).unwrap_or(0);
-                let index = position(first + place, self.shape);
-                Err(self.refuse(format!("holds {} at {index:?}", values[place])))
-            });
-            if let Err(error) = read {
-                let mut fault = fault_of();
-                if fault.as_ref().is_none_or(|(earlier, _)| part < *earlier) {
-                    *fault = Some((part, error));
-                }
-            }
-        });
-        match fault_of().take() {
-            None => Tensor::from_shape_vec(self.shape, values)
-                .map_err(|error| self.refuse(format!("is of no use: {error}"))),
-            Some((_, error)) => Err(error),
-        }
-    }
-
-    /// The entry as one number, if it was written as one.
-    pub(crate) fn number(&self) -> Result<Option<f64>, Error> {
-        if self.dtype != Dtype::U64 || !self.shape.is_empty() {
-            return Ok(None);
-        }
-        let mut bytes = [0; 8];
-        self.read(0, &mut bytes)?;
-        Ok(Some(f64::from_bits(u64::from_le_bytes(bytes))))
-    }
-
-    pub(crate) fn holds_bytes(&self) -> bool {
-        self.dtype == Dtype::U8
-    }
-
-    /// The entry as it is.
-    pub(crate) fn bytes(&self) -> Result<Vec<u8>, Error> {
-        if !self.holds_bytes() {
-            return Err(self.refuse(format!("is of type {}, not of bytes", self.dtype)));
-        }
-        let mut bytes = vec![0; (self.range.end - self.range.start) as usize];
-        self.read(0, &mut bytes)?;
-        Ok(bytes)
-    }
-
-    /// Reads from a place of the entry, in bytes.
-    fn read(&self, start: usize, bytes: &mut [u8]) -> Result<(), Error> {
-        self.source
-            .read_at(self.range.start + start as u64, bytes)
-            .map_err(|error| Error::read(self.path, &error))
-    }
-}
-
-/// Why an entry has not become a tensor of a model.
-pub(crate) enum Misfit {
-    Entry(Error),
-    Model(nn::Error),
-}
-
-impl From<nn::Error> for Misfit {
-    fn from(error: nn::Error) -> Self {
-        Self::Model(error)
-    }
-}
-
-impl Misfit {
-    /// The error about the file at `path`.
-    pub(crate) fn of(self, path: &Path) -> Error {
-        match self {
-            Self::Entry(error) => error,
-            Self::Model(source) => Error::Model { path: path.to_owned(), source },
-        }
-    }
-}
-
-impl<E: Element> nn::Entry<E> for FileEntry<'_> {
-    type Error = Misfit;
-
-    fn shape(&self) -> &[usize] {
-        self.shape
-    }
-
-    fn into_tensor(self) -> Result<Tensor<E>, Misfit> {
-        self.tensor().map_err(Misfit::Entry)
-    }
-}
-
-/// The coordinates of a value.
-fn position(mut index: usize, shape: &[usize]) -> Vec<usize> {
-    let mut coordinates: Vec<usize> = shape
-        .iter()
-        .rev()
-        .map(|&length| {
-            let coordinate = index % length.max(1);
-            index /= length.max(1);
-            coordinate
-        })
-        .collect();
-    coordinates.reverse();
-    coordinates
-}
-
-/// Reads as many floating-point numbers of type `dtype` as there are `values`.
-fn convert<E: Element>(dtype: Dtype, bytes: &[u8], values: &mut [E]) {
-    fn each<E: Element, const N: usize>(
-        bytes: &[u8],
-        values: &mut [E],
-        number: impl Fn([u8; N]) -> f64,
-    ) {
-        let (numbers, _) = bytes.as_chunks::<N>();
-        for (value, &bytes) in values.iter_mut().zip(numbers) {
-            *value = E::from_f64(number(bytes));
-        }
-    }
-    match dtype {
-        Dtype::F16 => each(bytes, values, |bytes| half(u16::from_le_bytes(bytes))),
-        Dtype::BF16 => each(bytes, values, |bytes| {
-            f64::from(f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16))
-        }),
-        Dtype::F32 => each(bytes, values, |bytes| f64::from(f32::from_le_bytes(bytes))),
-        Dtype::F64 => each(bytes, values, f64::from_le_bytes),
-        _ => unreachable!("only floating-point numbers are converted"),
-    }
-}
-
-/// The value of a number of half precision: a sign, five bits of exponent and ten of fraction
-/// (IEEE 754 binary16).
-fn half(bits: u16) -> f64 {
-    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
-    let size = match exponent {
-        0 => fraction * 2_f64.powi(-24),
-        31 if fraction == 0.0 => f64::INFINITY,
-        31 => f64::NAN,
-        _ => (1024.0 + fraction) * 2_f64.powi(exponent - 25),
-    };
-    if bits >> 15 == 0 { size } else { -size }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_of_half_precision_are_read_as_they_are_defined() {
-        // 0, the least subnormal and normal numbers, 1, π rounded, the greatest, the infinities.
-        for (bits, value) in [
-            (0x0000, 0.0),
-            (0x0001, 2_f64.powi(-24)),
-            (0x03ff, 1023.0 * 2_f64.powi(-24)),
-            (0x0400, 2_f64.powi(-14)),
-            (0x3c00, 1.0),
-            (0x4248, 3.140625),
-            (0xc248, -3.140625),
-            (0x7bff, 65504.0),
-            (0x7c00, f64::INFINITY),
-            (0xfc00, f64::NEG_INFINITY),
-        ] {
-            assert_eq!(half(bits), value, "{bits:#06x}");
-        }
-        assert!(half(0x8000) == 0.0 && half(0x8000).is_sign_negative());
-        assert!(half(0x7e00).is_nan());
-        // The positive ones follow one another in the order of their bits.
-        assert!((0..0x7c00).all(|bits| half(bits) < half(bits + 1)));
-    }
-
-    #[test]
-    fn a_place_is_told_by_its_coordinates() {
-        assert_eq!(position(0, &[2, 3]), [0, 0]);
-        assert_eq!(position(5, &[2, 3]), [1, 2]);
-        assert_eq!(position(0, &[]), [] as [usize; 0]);
     }
 }
