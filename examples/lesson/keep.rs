@@ -230,7 +230,7 @@ impl<E: Element> Remembers<E> for Record<E> {
         };
         self.history.recall(model, remembered)?;
         self.predictions = predictions;
-        Ok(())
+        self.resume().map_err(|error| error.to_string())
     }
 }
 

@@ -87,6 +87,12 @@ impl<E: Element> Record<E> {
         Self { history, tensorboard: None, enabled: false, predictions: Vec::new() }
     }
 
+    /// Goes on with the history that was taken back.
+    pub(crate) fn resume(&mut self) -> Result<(), downhill::train::Error> {
+        let tensorboard = self.tensorboard.as_mut();
+        tensorboard.map_or(Ok(()), |tensorboard| tensorboard.resume(&self.history))
+    }
+
     /// Records a step that has just been made.
     pub fn step(
         &mut self,

@@ -40,6 +40,8 @@ pub(super) struct Event<'a> {
 pub(super) enum What<'a> {
     /// What every file begins with.
     FileVersion,
+    /// A run that goes on: what an earlier file has from this step on is void.
+    Start,
     Scalar {
         tag: &'a str,
         value: f64,
@@ -68,6 +70,11 @@ impl Event<'_> {
         event.integer(2, self.step as u64);
         match &self.what {
             What::FileVersion => event.bytes(3, b"brain.Event:2"),
+            What::Start => {
+                let mut session_log = Message::default();
+                session_log.integer(1, 1);
+                event.bytes(7, &session_log.0);
+            }
             What::Scalar { tag, value } => {
                 let mut summary_value = Message::default();
                 summary_value.bytes(1, tag.as_bytes());

@@ -44,6 +44,8 @@ pub struct TensorBoard {
     /// What of the history has been written: its steps and epochs.
     steps: usize,
     epochs: usize,
+    /// Whether its directory holds an earlier file.
+    continues: bool,
 }
 
 impl TensorBoard {
@@ -55,7 +57,10 @@ impl TensorBoard {
     /// [`Error::Write`] when the directory or the file cannot be made.
     pub fn create(directory: impl AsRef<Path>) -> Result<Self, Error> {
         let directory = directory.as_ref();
-        fs::create_dir_all(directory).map_err(|reason| Error::write(directory, &reason))?;
+        let write = |reason| Error::write(directory, &reason);
+        fs::create_dir_all(directory).map_err(write)?;
+        let mut names = fs::read_dir(directory).map_err(write)?.filter_map(Result::ok);
+        let continues = names.any(|entry| entry.file_name().to_string_lossy().contains("tfevents"));
         // TensorBoard takes a file for an event file by the word `tfevents`, and orders several
         // by name.
         let name = |attempt: u32| {
@@ -71,7 +76,7 @@ impl TensorBoard {
                 Err(error) => return Err(Error::write(&path, &error)),
             }
         };
-        let mut this = Self { path, file: BufWriter::new(file), steps: 0, epochs: 0 };
+        let mut this = Self { path, file: BufWriter::new(file), steps: 0, epochs: 0, continues };
         this.event(0, What::FileVersion)?;
         this.flush()?;
         Ok(this)
@@ -80,6 +85,23 @@ impl TensorBoard {
     /// The event file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Goes on with a run whose `history` was taken back from a checkpoint: if the directory holds an
+    /// earlier file, the epochs that have ended are not written again, and what that file has of
+    /// later steps is void.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`] when the file cannot be written.
+    pub fn resume<E: Element>(&mut self, history: &History<E>) -> Result<(), Error> {
+        if !self.continues {
+            return Ok(());
+        }
+        self.steps = history.epochs().last().map_or(0, |epoch| epoch.steps);
+        self.epochs = history.epochs().len();
+        self.event(self.steps + 1, What::Start)?;
+        self.flush()
     }
 
     /// Writes what `history` has recorded since the last call: the loss and the learning rate of

@@ -168,6 +168,27 @@ fn a_history_is_read_back_step_by_step_and_nothing_twice() {
 }
 
 #[test]
+fn a_run_that_goes_on_does_not_repeat_its_history() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut first = TensorBoard::create(directory.path()).unwrap();
+    // Nothing is there yet, so that all is written.
+    first.resume(&descent(4)).unwrap();
+    first.update(&descent(4)).unwrap();
+    assert_eq!(scalars(first.path(), "loss").len(), 4);
+
+    let mut second = TensorBoard::create(directory.path()).unwrap();
+    // A step beyond the end of an epoch, which the first file may not have.
+    second.resume(&descent(5)).unwrap();
+    second.update(&descent(6)).unwrap();
+    let steps: Vec<u64> = scalars(second.path(), "loss").iter().map(|(step, _)| *step).collect();
+    assert_eq!(steps, [5, 6]);
+    assert_eq!(scalars(second.path(), "epochs/training loss").len(), 1);
+    let start = &messages(second.path())[1];
+    assert_eq!(field(start, 2), Some(Field::Integer(5)));
+    assert_eq!(field(field(start, 7).unwrap().bytes(), 1), Some(Field::Integer(1)));
+}
+
+#[test]
 fn histograms_are_read_back_with_their_bins() {
     let histogram = Histogram::of(&[&Tensor::from([1.0, 1.0, 5.0])]).unwrap();
     let directory = tempfile::tempdir().unwrap();
