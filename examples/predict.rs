@@ -20,7 +20,7 @@ use clap::Parser;
 use downhill::datasets::{Csv, Numbers};
 use downhill::prelude::*;
 use downhill::train::ModelFile;
-use ndarray::{Array1, Axis, concatenate};
+use ndarray::Array1;
 use serde_json::Value;
 
 use lesson::cnn::Cnn;
@@ -182,12 +182,7 @@ impl Classifier {
         &self,
         arguments: &Arguments,
     ) -> Result<Dataset<f32, Numbers<f32>>, Box<dyn std::error::Error>> {
-        let (last, others) = self.features.split_last().ok_or("the model has no features")?;
-        // Every column is a number to be checked as features are; one of them stands for the
-        // target that new data has not.
-        let table = Csv::new(&arguments.data).features(others).target(last).read_regression()?;
-        let last = Array1::from(table.targets().as_slice().to_vec()).insert_axis(Axis(1));
-        let features = concatenate(Axis(1), &[table.features(), last.view()])?;
+        let features = Csv::new(&arguments.data).features(&self.features).read_features()?;
         let none = Numbers::new(vec![0.0; features.nrows()])?;
         Ok(Dataset::new(features, none)?)
     }

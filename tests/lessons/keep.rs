@@ -196,6 +196,21 @@ fn columns_are_found_by_name_whatever_their_order() {
 }
 
 #[test]
+fn a_model_of_one_feature_is_used_as_others_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let [table, model] = ["one.csv", "one.safetensors"].map(|name| directory.path().join(name));
+    let rows = (0..100).map(|row| format!("{row},{}\n", if row < 50 { "low" } else { "high" }));
+    fs::write(&table, format!("size,class\n{}", rows.collect::<String>())).unwrap();
+    let [table, model] = [table.display(), model.display()];
+    run("digits", &format!("--data {table} --quiet --save {model}"));
+    let new = directory.path().join("new.csv");
+    fs::write(&new, "size\n0\n99\n").unwrap();
+    let csv = run("predict", &format!("--model {model} --data {} --csv", new.display()));
+    let classes: Vec<&str> = csv.lines().skip(1).map(|line| &line[2..line.len().min(6)]).collect();
+    assert_eq!(classes, ["low,", "high"]);
+}
+
+#[test]
 fn what_is_no_classifier_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("line.safetensors");

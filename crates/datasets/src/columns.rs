@@ -30,7 +30,8 @@ pub(crate) enum Missing {
 /// The columns of a file that are read.
 pub(crate) struct Plan {
     pub(crate) features: Vec<Feature>,
-    pub(crate) target: usize,
+    /// None if only features are read.
+    pub(crate) target: Option<usize>,
     pub(crate) weights: Option<usize>,
     pub(crate) missing: Missing,
     /// Whether the user chose the features.
@@ -62,7 +63,7 @@ impl Plan {
     /// The columns that are read.
     pub(crate) fn columns(&self) -> impl Iterator<Item = usize> {
         let features = self.features.iter().map(|feature| feature.column);
-        features.chain([self.target]).chain(self.weights)
+        features.chain(self.target).chain(self.weights)
     }
 
     /// Says of a word in a feature how to leave the column out, unless it was chosen by name.
@@ -78,8 +79,14 @@ impl Plan {
 
 impl Columns {
     /// The columns to read of those in `header`, which stands at `at`; `is_text` says which hold
-    /// words.
-    pub(crate) fn plan(&self, header: &[String], is_text: &[bool], at: &At) -> Result<Plan, Error> {
+    /// words, and `with_target` whether there is a column to predict.
+    pub(crate) fn plan(
+        &self,
+        header: &[String],
+        is_text: &[bool],
+        at: &At,
+        with_target: bool,
+    ) -> Result<Plan, Error> {
         let mut names = HashSet::new();
         let mut named = header.iter().filter(|name| !name.is_empty());
         if let Some(name) = named.find(|name| !names.insert(*name)) {
@@ -95,14 +102,17 @@ impl Columns {
         let weights = self.weights.as_ref().map(one).transpose()?;
         let last = (0..header.len()).rfind(|&i| !header[i].is_empty() && Some(i) != weights);
         let target = match (&self.target, last) {
-            (Some(name), _) => one(name)?,
-            (None, Some(last)) => last,
+            _ if !with_target => None,
+            (Some(name), _) => Some(one(name)?),
+            (None, Some(last)) => Some(last),
             (None, None) => return Err(Problem::NoColumns.at(at.clone())),
         };
-        if weights == Some(target) {
+        if let Some(target) = target
+            && weights == Some(target)
+        {
             return Err(asked_twice(target));
         }
-        let mut taken: HashSet<usize> = weights.into_iter().chain([target]).collect();
+        let mut taken: HashSet<usize> = weights.into_iter().chain(target).collect();
         let patterns = self.features.clone().unwrap_or_else(|| vec!["*".into()]);
         let mut columns = Vec::new();
         for pattern in &patterns {
@@ -119,8 +129,11 @@ impl Columns {
             columns.retain(|column| !left_out.contains(column));
         }
         if columns.is_empty() {
-            let target = header[target].clone();
-            return Err(Problem::NoFeatures(target).at(At { line: None, ..at.clone() }));
+            let problem = match target {
+                Some(target) => Problem::NoFeatures(header[target].clone()),
+                None => Problem::NoColumns,
+            };
+            return Err(problem.at(At { line: None, ..at.clone() }));
         }
 
         let mut encodings = vec![Encoding::Number; header.len()];

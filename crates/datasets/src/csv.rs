@@ -6,13 +6,14 @@ use std::io::{BufRead, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use downhill_tensor::Element;
+use ndarray::Array2;
 
 use crate::columns::{Columns, Missing, column_options};
 use crate::dataset::Dataset;
 use crate::error::{At, Error, Problem};
 use crate::row;
 use crate::source;
-use crate::table::{ClassColumn, NumberColumn, Table, TargetColumn};
+use crate::table::{ClassColumn, NoColumn, NumberColumn, Table, TargetColumn};
 use crate::target::{Classes, Numbers};
 
 mod format;
@@ -164,6 +165,24 @@ impl Csv {
         self.read::<E, NumberColumn<E>>()
     }
 
+    /// Reads the features alone, a row for each: those of new data, whose target is not known.
+    ///
+    /// ```
+    /// use downhill_datasets::Csv;
+    ///
+    /// let text = "day,weight,length\nMonday,3.5,20\nTuesday,4,21\n";
+    /// let new = Csv::from_text("new.csv", text).features(&["length", "weight"]).read_features::<f32>()?;
+    /// assert_eq!(new, ndarray::arr2(&[[20.0, 3.5], [21.0, 4.0]]));
+    /// # Ok::<(), downhill_datasets::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`read_classification`](Self::read_classification).
+    pub fn read_features<E: Element>(&self) -> Result<Array2<E>, Error> {
+        Ok(self.read::<E, NoColumn>()?.features().to_owned())
+    }
+
     fn read<E: Element, C: TargetColumn<E>>(&self) -> Result<Dataset<E, C::Target>, Error> {
         let path = &*self.path;
         let mut source: Box<dyn BufRead + '_> = match &self.text {
@@ -176,7 +195,7 @@ impl Csv {
         let source = Cursor::new(beginning).chain(source);
         let mut records = Records::new(path, source, format.syntax);
         let (header, at) = header(path, &mut records, &format)?;
-        let plan = self.columns.plan(&header, &format.is_text, &at)?;
+        let plan = self.columns.plan(&header, &format.is_text, &at, C::EXISTS)?;
 
         let mut table = Table::<E, C>::new(&plan);
         let decimal_comma = format.decimal_comma;

@@ -12,12 +12,13 @@ use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use ::parquet::schema::types::ColumnDescriptor;
 use downhill_tensor::Element;
+use ndarray::Array2;
 
 use crate::columns::{Columns, Missing, Plan, column_options};
 use crate::dataset::Dataset;
 use crate::error::{At, Error, Problem};
 use crate::row;
-use crate::table::{ClassColumn, NumberColumn, Table, TargetColumn};
+use crate::table::{ClassColumn, NoColumn, NumberColumn, Table, TargetColumn};
 use crate::target::{Classes, Numbers};
 
 /// A Parquet table and how to read it.
@@ -73,6 +74,15 @@ impl Parquet {
         self.read::<E, NumberColumn<E>>()
     }
 
+    /// Reads the features alone, a row for each: those of new data, whose target is not known.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_classification`](Self::read_classification).
+    pub fn read_features<E: Element>(&self) -> Result<Array2<E>, Error> {
+        Ok(self.read::<E, NoColumn>()?.features().to_owned())
+    }
+
     fn read<E: Element, C: TargetColumn<E>>(&self) -> Result<Dataset<E, C::Target>, Error> {
         let path = &*self.path;
         let damaged = |error: ParquetError| Problem::Format(error.to_string()).at(path);
@@ -86,7 +96,7 @@ impl Parquet {
             .iter()
             .map(|column| column.physical_type() == Type::BYTE_ARRAY)
             .collect();
-        let plan = self.columns.plan(&header, &is_text, &path.into())?;
+        let plan = self.columns.plan(&header, &is_text, &path.into(), C::EXISTS)?;
 
         let mut table = Table::<E, C>::new(&plan);
         let mut first = 1;

@@ -13,6 +13,8 @@ use crate::words::Dictionary;
 
 /// Makes the targets of a data set from a column.
 pub(crate) trait TargetColumn<E: Element>: Default {
+    /// Whether there is one.
+    const EXISTS: bool = true;
     type Target: Target<E>;
     fn push(&mut self, row: &impl Row<E>, column: usize) -> Result<(), Error>;
     fn finish(self) -> Self::Target;
@@ -50,6 +52,23 @@ impl<E: Element> TargetColumn<E> for NumberColumn<E> {
 
     fn finish(self) -> Numbers<E> {
         Numbers::from_finite(self.0)
+    }
+}
+
+/// In place of a target that is not known.
+#[derive(Default)]
+pub(crate) struct NoColumn;
+
+impl<E: Element> TargetColumn<E> for NoColumn {
+    const EXISTS: bool = false;
+    type Target = Numbers<E>;
+
+    fn push(&mut self, _row: &impl Row<E>, _column: usize) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn finish(self) -> Numbers<E> {
+        Numbers::from_finite(Vec::new())
     }
 }
 
@@ -97,7 +116,9 @@ impl<'a, E: Element, C: TargetColumn<E>> Table<'a, E, C> {
             };
             self.features.push(value);
         }
-        self.targets.push(row, plan.target)?;
+        if let Some(column) = plan.target {
+            self.targets.push(row, column)?;
+        }
         if let Some(column) = plan.weights {
             let weight = row.number(column)?;
             if weight < E::zero() {
@@ -126,7 +147,7 @@ impl<'a, E: Element, C: TargetColumn<E>> Table<'a, E, C> {
         features.shrink_to_fit();
         let features = Array2::from_shape_vec((self.rows, names.len()), features)
             .expect("each row has every feature");
-        let target_name = header[self.plan.target].clone();
+        let target_name = self.plan.target.map_or(String::new(), |column| header[column].clone());
         let data =
             Dataset::from_parts(features, self.targets.finish(), Names::Given(names), target_name)
                 .with_dropped_rows(self.dropped)
