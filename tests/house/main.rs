@@ -3,6 +3,7 @@
 mod core;
 mod loops;
 mod messages;
+mod panics;
 
 use std::fs;
 use std::path::{Path, PathBuf};

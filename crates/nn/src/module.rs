@@ -53,12 +53,15 @@ use crate::export::Export;
 pub trait Module<E: Element = f32>: Parameters<E> + Send + Sync {
     /// The output while training: random where the layer is, and updating running statistics
     /// where it has some.
+    #[track_caller]
     fn forward_training(&mut self, x: &Tensor<E>, rng: &mut dyn Rng) -> Tensor<E>;
 
     /// The output in use: a function of the input alone.
+    #[track_caller]
     fn evaluate(&self, x: &Tensor<E>) -> Tensor<E>;
 
     /// The output of a layer that computes the same in training and in use.
+    #[track_caller]
     fn forward(&self, x: &Tensor<E>) -> Tensor<E>
     where
         Self: Sized + SameInTraining,
