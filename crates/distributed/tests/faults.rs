@@ -97,15 +97,18 @@ fn survive(name: &str, within: Duration, told: impl Fn(&str, usize) -> bool) {
     let reference = fs::read(reference).expect("a model");
 
     let (mut stopped, mut resumed) = (0, 0);
-    while stopped < ROUNDS {
-        let run = stopped;
+    for run in 0.. {
+        if stopped == ROUNDS {
+            break;
+        }
         let (folder, model) =
             (place.join(format!("run-{run}")), place.join(format!("model-{run}")));
-        let mut round = run;
+        // Each run is stopped five times at most.
+        let mut round = 5 * run;
         loop {
             let ranks = [2, 4, 3, 4, 2, 3][round as usize % 6];
             let child = digits(ranks, Some(&folder), &model);
-            if stopped < ROUNDS && round < run + 5 {
+            if stopped < ROUNDS && round < 5 * run + 5 {
                 let processes = ranks_of(child.id(), ranks);
                 let victim = (round as usize * 7 + 3) % ranks;
                 let share = (round * 37 % 100) as u32;
