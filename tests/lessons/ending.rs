@@ -50,7 +50,7 @@ fn an_interrupt_ends_training_with_the_results_so_far() {
         ("digits", "test accuracy 0."),
         ("diabetes", "R² "),
         ("spirals", "test accuracy "),
-        ("imbalance", "as where all held-out"),
+        ("imbalance", "are right, and the model is left"),
         ("soft_targets", "What squared error makes"),
         ("gradients", "sigmoid, Glorot  "),
     ] {
