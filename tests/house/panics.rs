@@ -191,6 +191,7 @@ fn every_panic_names_the_callers_file_and_what_was_called() {
         "batches": dataset().batches(0, &mut rng());
         "batches": dataset().batches_in_order(0);
         "select": dataset().select(&[9]);
+        "batch": dataset().batch(&[9]);
         "Standardizer::fit": Standardizer::fit(&dataset().select(&[]));
         "separator": downhill::datasets::Csv::new("x.csv").separator('→');
         "comments": downhill::datasets::Csv::new("x.csv").comments('→');

@@ -39,15 +39,22 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
     #[track_caller]
     pub fn full_batch(&self) -> T::Batch {
         assert!(!self.lacks_values(), "full_batch: values are missing; fill them first");
-        self.batch(&(0..self.len()).collect::<Vec<_>>())
+        self.batch_of(&(0..self.len()).collect::<Vec<_>>())
     }
 
     /// These rows as one batch, such as a part of the [rows](Batches::rows) of a larger one.
     ///
     /// # Panics
     ///
-    /// If a row is out of range.
+    /// If a row is out of range, or values are missing.
+    #[track_caller]
     pub fn batch(&self, rows: &[usize]) -> T::Batch {
+        self.check_rows("batch", rows);
+        assert!(!self.lacks_values(), "batch: values are missing; fill them first");
+        self.batch_of(rows)
+    }
+
+    fn batch_of(&self, rows: &[usize]) -> T::Batch {
         let weights = self.weights().map(|weights| gather(weights, rows));
         self.targets().batch(Tensor::from(self.gather(rows)), weights, rows)
     }
@@ -116,7 +123,7 @@ impl<E: Element, T: Target<E>> Iterator for Batches<'_, E, T> {
     fn next(&mut self) -> Option<T::Batch> {
         let rows = self.order[self.position..].chunks(self.size).next()?;
         self.position += rows.len();
-        Some(self.dataset.batch(rows))
+        Some(self.dataset.batch_of(rows))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -181,12 +181,17 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
     /// If a row is out of range.
     #[track_caller]
     pub fn select(&self, rows: &[usize]) -> Self {
-        if let Some(row) = rows.iter().find(|&&row| row >= self.len()) {
-            panic!("select: row {row} of a data set of {} rows", self.len());
-        }
+        self.check_rows("select", rows);
         let weights = self.weights.as_ref().map(|weights| gather(weights, rows));
         let part = self.with_features(self.gather(rows), self.targets.select(rows));
         Self { weights, ..part }
+    }
+
+    #[track_caller]
+    pub(crate) fn check_rows(&self, name: &str, rows: &[usize]) {
+        if let Some(row) = rows.iter().find(|&&row| row >= self.len()) {
+            panic!("{name}: row {row} of a data set of {} rows", self.len());
+        }
     }
 
     /// The same names over other rows or other values.
