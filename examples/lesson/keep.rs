@@ -21,7 +21,7 @@ pub struct Keep {
     #[arg(long, value_name = "DIR")]
     checkpoint: Option<PathBuf>,
 
-    /// Save it whenever so many seconds have passed, whatever that takes
+    /// Seconds between two saves, however long a save takes
     #[arg(long, value_name = "SECONDS", requires = "checkpoint", value_parser = super::not_negative)]
     checkpoint_every: Option<f64>,
 

@@ -28,7 +28,7 @@ pub struct Record<E: Element = f32> {
     pub history: History<E>,
     tensorboard: Option<TensorBoard>,
     enabled: bool,
-    /// The classes that the test samples were taken for, after so many steps.
+    /// Steps taken, and the class predicted for each test sample then.
     pub(crate) predictions: Vec<(usize, Vec<usize>)>,
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn largest_nodes(parts: usize, range: &Range<usize>) -> Vec<Node> {
 }
 
 /// The sum over a node, given what `known` knows of nodes and, at the latest, of single parts.
-/// Parts of which there is nothing (`None`) are left out.
+/// Parts without a value (`None`) are left out.
 pub(crate) fn sum<T>(
     node: Node,
     known: &mut impl FnMut(&Node) -> Option<Option<T>>,

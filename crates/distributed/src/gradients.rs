@@ -102,7 +102,7 @@ const OF_PARTS: u64 = 1 << 63;
 const TURNS: u64 = 16;
 
 impl Group {
-    /// The gradients of the mean loss of a batch, of which each process computes its parts.
+    /// The gradients of the mean loss of a batch. Each process computes its own parts of the batch.
     ///
     /// `forward` is given the model, the items of a part, and a generator of the part's own; it
     /// gives the part's [mean loss and weight](PartLoss). `batch` is the whole batch, the same on

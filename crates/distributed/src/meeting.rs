@@ -79,7 +79,7 @@ impl Group {
         result
     }
 
-    /// What `compute` makes of each part, all of which meet at their sums.
+    /// The results of `compute`, one for each part. The parts wait for one another at their sums.
     pub(crate) fn together<I: Send, R: Send, X: Send>(
         &self,
         len: usize,

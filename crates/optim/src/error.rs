@@ -61,7 +61,7 @@ pub enum Error {
         frozen: usize,
     },
 
-    /// Averages of which none is of a parameter of the model. Nothing was changed.
+    /// No parameter of the model has an average: the averages are of another model. Nothing was changed.
     #[error("no parameter of the model has been averaged: {}", no_average(*.parameters, *.averages))]
     NoAverage {
         /// How many parameters the model has.

@@ -25,7 +25,7 @@ pub(crate) struct Frame {
     curves: bool,
     /// Which classes are taken for which, and how sure the network is.
     judged: bool,
-    /// So many of the test points that the network is most wrong about.
+    /// The number of mistakes on test points, the worst first.
     worst: usize,
 }
 

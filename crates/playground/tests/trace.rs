@@ -173,7 +173,7 @@ fn a_step_of_adam_follows_from_what_is_shown_of_it() {
             max_relative = 1e-4,
             epsilon = 1e-12
         );
-        // A count is saved in two digits, of which the first is 0 up to 2²⁴.
+        // A count is saved as two digits; the first is 0 below 2²⁴.
         let t = of(&format!("after.{name}.step"))[1] as i32;
         assert_eq!(t, 11);
         let (mean, square) = (mean / (1.0 - 0.9_f32.powi(t)), square / (1.0 - 0.999_f32.powi(t)));

@@ -6,8 +6,7 @@
 //! it; and an owner whose half was begun waits for it awake at first. An offer that nobody takes costs
 //! 0.05 µs. `rayon::join`, called from a thread that is not rayon's, has the caller sleep until
 //! both halves are done in the pool, and takes 5 to 11 µs longer than the halves in turn
-//! (`cargo bench --bench overhead -- halves`). With it a step of `mlp/mnist-s/sgd` took 135 µs on two
-//! cores of a Zen 5, and takes 107.
+//! (`cargo bench --bench overhead -- halves`).
 //!
 //! Helpers are threads of their own. On threads of rayon's pool they would be jobs, and a thread
 //! that waits in `rayon::join` runs any job it finds: it would help others for as long as they have

@@ -160,7 +160,7 @@ impl Report {
         self.findings.push(finding);
     }
 
-    /// Marks a moment, after so many steps: the page says what happened, and stops there while it
+    /// Marks the moment after `steps` steps: the page says what happened, and stops there while it
     /// plays. The best epochs of a [history](Self::history) are marked by themselves.
     pub fn mark(&mut self, steps: usize, what: impl Into<String>) {
         self.marks.push((steps, what.into()));

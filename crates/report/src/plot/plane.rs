@@ -82,7 +82,7 @@ fn sum(rows: &[Vec<f64>], weights: &[f64], dimensions: usize) -> Vec<f64> {
     sum
 }
 
-/// Gram–Schmidt; a direction of which nothing is left becomes 0.
+/// Gram–Schmidt. A direction that the other one already spans becomes 0.
 fn orthonormalise([first, second]: &mut [Vec<f64>; 2]) {
     let normalise = |vector: &mut [f64], least: f64| {
         let length = dot(vector, vector).sqrt();
