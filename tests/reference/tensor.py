@@ -96,5 +96,36 @@ for left, right in [
     arrays = {"left": normal(f"left {name}", *left), "right": normal(f"right {name}", *right)}
     add("matmul", name, lambda left, right: left @ right, {}, **arrays)
 
+NORMS = {"l1": 1, "l2": 2, "max": math.inf}
+for axes in [[0], [2], [0, 2], [0, 1, 2]]:
+    for ddof in [0, 1]:
+        function = partial(torch.std, dim=axes, correction=ddof)
+        add("std", f"axes {axes} ddof {ddof}", function, {"axes": axes, "ddof": ddof}, input=cube)
+    for norm, order in NORMS.items():
+        function = partial(torch.linalg.vector_norm, ord=order, dim=axes)
+        for name, values in [("", cube), (" of a part of zeros", np.where(np.arange(4) < 2, cube, 0.0))]:
+            # Of several largest values PyTorch gives each a share, and so all of a row of zeros.
+            if norm != "max" or not name:
+                add("norm", f"{norm} axes {axes}{name}", function, {"norm": norm, "axes": axes}, input=values)
+add("norm", "l2 of zeros", torch.linalg.vector_norm, {"norm": "l2", "axes": [0]}, input=np.zeros(3))
+
+for axis in [0, 1, 2]:
+    options = {"axis": axis}
+    add("sort", f"axis {axis}", lambda input: torch.sort(input, dim=axis).values, options, input=cube)
+    add("cumsum", f"axis {axis}", partial(torch.cumsum, dim=axis), options, input=cube)
+    for k in [1, 2]:
+        largest = lambda input: torch.topk(input, k, dim=axis).values
+        add("top_k", f"{k} of axis {axis}", largest, {**options, "k": k}, input=cube)
+
+
+def power(base, exponent):
+    return base**exponent
+
+
+base, exponent = np.exp(normal("base", 2, 3)), normal("exponent", 2, 3)
+add("pow", "2x3", power, {}, base=base, exponent=exponent)
+add("pow", "2x3 3", power, {}, base=base, exponent=normal("one row of exponents", 3))
+add("pow", "of 0", power, {}, base=np.zeros(4), exponent=np.array([0.0, 1.0, 2.0, 3.5]))
+
 if __name__ == "__main__":
     figures.write(__file__)

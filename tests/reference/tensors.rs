@@ -1,6 +1,6 @@
 //! Operations on tensors.
 
-use downhill::tensor::{Tensor, keep};
+use downhill::tensor::{Norm, Tensor, keep};
 use serde_json::Value;
 
 use super::{Reference, assert_agrees, count, flag, number, text};
@@ -11,6 +11,15 @@ const TOLERANCE: f64 = 1e-13;
 fn axes(options: &Value) -> Vec<isize> {
     let axes = options["axes"].as_array().unwrap();
     axes.iter().map(|axis| axis.as_i64().unwrap() as isize).collect()
+}
+
+fn norm(name: &str) -> Norm {
+    match name {
+        "l1" => Norm::L1,
+        "l2" => Norm::L2,
+        "max" => Norm::Max,
+        other => panic!("there is no norm {other}"),
+    }
 }
 
 fn apply(case: &Value, inputs: &[Tensor<f64>]) -> Tensor<f64> {
@@ -28,6 +37,12 @@ fn apply(case: &Value, inputs: &[Tensor<f64>]) -> Tensor<f64> {
         "softmax" => x.softmax(count(options, "axis") as isize),
         "log_softmax" => x.log_softmax(count(options, "axis") as isize),
         "variance" => x.variance_axes(&axes(options)[..], count(options, "ddof") as usize),
+        "std" => x.std_axes(&axes(options)[..], count(options, "ddof") as usize),
+        "norm" => x.norm_axes(norm(text(options, "norm")), &axes(options)[..]),
+        "sort" => x.sort(count(options, "axis") as isize).0,
+        "top_k" => x.top_k(count(options, "k") as usize, count(options, "axis") as isize).0,
+        "cumsum" => x.cumsum(count(options, "axis") as isize),
+        "pow" => x.pow(&inputs[1]),
         "matmul" => x.matmul(&inputs[1]),
         other => panic!("there is no operation {other}"),
     }
@@ -35,10 +50,10 @@ fn apply(case: &Value, inputs: &[Tensor<f64>]) -> Tensor<f64> {
 
 #[test]
 fn operations_and_their_gradients_are_pytorchs() {
-    let reference = Reference::read("tensor.safetensors", 49);
+    let reference = Reference::read("tensor.safetensors", 93);
     for case in &reference.cases {
         let id = text(case, "id");
-        // "left" stands before "right" in the alphabet, too.
+        // "left" stands before "right" in the alphabet, too, and "base" before "exponent".
         let inputs = reference.arrays(&case["inputs"]);
         let parameters: Vec<_> = inputs.iter().map(|(_, value)| Tensor::parameter(value)).collect();
         let value = apply(case, &parameters);
