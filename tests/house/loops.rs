@@ -1,5 +1,7 @@
 //! The README's loop is the first example, and stands on the facade's page.
 
+use std::collections::BTreeSet;
+
 use super::{project, read};
 
 /// The program without the line that says what it is.
@@ -23,12 +25,26 @@ fn the_readme_shows_the_first_example() {
 }
 
 #[test]
-fn both_readmes_show_the_same_code() {
-    let code = |readme: &str| -> Vec<String> {
-        let text = read(project(readme));
+fn both_readmes_have_the_same_code_links_and_figures() {
+    let readmes = ["README.md", "README.zh-CN.md"].map(|readme| read(project(readme)));
+    let code = |text: &String| -> Vec<String> {
         text.split("```").skip(1).step_by(2).map(str::to_owned).collect()
     };
-    assert_eq!(code("README.md"), code("README.zh-CN.md"));
+    // Sentences may stand in another order.
+    let links = |text: &String| -> BTreeSet<String> {
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let translated = |link: &str| link.replace("course/zh-CN/", "").replace(".zh-CN", "");
+        targets.map(translated).filter(|link| link != "examples/README.md").collect()
+    };
+    let figures = |text: &String| -> BTreeSet<String> {
+        let numbers = text.split(|c: char| !c.is_ascii_digit() && c != '.' && c != ',');
+        let trimmed = numbers.map(|number| number.trim_matches(['.', ',']).to_owned());
+        trimmed.filter(|number| number.len() > 1).collect()
+    };
+    let [english, chinese] = &readmes;
+    assert_eq!(code(english), code(chinese));
+    assert_eq!(links(english), links(chinese));
+    assert_eq!(figures(english), figures(chinese));
 }
 
 #[test]
