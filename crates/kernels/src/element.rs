@@ -4,6 +4,7 @@ use std::fmt::{Debug, Display};
 use std::iter::Sum;
 use std::str::FromStr;
 
+use bytemuck::Pod;
 use num_traits::{Float, FloatConst, NumAssign};
 
 use crate::buffers::Pooled;
@@ -24,6 +25,8 @@ use crate::product::multiply::Multiply;
 /// }
 /// assert_eq!(half(3.0_f32), 1.5);
 /// ```
+///
+/// Its numbers can be taken for the bytes that they are ([`bytemuck::Pod`]), as files hold them.
 pub trait Element:
     Float
     + FloatConst
@@ -35,6 +38,7 @@ pub trait Element:
     + Display
     + Send
     + Sync
+    + Pod
     + Elementary
     + Pooled
     + Multiply

@@ -252,6 +252,10 @@ impl Error {
         Self::Write { path: path.to_owned(), reason: reason.to_string() }
     }
 
+    pub(crate) fn damaged(path: &Path) -> Self {
+        Self::Damaged { path: path.to_owned() }
+    }
+
     pub(crate) fn read(path: &Path, reason: &io::Error) -> Self {
         Self::Read { path: path.to_owned(), reason: reason.to_string() }
     }

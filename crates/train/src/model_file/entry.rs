@@ -9,7 +9,8 @@ use downhill_nn as nn;
 use downhill_tensor::{Element, Tensor};
 use safetensors::Dtype;
 
-use super::numbers::{PART, convert};
+use super::checksum::Checksum;
+use super::numbers::{PART, convert, in_file_order};
 use super::source::Source;
 use crate::error::Error;
 
@@ -18,6 +19,8 @@ use crate::error::Error;
 pub(crate) struct FileEntry<'a> {
     pub(super) path: &'a Path,
     pub(super) source: &'a Source,
+    /// What is to be compared with the data, once all of it has been read, and where that is.
+    pub(super) checksum: Option<(&'a Checksum, &'a Range<u64>)>,
     pub(super) name: &'a str,
     pub(super) dtype: Dtype,
     pub(super) shape: &'a [usize],
@@ -45,18 +48,14 @@ impl FileEntry<'_> {
     /// The entry as a tensor of finite numbers.
     pub(crate) fn tensor<E: Element>(&self) -> Result<Tensor<E>, Error> {
         self.check_type()?;
-        let size = self.dtype.bitsize() / 8;
         let count = self.shape.iter().product();
         let mut values: Vec<E> = zeros(count);
         // The first part that cannot be read or holds what is no number.
         let fault: Mutex<Option<(usize, Error)>> = Mutex::new(None);
         let fault_of = || fault.lock().unwrap_or_else(PoisonError::into_inner);
-        let buffer = || vec![0; PART.min(count) * size];
-        each_chunk(&mut values, PART, count > PART, buffer, |bytes, part, values| {
+        each_chunk(&mut values, PART, count > PART, Vec::new, |buffer, part, values| {
             let first = part * PART;
-            let bytes = &mut bytes[..values.len() * size];
-            let read = self.read(first * size, bytes).and_then(|()| {
-                convert(self.dtype, bytes, values);
+            let read = self.read_values(first, values, buffer).and_then(|()| {
                 if all_finite(values) {
                     return Ok(());
                 }
@@ -71,11 +70,39 @@ impl FileEntry<'_> {
                 }
             }
         });
+        if let Some((checksum, data)) = self.checksum
+            && checksum.length() == data.end - data.start
+            && !checksum.agrees()
+        {
+            return Err(Error::damaged(self.path));
+        }
         match fault_of().take() {
             None => Tensor::from_shape_vec(self.shape, values)
                 .map_err(|error| self.refuse(format!("is of no use: {error}"))),
             Some((_, error)) => Err(error),
         }
+    }
+
+    /// Reads values from number `first` on: straight to their place, where they stand in the file as
+    /// in memory.
+    fn read_values<E: Element>(
+        &self,
+        first: usize,
+        values: &mut [E],
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let own = if size_of::<E>() == 4 { Dtype::F32 } else { Dtype::F64 };
+        let start = first * self.dtype.bitsize() / 8;
+        if self.dtype == own {
+            let bytes = bytemuck::cast_slice_mut(values);
+            self.read(start, bytes)?;
+            in_file_order::<E>(bytes);
+        } else {
+            buffer.resize(values.len() * self.dtype.bitsize() / 8, 0);
+            self.read(start, buffer)?;
+            convert(self.dtype, buffer, values);
+        }
+        Ok(())
     }
 
     /// The entry as one number, if it was written as one.
@@ -104,9 +131,12 @@ impl FileEntry<'_> {
 
     /// Reads from a place of the entry, in bytes.
     fn read(&self, start: usize, bytes: &mut [u8]) -> Result<(), Error> {
-        self.source
-            .read_at(self.range.start + start as u64, bytes)
-            .map_err(|error| Error::read(self.path, &error))
+        let start = self.range.start + start as u64;
+        self.source.read_at(start, bytes).map_err(|error| Error::read(self.path, &error))?;
+        if let Some((checksum, _)) = self.checksum {
+            checksum.add(start, bytes);
+        }
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! A model in a file.
 
+mod checksum;
 mod entry;
 mod numbers;
 mod source;
@@ -131,7 +132,14 @@ pub fn load<E: Element>(
     model: &mut (impl Parameters<E> + ?Sized),
     path: impl AsRef<Path>,
 ) -> Result<(), Error> {
-    ModelFile::open(path)?.load(model)
+    let mut file = TensorFile::open(path.as_ref())?;
+    if file.is_empty() {
+        file = file.verified()?;
+    }
+    // Each value is read once, and the checksum computed as it passes. What else is wrong with a
+    // damaged file follows from that.
+    let file = ModelFile(file);
+    file.load(model).map_err(|error| file.0.verify().err().unwrap_or(error))
 }
 
 /// A model's file that has been read: its tensors, and the notes about them.

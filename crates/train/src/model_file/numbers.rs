@@ -3,18 +3,14 @@
 use downhill_tensor::Element;
 use safetensors::Dtype;
 
-/// How many values are converted at a time: what the cache of a core holds.
-pub(super) const PART: usize = 1 << 14;
+/// How many values are read at a time: what the cache of a core holds.
+pub(super) const PART: usize = 1 << 16;
 
-/// Writes each value as the bytes of a number.
-pub(super) fn fill<E: Element, const N: usize>(
-    bytes: &mut [u8],
-    values: &[E],
-    number: impl Fn(E) -> [u8; N],
-) {
-    let (numbers, _) = bytes.as_chunks_mut::<N>();
-    for (bytes, &value) in numbers.iter_mut().zip(values) {
-        *bytes = number(value);
+/// Changes the bytes of numbers between the order that this machine has and that of a file, the
+/// lowest first.
+pub(super) fn in_file_order<E: Element>(bytes: &mut [u8]) {
+    if cfg!(target_endian = "big") {
+        bytes.chunks_exact_mut(size_of::<E>()).for_each(<[u8]>::reverse);
     }
 }
 

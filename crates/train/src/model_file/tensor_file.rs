@@ -2,30 +2,28 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use downhill_kernels::each_chunk;
+use downhill_kernels::{each_chunk, join};
 use downhill_tensor::{Element, Tensor};
 use safetensors::tensor::Metadata;
 use safetensors::{Dtype, SafeTensorError};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::checksum::{CHECKSUM_LENGTH, Checksum, Digest, before_checksum};
 use super::entry::FileEntry;
-use super::numbers::{PART, fill};
+use super::numbers::in_file_order;
 use super::source::Source;
 use super::whole::{overwrite, write_whole};
 use crate::error::Error;
 
-/// The note that holds the checksum.
-const CHECKSUM: &str = "checksum";
 /// The note that holds the version of the format, and the newest that this program reads.
 const FORMAT_VERSION: &str = "format_version";
 const NEWEST: u32 = 1;
-/// What stands in the place of the checksum while it is computed.
-const NO_CHECKSUM: &str = "00000000";
 /// The bytes of the number that a file begins with, the length of its header; and what that is at
 /// most, as in the crate `safetensors`.
 const LENGTH: u64 = 8;
@@ -56,21 +54,16 @@ impl<E: Element> Data<E> {
         }
     }
 
+    /// Writes the bytes of the file: those in memory, where the order of a number's bytes is the same.
     fn write(&self, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         match self {
+            Self::Tensor(tensor) if cfg!(target_endian = "little") => {
+                write(bytemuck::cast_slice(&tensor.values()))
+            }
             Self::Tensor(tensor) => {
-                let size = size_of::<E>();
-                let mut part = vec![0; PART.min(tensor.len()) * size];
-                for values in tensor.values().chunks(PART) {
-                    let part = &mut part[..size_of_val(values)];
-                    if size == 4 {
-                        fill(part, values, |value| (value.as_f64() as f32).to_le_bytes());
-                    } else {
-                        fill(part, values, |value| value.as_f64().to_le_bytes());
-                    }
-                    write(part)?;
-                }
-                Ok(())
+                let mut bytes = bytemuck::cast_slice(&tensor.values()).to_vec();
+                in_file_order::<E>(&mut bytes);
+                write(&bytes)
             }
             Self::Number(number) => write(&number.to_bits().to_le_bytes()),
             Self::Bytes(bytes) => write(bytes),
@@ -85,21 +78,32 @@ pub(crate) fn write<E: Element>(
     entries: &[(String, Data<E>)],
 ) -> Result<(), Error> {
     let (header, checksum_at) = header(notes, entries);
-    write_whole(path, |writer| {
-        let mut digest = crc32fast::Hasher::new();
-        digest.update(&header);
+    let write_data = |writer: &mut BufWriter<&File>| {
         writer.write_all(&(header.len() as u64).to_le_bytes())?;
         writer.write_all(&header)?;
-        for (_, data) in in_order(entries) {
-            data.write(|bytes| {
-                digest.update(bytes);
-                writer.write_all(bytes)
-            })?;
-        }
-        let checksum = format!("{:08x}", digest.finalize());
-        overwrite(writer, (8 + checksum_at.start) as u64, checksum.as_bytes())
+        in_order(entries).iter().try_for_each(|(_, data)| data.write(|bytes| writer.write_all(bytes)))
+    };
+    write_whole(path, |writer| {
+        // One thread waits for the system, and another computes what is written at last.
+        let (written, checksum) = join(|| write_data(writer), || checksum(&header, entries));
+        written?;
+        overwrite(writer, LENGTH + checksum_at.start as u64, checksum.as_bytes())
     })
     .map_err(|error| Error::write(path, &error))
+}
+
+/// The checksum of a header, which has zeros in its place, and of the entries.
+fn checksum<E: Element>(header: &[u8], entries: &[(String, Data<E>)]) -> String {
+    let mut digest = Digest::default();
+    digest.update(header);
+    for (_, data) in in_order(entries) {
+        let digested = data.write(|bytes| {
+            digest.update(bytes);
+            Ok(())
+        });
+        digested.expect("nothing is written");
+    }
+    digest.to_string()
 }
 
 /// What [`write`] would write, without notes.
@@ -114,8 +118,10 @@ pub(crate) fn to_bytes<E: Element>(entries: &[(String, Data<E>)]) -> Vec<u8> {
         })
         .expect("memory takes what is written to it");
     }
-    let checksum = format!("{:08x}", crc32fast::hash(&bytes[8..]));
-    bytes[8 + checksum_at.start..8 + checksum_at.end].copy_from_slice(checksum.as_bytes());
+    let mut digest = Digest::default();
+    digest.update(&bytes[8..]);
+    bytes[8 + checksum_at.start..8 + checksum_at.end]
+        .copy_from_slice(digest.to_string().as_bytes());
     bytes
 }
 
@@ -139,8 +145,9 @@ fn header<E: Element>(
         data_offsets: (usize, usize),
     }
     let mut text = before_checksum();
-    let checksum_at = text.len()..text.len() + NO_CHECKSUM.len();
-    text += &format!(r#"{NO_CHECKSUM}","{FORMAT_VERSION}":"{NEWEST}""#);
+    let checksum_at = text.len()..text.len() + CHECKSUM_LENGTH;
+    let nothing = "0".repeat(CHECKSUM_LENGTH);
+    text += &format!(r#"{nothing}","{FORMAT_VERSION}":"{NEWEST}""#);
     for (name, note) in notes {
         text += &format!(",{}:{}", json(name), json(note));
     }
@@ -166,18 +173,28 @@ fn json(value: &(impl Serialize + ?Sized)) -> String {
 pub(crate) struct TensorFile {
     path: PathBuf,
     source: Source,
+    /// Where the values are.
+    data: Range<u64>,
+    /// What is still to be compared with the bytes.
+    checksum: Option<Checksum>,
     notes: BTreeMap<String, String>,
     entries: BTreeMap<String, (Dtype, Vec<usize>, Range<u64>)>,
 }
 
 impl TensorFile {
+    /// The file at `path`, whose bytes are those that were written.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
+        Self::open(path)?.verified()
+    }
+
+    /// The file at `path`, whose values are compared with the checksum once all have been read.
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         Self::of(path, Source::open(path).map_err(|error| Error::read(path, &error))?)
     }
 
     /// What these bytes hold; `path` says in errors where they are from.
     pub(crate) fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
-        Self::of(path, Source::Memory(bytes))
+        Self::of(path, Source::Memory(bytes))?.verified()
     }
 
     fn of(path: &Path, source: Source) -> Result<Self, Error> {
@@ -219,20 +236,48 @@ impl TensorFile {
         let notes = metadata.metadata().clone().unwrap_or_default();
         let notes: BTreeMap<String, String> = notes.into_iter().collect();
         check_version(path, &notes)?;
-        if notes.contains_key(FORMAT_VERSION) {
-            let written = checksum_of(&header).ok_or_else(|| damaged(path))?;
-            let found = checksum(&source, &header, data.clone()).map_err(cannot_read)?;
-            if found.as_bytes() != written {
-                return Err(damaged(path));
-            }
-        }
+        let checksum = match notes.contains_key(FORMAT_VERSION) {
+            true => Some(Checksum::of_header(&header).ok_or_else(|| Error::damaged(path))?),
+            false => None,
+        };
         let entries = metadata.tensors().into_iter().map(|(name, info)| {
             let (start, end) = info.data_offsets;
             let range = data.start + start as u64..data.start + end as u64;
             (name, (info.dtype, info.shape.clone(), range))
         });
         let entries = entries.collect();
-        Ok(Self { path: path.to_owned(), source, notes, entries })
+        Ok(Self { path: path.to_owned(), source, data, checksum, notes, entries })
+    }
+
+    /// The same, if its bytes are those that were written.
+    pub(crate) fn verified(mut self) -> Result<Self, Error> {
+        self.verify()?;
+        self.checksum = None;
+        Ok(self)
+    }
+
+    /// Reads all, in parts by all threads, and compares it with the checksum.
+    pub(crate) fn verify(&self) -> Result<(), Error> {
+        let Some(checksum) = self.checksum.as_ref().map(Checksum::anew) else { return Ok(()) };
+        let length = self.data.end - self.data.start;
+        let cannot_read = |error: io::Error| Error::read(&self.path, &error);
+        let count = usize::try_from(length.div_ceil(BLOCK)).map_err(io::Error::other);
+        let mut parts: Vec<io::Result<()>> = Vec::new();
+        parts.resize_with(count.map_err(cannot_read)?, || Ok(()));
+        let worth_threads = parts.len() > 1;
+        let buffer = || vec![0; length.min(BLOCK) as usize];
+        each_chunk(&mut parts, 1, worth_threads, buffer, |bytes, index, part| {
+            let start = self.data.start + index as u64 * BLOCK;
+            let bytes = &mut bytes[..(self.data.end - start).min(BLOCK) as usize];
+            part[0] = self.source.read_at(start, bytes).map(|()| checksum.add(start, bytes));
+        });
+        parts.into_iter().collect::<io::Result<()>>().map_err(cannot_read)?;
+        if checksum.agrees() { Ok(()) } else { Err(Error::damaged(&self.path)) }
+    }
+
+    /// Whether it holds no value at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.data.is_empty()
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -256,7 +301,8 @@ impl TensorFile {
     pub(crate) fn entry(&self, name: &str) -> Option<FileEntry<'_>> {
         let (name, (dtype, shape, range)) = self.entries.get_key_value(name)?;
         let (path, source, range) = (&self.path, &self.source, range.clone());
-        Some(FileEntry { path, source, name, dtype: *dtype, shape, range })
+        let checksum = self.checksum.as_ref().map(|checksum| (checksum, &self.data));
+        Some(FileEntry { path, source, checksum, name, dtype: *dtype, shape, range })
     }
 }
 
@@ -267,47 +313,6 @@ fn check_version(path: &Path, notes: &BTreeMap<String, String>) -> Result<(), Er
     }
     let (path, found) = (path.to_owned(), version.clone());
     Err(Error::FormatVersion { path, found, newest: NEWEST })
-}
-
-fn damaged(path: &Path) -> Error {
-    Error::Damaged { path: path.to_owned() }
-}
-
-/// What stands in a header before the checksum.
-fn before_checksum() -> String {
-    format!(r#"{{"__metadata__":{{"{CHECKSUM}":""#)
-}
-
-/// The checksum that a header tells, if it tells one.
-fn checksum_of(header: &[u8]) -> Option<&[u8]> {
-    header.strip_prefix(before_checksum().as_bytes())?.get(..NO_CHECKSUM.len())
-}
-
-/// The checksum of a header that tells one, and of the data, which is read in parts by all threads.
-fn checksum(source: &Source, header: &[u8], data: Range<u64>) -> io::Result<String> {
-    let place = before_checksum().len()..before_checksum().len() + NO_CHECKSUM.len();
-    let mut digest = crc32fast::Hasher::new();
-    for part in [&header[..place.start], NO_CHECKSUM.as_bytes(), &header[place.end..]] {
-        digest.update(part);
-    }
-    let length = data.end - data.start;
-    let count = usize::try_from(length.div_ceil(BLOCK)).map_err(io::Error::other)?;
-    let mut parts: Vec<Option<io::Result<crc32fast::Hasher>>> = Vec::new();
-    parts.resize_with(count, || None);
-    let buffer = || vec![0; length.min(BLOCK) as usize];
-    each_chunk(&mut parts, 1, count > 1, buffer, |bytes, index, part| {
-        let start = data.start + index as u64 * BLOCK;
-        let bytes = &mut bytes[..(data.end - start).min(BLOCK) as usize];
-        part[0] = Some(source.read_at(start, bytes).map(|()| {
-            let mut digest = crc32fast::Hasher::new();
-            digest.update(bytes);
-            digest
-        }));
-    });
-    for part in parts.into_iter().flatten() {
-        digest.combine(&part?);
-    }
-    Ok(format!("{:08x}", digest.finalize()))
 }
 
 /// The first name that a header gives twice, among its entries or among its notes.
