@@ -178,8 +178,9 @@
 //!
 //! A model is written to a file in the format safetensors, whole or not at all, and read back, by
 //! Python as well; PyTorch's files of the same module are read by the same function. With the feature
-//! `onnx`, `downhill::onnx::save` writes a model for onnxruntime and other engines; and a
-//! [`Checkpoint`](train::Checkpoint) lets a run go on after whatever stopped it.
+//! `onnx`, `downhill::onnx::save` writes a model for onnxruntime and other engines, and
+//! `downhill::onnx::trace` any function of a tensor; and a [`Checkpoint`](train::Checkpoint) lets a run
+//! go on after whatever stopped it.
 //!
 //! ```
 //! use downhill::prelude::*;

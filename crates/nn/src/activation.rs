@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use downhill_tensor::{Element, Tensor};
+use downhill_tensor::export::Export;
+use downhill_tensor::{Element, Tensor, with_recording};
 
 use crate::description::Description;
 use crate::error::Error;
-use crate::export::{Attribute, Export};
 use crate::module::same_in_training;
 
 /// A function applied to every value between layers. Input and output have the same shape.
@@ -76,22 +76,11 @@ impl Activation {
 }
 impl Activation {
     pub(crate) fn write_to(&self, x: String, export: &mut Export) -> Result<String, Error> {
-        let approximate = |method| vec![("approximate", Attribute::Text(method))];
-        Ok(match *self {
-            Self::Relu => export.node("Relu", &[&x], vec![]),
-            Self::LeakyRelu(slope) => {
-                export.node("LeakyRelu", &[&x], vec![("alpha", Attribute::Number(slope as f32))])
-            }
-            Self::Tanh => export.node("Tanh", &[&x], vec![]),
-            Self::Sigmoid => export.node("Sigmoid", &[&x], vec![]),
-            Self::Softplus => export.node("Softplus", &[&x], vec![]),
-            Self::Gelu => export.node("Gelu", &[&x], approximate("none")),
-            Self::GeluTanh => export.node("Gelu", &[&x], approximate("tanh")),
-            Self::Silu => {
-                let sigmoid = export.node("Sigmoid", &[&x], vec![]);
-                export.node("Mul", &[&x, &sigmoid], vec![])
-            }
-        })
+        // Each is one operation, which says how it is written.
+        let output = with_recording(true, || self.forward(&Tensor::<f32>::parameter(0.0)));
+        let operation = output.operation();
+        let written = operation.and_then(|operation| operation.export(&[&x], &output, export));
+        Ok(written.expect("every activation is an operation with a counterpart"))
     }
 }
 

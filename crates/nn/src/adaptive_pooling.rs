@@ -1,10 +1,10 @@
 //! Means over as many parts of an image as are wanted.
 
+use downhill_tensor::export::{Attribute, Export};
 use downhill_tensor::{Element, Tensor, keep};
 
 use crate::description::Description;
 use crate::error::Error;
-use crate::export::{Attribute, Export};
 use crate::module::same_in_training;
 use crate::window::Pair;
 
@@ -62,7 +62,7 @@ impl AdaptiveAvgPool2d {
     /// a matrix that depends on the image's size.
     fn write_to(&self, x: String, export: &mut Export) -> Result<String, Error> {
         if self.size == Pair(1, 1) {
-            let axes = export.integers(&[2, 3]);
+            let axes = export.integers("axes", &[2, 3]);
             return Ok(export.node("ReduceMean", &[&x, &axes], vec![]));
         }
         let rows = write_shares(&x, 2, self.size.0, export);
@@ -80,11 +80,12 @@ fn write_shares(x: &str, axis: i64, count: usize, export: &mut Export) -> String
     let one_axis = vec![("start", Attribute::Integer(axis)), ("end", Attribute::Integer(axis + 1))];
     let length = export.node("Shape", &[x], one_axis);
     let length = export.node("Squeeze", &[&length], vec![]);
-    let [zero, one, less, all] = [0, 1, count - 1, count].map(|value| export.integer(value));
+    let [zero, one, less, all] =
+        [0, 1, count - 1, count].map(|value| export.integer("number", value));
     let places = export.node("Range", &[&zero, &length, &one], vec![]);
-    let column = export.integers(&[count, 1]);
+    let column = export.integers("shape", &[count, 1]);
     let mut of_parts = |first: i64| {
-        let parts = export.integers(&(first..first + count).collect::<Vec<_>>());
+        let parts = export.integers("parts", &(first..first + count).collect::<Vec<_>>());
         let parts = export.node("Reshape", &[&parts, &column], vec![]);
         export.node("Mul", &[&parts, &length], vec![])
     };

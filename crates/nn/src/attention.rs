@@ -3,6 +3,7 @@
 mod blocks;
 mod operation;
 
+use downhill_tensor::export::{Attribute, Export};
 use downhill_tensor::{Element, Tensor, parameters};
 use ndarray::Array2;
 use rand::Rng;
@@ -10,7 +11,6 @@ use rand::Rng;
 use self::operation::attention;
 use crate::description::Description;
 use crate::error::Error;
-use crate::export::{Attribute, Export};
 use crate::initializer::{Initializer, checked_len};
 use crate::linear::Linear;
 use crate::module::same_in_training;
@@ -172,7 +172,7 @@ impl<E: Element> SelfAttention<E> {
         let split = vec![("axis", Attribute::Integer(-1)), ("num_outputs", Attribute::Integer(3))];
         let parts = export.node_with_outputs("Split", &[&all], 3, split);
         // 0 keeps an axis as it is.
-        let by_head = export.integers(&[0, 0, heads as i64, (width / heads) as i64]);
+        let by_head = export.integers("shape", &[0, 0, heads as i64, (width / heads) as i64]);
         let permute = |axes: [i64; 4]| vec![("perm", Attribute::Integers(axes.to_vec()))];
         let mut heads_of = |part: &str, axes| {
             let part = export.node("Reshape", &[part, &by_head], vec![]);
@@ -181,11 +181,11 @@ impl<E: Element> SelfAttention<E> {
         let query = heads_of(&parts[0], [0, 2, 1, 3]);
         let key = heads_of(&parts[1], [0, 2, 3, 1]);
         let value = heads_of(&parts[2], [0, 2, 1, 3]);
-        let scale = export.number(E::from_f64((width / heads) as f64).sqrt().recip());
+        let scale = export.number("scale", E::from_f64((width / heads) as f64).sqrt().recip());
         let query = export.node("Mul", &[&query, &scale], vec![]);
         let scores = export.node("MatMul", &[&query, &key], vec![]);
         let hides = self.causal || padding.is_some();
-        let never = hides.then(|| export.number(E::neg_infinity()));
+        let never = hides.then(|| export.number("never", E::neg_infinity()));
         let scores = match &never {
             Some(never) if self.causal => without_later(&scores, never, export),
             _ => scores,
@@ -194,19 +194,19 @@ impl<E: Element> SelfAttention<E> {
         let weights = match padding.zip(never) {
             None => export.node("Softmax", &[&scores], softmax()),
             Some((padding, never)) => {
-                let heads_and_places = export.integers(&[1, 2]);
+                let heads_and_places = export.integers("axes", &[1, 2]);
                 let padding = export.node("Unsqueeze", &[padding, &heads_and_places], vec![]);
                 let scores = export.node("Where", &[&padding, &never, &scores], vec![]);
                 let weights = export.node("Softmax", &[&scores], softmax());
                 // The softmax of a place that sees none is not defined.
                 let unseen = export.node("Equal", &[&scores, &never], vec![]);
-                let zero = export.number(E::zero());
+                let zero = export.number("zero", E::zero());
                 export.node("Where", &[&unseen, &zero, &weights], vec![])
             }
         };
         let found = export.node("MatMul", &[&weights, &value], vec![]);
         let found = export.node("Transpose", &[&found], permute([0, 2, 1, 3]));
-        let joined = export.integers(&[0, 0, width as i64]);
+        let joined = export.integers("shape", &[0, 0, width as i64]);
         let found = export.node("Reshape", &[&found, &joined], vec![]);
         export.scope("output", |export| self.output.write_to(found, export))
     }
@@ -216,7 +216,7 @@ impl<E: Element> SelfAttention<E> {
 fn without_later(scores: &str, never: &str, export: &mut Export) -> String {
     let shape = export.node("Shape", &[scores], vec![]);
     let never = export.node("Expand", &[never, &shape], vec![]);
-    let diagonal = export.integer(1);
+    let diagonal = export.integer("diagonal", 1);
     let upper = vec![("upper", Attribute::Integer(1))];
     let later = export.node("Trilu", &[&never, &diagonal], upper);
     export.node("Add", &[scores, &later], vec![])

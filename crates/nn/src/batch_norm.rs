@@ -2,12 +2,12 @@
 
 use std::fmt;
 
+use downhill_tensor::export::{Attribute, Export};
 use downhill_tensor::{Element, Tensor, parameters};
 use rand::Rng;
 
 use crate::description::Description;
 use crate::error::Error;
-use crate::export::{Attribute, Export};
 use crate::module::Module;
 use crate::normalization::operation::{Normalize, Statistics};
 use crate::part::{is_part, sum_over_parts};

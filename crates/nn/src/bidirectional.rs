@@ -1,11 +1,11 @@
 //! A sequence read from both ends.
 
+use downhill_tensor::export::{Attribute, Export};
 use downhill_tensor::{Element, Parameters, Path, Tensor};
 use rand::Rng;
 
 use crate::description::Description;
 use crate::error::Error;
-use crate::export::{Attribute, Export};
 use crate::module::{Module, SameInTraining};
 
 /// Two layers that read a sequence, one from its beginning and one from its end (Schuster &
@@ -83,7 +83,8 @@ impl<M: SameInTraining> SameInTraining for Bidirectional<M> {}
 
 /// From the last place of axis 1 to before the first.
 fn write_reversed(x: &str, export: &mut Export) -> String {
-    let [start, end, axis, step] = [-1, i64::MIN, 1, -1].map(|value| export.integers(&[value]));
+    let [start, end, axis, step] = [("starts", -1), ("ends", i64::MIN), ("axes", 1), ("steps", -1)]
+        .map(|(name, value)| export.integers(name, &[value]));
     export.node("Slice", &[x, &start, &end, &axis, &step], vec![])
 }
 

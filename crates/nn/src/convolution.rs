@@ -7,12 +7,12 @@ mod tests;
 
 pub(crate) use operation::convolution;
 
+use downhill_tensor::export::{Attribute, Export};
 use downhill_tensor::{Element, Tensor, parameters};
 use rand::Rng;
 
 use crate::description::Description;
 use crate::error::Error;
-use crate::export::{Attribute, Export};
 use crate::initializer::{Fans, Initializer, checked_len};
 use crate::module::same_in_training;
 use crate::window::{Pair, Window};
@@ -191,14 +191,13 @@ impl<E: Element> Conv2d<E> {
     fn write_to(&self, x: String, export: &mut Export) -> Result<String, Error> {
         let weight = export.tensor("weight", &self.weight);
         let bias = self.bias.as_ref().map(|bias| export.tensor("bias", bias));
-        let mut attributes = self.window.attributes();
+        let mut attributes = self.window.convolution_attributes(self.groups);
         if self.same {
             let all = self.window.0.map(|span| (span.dilation * (span.kernel - 1)) as i64);
             let pads = [all.map(|all| all / 2), all.map(|all| all - all / 2)].concat();
             attributes.retain(|(name, _)| *name != "pads");
             attributes.push(("pads", Attribute::Integers(pads)));
         }
-        attributes.push(("group", Attribute::Integer(self.groups as i64)));
         let inputs: Vec<&str> = [Some(&x), Some(&weight), bias.as_ref()]
             .into_iter()
             .flatten()

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
+use downhill_tensor::export::Export;
 use downhill_tensor::{Element, Tensor};
 use rand::{Rng, RngExt};
 
 use crate::description::Description;
 use crate::error::Error;
-use crate::export::Export;
 use crate::module::{Module, no_tensors};
 use crate::part;
 

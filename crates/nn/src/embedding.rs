@@ -1,11 +1,11 @@
 //! Vectors for words, characters or any other numbered things.
 
+use downhill_tensor::export::{Attribute, Export};
 use downhill_tensor::{Element, Tensor, parameters};
 use ndarray::{ArrayView, Dimension};
 use rand::Rng;
 
 use crate::description::Description;
-use crate::export::{Attribute, Export};
 use crate::initializer::{Fans, Initializer, checked_len};
 
 /// A table with a vector for each of a number of things: indices `[…]`, output `[…, width]`.

@@ -1,10 +1,10 @@
 //! From images to vectors.
 
+use downhill_tensor::export::{Attribute, Export};
 use downhill_tensor::{Element, Tensor};
 
 use crate::description::Description;
 use crate::error::Error;
-use crate::export::{Attribute, Export};
 use crate::module::same_in_training;
 
 /// Makes each example of a batch one vector: input `[N, …]`, output `[N, D]` with D the product

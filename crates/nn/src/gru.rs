@@ -1,11 +1,11 @@
 //! The gated recurrent unit.
 
+use downhill_tensor::export::{Attribute, Export};
 use downhill_tensor::{Element, Tensor, parameters};
 use rand::Rng;
 
 use crate::description::Description;
 use crate::error::Error;
-use crate::export::{Attribute, Export};
 use crate::initializer::{Fans, Initializer, checked_len};
 use crate::linear::Linear;
 use crate::module::same_in_training;

@@ -1,11 +1,11 @@
 //! The affine map.
 
+use downhill_tensor::export::Export;
 use downhill_tensor::{Element, Tensor, parameters};
 use rand::Rng;
 
 use crate::description::Description;
 use crate::error::Error;
-use crate::export::Export;
 use crate::initializer::{Fans, Initializer, checked_len};
 use crate::module::same_in_training;
 

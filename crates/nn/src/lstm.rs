@@ -1,11 +1,11 @@
 //! The long short-term memory.
 
+use downhill_tensor::export::Export;
 use downhill_tensor::{Element, Tensor, parameters};
 use rand::Rng;
 
 use crate::description::Description;
 use crate::error::Error;
-use crate::export::Export;
 use crate::initializer::{Fans, Initializer, checked_len};
 use crate::linear::Linear;
 use crate::module::same_in_training;

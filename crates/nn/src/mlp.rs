@@ -1,12 +1,12 @@
 //! The multilayer perceptron.
 
+use downhill_tensor::export::Export;
 use downhill_tensor::{Element, Tensor, parameters};
 use rand::Rng;
 
 use crate::activation::Activation;
 use crate::description::Description;
 use crate::error::Error;
-use crate::export::Export;
 use crate::initializer::{Initializer, checked_len};
 use crate::linear::Linear;
 use crate::module::same_in_training;

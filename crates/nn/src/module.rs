@@ -1,11 +1,11 @@
 //! What layers have in common.
 
+use downhill_tensor::export::Export;
 use downhill_tensor::{Element, Parameters, Tensor};
 use rand::Rng;
 
 use crate::description::Description;
 use crate::error::Error;
-use crate::export::Export;
 
 /// A layer or model from one tensor to one tensor, which can be put into a
 /// [`Sequential`](crate::Sequential).
@@ -77,16 +77,20 @@ pub trait Module<E: Element = f32>: Parameters<E> + Send + Sync {
     /// [`Error::NoCounterpart`] unless the layer says how.
     fn export(&self, x: String, export: &mut Export) -> Result<String, Error> {
         let _ = x;
-        Err(export.refuse::<Self>())
+        Err(Error::NoCounterpart { part: export.part(), layer: type_name::<Self>().to_owned() })
     }
 
     /// What is printed of the layer: by default the name of its type and its tensors.
     fn describe(&self) -> Description {
-        let path = std::any::type_name::<Self>();
-        let path = path.split('<').next().unwrap_or(path);
-        let name = path.rsplit("::").next().unwrap_or(path);
-        Description::new(name).tensors(self)
+        Description::new(type_name::<Self>()).tensors(self)
     }
+}
+
+/// The name of a type without its path and its parameters.
+fn type_name<T: ?Sized>() -> &'static str {
+    let path = std::any::type_name::<T>();
+    let path = path.split('<').next().unwrap_or(path);
+    path.rsplit("::").next().unwrap_or(path)
 }
 
 /// A module that computes the same in training and in use, so that it needs no more than a plain
@@ -161,7 +165,7 @@ macro_rules! same_in_training {
             fn export(
                 &self,
                 x: String,
-                export: &mut crate::export::Export,
+                export: &mut downhill_tensor::export::Export,
             ) -> Result<String, crate::error::Error> {
                 self.write_to(x, export)
             }

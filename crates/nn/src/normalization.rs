@@ -2,12 +2,12 @@
 
 pub(crate) mod operation;
 
+use downhill_tensor::export::{Attribute, Export};
 use downhill_tensor::{Element, Tensor, parameters};
 
 use self::operation::Normalize;
 use crate::description::Description;
 use crate::error::Error;
-use crate::export::{Attribute, Export};
 use crate::module::same_in_training;
 
 /// Normalises each vector along the last axis to mean 0 and variance 1, and then scales and
@@ -183,7 +183,8 @@ impl<E: Element> RmsNorm<E> {
     fn write_to(&self, x: String, export: &mut Export) -> Result<String, Error> {
         let weight = export.tensor("weight", &self.weight);
         let axes: Vec<i64> = (1..=self.weight.ndim() as i64).map(|axis| -axis).collect();
-        let (axes, epsilon) = (export.integers(&axes), export.number(E::from_f64(self.epsilon)));
+        let axes = export.integers("axes", &axes);
+        let epsilon = export.number("epsilon", E::from_f64(self.epsilon));
         let square = export.node("Mul", &[&x, &x], vec![]);
         let mean = export.node("ReduceMean", &[&square, &axes], vec![]);
         let sum = export.node("Add", &[&mean, &epsilon], vec![]);

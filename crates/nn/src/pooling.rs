@@ -7,13 +7,13 @@ use std::hint::select_unpredictable;
 use std::ops::Range;
 
 use downhill_kernels::{buffer, each_chunk, each_pair_of_chunks};
+use downhill_tensor::export::{Attribute, Export};
 use downhill_tensor::{Element, Fused, Tensor, fused};
 use ndarray::ArrayD;
 
 use crate::convolution::convolution;
 use crate::description::Description;
 use crate::error::Error;
-use crate::export::{Attribute, Export};
 use crate::module::same_in_training;
 use crate::window::{Pair, Window};
 
@@ -153,7 +153,7 @@ impl MaxPool2d {
         );
         let value = ArrayD::from_shape_vec(&[images, channels, rows, columns][..], values)
             .expect("one value for each position");
-        fused(&[x], value, || Largest { winners, positions: [rows, columns] })
+        fused(&[x], value, || Largest { window: self.window, winners, positions: [rows, columns] })
     }
 
     /// What the window covers of an axis of `length`, which is something: the padding is less
@@ -185,11 +185,16 @@ fn largest<E: Element>(
     (plane[winner], winner as u32)
 }
 
+fn write_largest(x: &str, window: Window, export: &mut Export) -> String {
+    export.node("MaxPool", &[x], window.attributes())
+}
+
 /// Planes with fewer values together are not worth waking another thread for.
 const WORTH_THREADS: usize = 1 << 16;
 
 /// The values at some places of each plane.
 struct Largest {
+    window: Window,
     /// Where they stand in their plane.
     winners: Vec<u32>,
     /// Their rows and columns.
@@ -211,6 +216,10 @@ impl<E: Element> Fused<E> for Largest {
             .expect("one winner for each position");
         let planes = inputs[0].reshape(&[images * channels, height * width]);
         planes.gather(-1, &winners).reshape(&[images, channels, rows, columns])
+    }
+
+    fn export(&self, inputs: &[&str], _: &Tensor<E>, export: &mut Export) -> Option<String> {
+        Some(write_largest(inputs[0], self.window, export))
     }
 
     fn vjp(
@@ -274,7 +283,7 @@ impl AvgPool2d {
 
 impl MaxPool2d {
     fn write_to(&self, x: String, export: &mut Export) -> Result<String, Error> {
-        Ok(export.node("MaxPool", &[&x], self.window.attributes()))
+        Ok(write_largest(&x, self.window, export))
     }
 }
 

@@ -1,9 +1,9 @@
 //! Recurrent layers, as ONNX has them.
 
+use downhill_tensor::export::{Attribute, Export};
 use downhill_tensor::{Element, Tensor};
 use ndarray::Axis;
 
-use crate::export::{Attribute, Export};
 use crate::linear::Linear;
 
 /// Writes down a layer whose `input` and `state` add to gates that lie side by side. ONNX has time
@@ -35,7 +35,7 @@ pub(crate) fn write<E: Element>(
     let x = export.node("Transpose", &[x], swapped());
     attributes.push(("hidden_size", Attribute::Integer(width as i64)));
     let states = export.node(operator, &[&x, &weight, &recurrence, &bias], attributes);
-    let direction = export.integers(&[1]);
+    let direction = export.integers("axes", &[1]);
     let states = export.node("Squeeze", &[&states, &direction], vec![]);
     export.node("Transpose", &[&states], swapped())
 }

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
+use downhill_tensor::export::Export;
 use downhill_tensor::{Element, Parameters, Path, Tensor};
 use rand::Rng;
 
 use crate::description::Description;
 use crate::error::Error;
-use crate::export::Export;
 use crate::module::Module;
 
 /// Layers one after the other, each fed with what the one before gave.

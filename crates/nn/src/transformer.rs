@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use downhill_tensor::export::Export;
 use downhill_tensor::{Element, Tensor, parameters};
 use rand::Rng;
 
@@ -10,7 +11,6 @@ use crate::attention::SelfAttention;
 use crate::description::Description;
 use crate::dropout::Dropout;
 use crate::error::Error;
-use crate::export::Export;
 use crate::mlp::Mlp;
 use crate::module::Module;
 use crate::normalization::LayerNorm;

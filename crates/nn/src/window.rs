@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::export::Attribute;
+use downhill_tensor::export::Attribute;
 
 /// A number for each of the two axes of an image, height before width. One number alone stands
 /// for both.
@@ -113,6 +113,12 @@ impl Window {
             ("dilations", Attribute::Integers(of(|span| span.dilation).collect())),
             ("pads", Attribute::Integers(pads)),
         ]
+    }
+
+    /// Those of a convolution in groups of channels.
+    pub(crate) fn convolution_attributes(&self, groups: usize) -> Vec<(&'static str, Attribute)> {
+        let group = ("group", Attribute::Integer(groups as i64));
+        self.attributes().into_iter().chain([group]).collect()
     }
 }
 

@@ -23,10 +23,11 @@
 //! ```
 //!
 //! A model is written by its layers ([`Module::export`]): all of `downhill-nn` can, and a module of
-//! your own does by calling its parts'. A model that is no module, such as one whose input are
-//! whole numbers, is written by a [`Program`].
+//! your own does by calling its parts'. Any function of a tensor is written by what was recorded of
+//! it ([`trace`]). A model of several inputs, or of whole numbers, is written by a [`Program`].
 
 mod message;
+mod trace;
 
 use std::path::{Path, PathBuf};
 
@@ -35,6 +36,7 @@ use downhill_tensor::{Element, Tensor, without_recording};
 use downhill_train::replace_file;
 use message::{Length, Shape};
 use prost::Message;
+pub use trace::trace;
 
 /// The version of the operators, and of the format that goes with it.
 const OPERATORS: i64 = 21;
@@ -49,6 +51,23 @@ pub enum Error {
     /// A layer that other programs know nothing of.
     #[error(transparent)]
     Layer(#[from] downhill_nn::Error),
+
+    /// An operation that other programs know nothing of.
+    #[error("the operation `{operation}` has no counterpart in ONNX")]
+    Operation {
+        /// What it is called.
+        operation: String,
+    },
+
+    /// A function that computes something else for other samples, or batches of another size.
+    #[error(
+        "{what} of the function changes with the sample, but not by operations on tensors: numbers \
+         that are taken out of tensors, and choices that depend on them, cannot be traced"
+    )]
+    Untraceable {
+        /// What differs from sample to sample.
+        what: String,
+    },
 
     /// A file that could not be written.
     #[error(transparent)]
@@ -150,7 +169,7 @@ fn output_axes<E: Element>(model: &(impl Module<E> + ?Sized), axes: &[Axis]) -> 
 /// let mut program = Program::new();
 /// let tokens = program.integer_input("tokens", &["batch".into(), "time".into()]);
 /// let export = program.export();
-/// let vectors = export.scope("table", |export| Ok(table.export(&tokens, export)))?;
+/// let vectors = export.scope("table", |export| table.export(&tokens, export));
 /// let logits = export.scope("head", |export| head.export(vectors, export))?;
 /// program.output::<f32>("logits", &logits, &["batch".into(), "time".into(), 27.into()]);
 /// program.save(&path)?;
@@ -198,7 +217,7 @@ impl Program {
     /// Makes a value an output under a name, and says what axes it has.
     pub fn output<E: Element>(&mut self, name: &str, of: &str, axes: &[Axis]) {
         // A value keeps the name that it was given where it was computed.
-        self.export.node_named("Identity", of, name);
+        self.export.node_named("Identity", &[of], name);
         self.outputs.push(value(name, element::<E>(), axes));
     }
 
@@ -279,6 +298,7 @@ fn tensor(constant: &Constant) -> message::Tensor {
         Numbers::I64(values) => {
             (INTEGER, values.iter().flat_map(|value| value.to_le_bytes()).collect())
         }
+        Numbers::Bool(values) => (BOOLEAN, values.iter().map(|&value| value.into()).collect()),
     };
     message::Tensor {
         shape: constant.shape.iter().map(|&length| length as i64).collect(),

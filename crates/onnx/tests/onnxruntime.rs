@@ -10,9 +10,9 @@ use downhill_nn::{
     Error, Flatten, Gru, LayerNorm, Linear, Lstm, MaxPool2d, Mlp, Module, RmsNorm, SelfAttention,
     Sequential, TransformerBlock,
 };
-use downhill_onnx::{Axis, Program, save};
-use downhill_tensor::{Element, Tensor, parameters};
-use ndarray::Array2;
+use downhill_onnx::{Axis, Program, save, trace};
+use downhill_tensor::{Element, Norm, Tensor, keep, parameters};
+use ndarray::{Array2, array};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, RngExt, SeedableRng};
 use safetensors::{Dtype, SafeTensors, View};
@@ -147,7 +147,7 @@ fn save_gpt(gpt: &Gpt, path: &Path) {
     let mut program = Program::new();
     let tokens = program.integer_input("input", &["batch".into(), "time".into()]);
     let export = program.export();
-    let vectors = export.scope("tokens", |export| Ok(gpt.tokens.export(&tokens, export))).unwrap();
+    let vectors = export.scope("tokens", |export| gpt.tokens.export(&tokens, export));
     let logits = export.scope("body", |export| gpt.body.export(vectors, export)).unwrap();
     program.output::<f32>("output", &logits, &["batch".into(), "time".into(), 11.into()]);
     program.save(path).unwrap();
@@ -176,6 +176,111 @@ fn save_padded(attention: &SelfAttention, path: &Path) {
     let found = attention.export_padded(x, &padding, program.export()).unwrap();
     program.output::<f32>("output", &found, &axes);
     program.save(path).unwrap();
+}
+
+/// A function's name, the axes of its input after the batch, and the function.
+type Function = (&'static str, Vec<usize>, Box<dyn Fn(&Tensor) -> Tensor>);
+
+/// Functions that are traced: every operation that has a counterpart, and models that are written
+/// by their operations, not by their layers.
+fn functions() -> Vec<Function> {
+    let rng = &mut rng();
+    let mut functions: Vec<Function> = Vec::new();
+    let (other, square): (Tensor, Tensor) = (random(&[3], rng), random(&[3, 3], rng));
+    functions.push((
+        "traced_arithmetic",
+        vec![2, 3],
+        Box::new(move |x| {
+            let larger = x.maximum(&other) - x.minimum(&(x * &other)) / 3.0;
+            larger.matmul(&square) + x.matmul(&x.transpose()).matmul(x) * -x
+        }),
+    ));
+    functions.push((
+        "traced_elementwise",
+        vec![3],
+        Box::new(|x| {
+            let positive = x.square() + 0.5;
+            let bounded = [x.sin(), x.cos(), x.tanh(), x.sigmoid(), x.exp().reciprocal()];
+            let piecewise = [x.relu(), x.abs(), x.leaky_relu(0.2), x.clamp(-0.5, 1.5)];
+            let smooth = [x.softplus(), x.log_sigmoid(), x.gelu(), x.gelu_tanh(), x.silu()];
+            let powers = [
+                positive.sqrt(),
+                positive.ln(),
+                x.powi(3),
+                positive.powf(-0.7),
+                positive.pow(&(x * 0.5)),
+            ];
+            let all: Vec<Tensor> =
+                bounded.into_iter().chain(piecewise).chain(smooth).chain(powers).collect();
+            Tensor::stack(&all.iter().collect::<Vec<_>>(), 1)
+        }),
+    ));
+    functions.push((
+        "traced_reductions",
+        vec![4, 3],
+        Box::new(|x| {
+            let all = [
+                x.sum_axes(-1),
+                x.mean_axes(-1),
+                x.max_axes([2]),
+                x.min_axes(-1),
+                x.log_sum_exp_axes(-1),
+                x.norm_axes(Norm::L2, -1),
+                x.norm_axes(Norm::L1, -1),
+                x.variance_axes(-1, 1),
+                x.std_axes(keep(-1), 0).squeeze(-1),
+                x.center_axes([1, 2]).sum_axes(-1),
+                x.softmax(1).slice(2, 1..2).squeeze(-1),
+                x.log_softmax(-1).cumsum(1).sum_axes(2),
+            ];
+            Tensor::concat(&all.iter().collect::<Vec<_>>(), 1)
+        }),
+    ));
+    functions.push((
+        "traced_over_the_batch",
+        vec![3],
+        Box::new(|x| {
+            let centred = x.center_axes(0);
+            &centred / (centred.square().mean_axes(0) + 1.0).sqrt() + x.mean() - x.sum_axes(0)
+        }),
+    ));
+    let mask = array![[true, false, false], [false, true, false]].into_dyn();
+    functions.push((
+        "traced_shapes",
+        vec![2, 3],
+        Box::new(move |x| {
+            let batch = x.shape()[0];
+            let flat = x.reshape(&[batch * 2, 3]).permute(&[1, 0]).reshape(&[3, batch, 2]);
+            let places = flat.select_rows(&[2, 0, 0]).permute(&[1, 2, 0]);
+            let indices = ndarray::ArrayD::from_elem(vec![batch, 2, 1], 2);
+            let picked = places.gather(-1, &indices).broadcast_to(&[batch, 2, 3]);
+            let chosen = Tensor::select(&mask, &picked, &(x * 2.0)).masked_fill(&mask, 0.5);
+            let state = Tensor::zeros(&[batch, 2, 2]);
+            Tensor::concat(&[&chosen.pad(2, 1, 2, -1.0), &state], 2).slice(2, 1..7)
+        }),
+    ));
+
+    let mut norm = BatchNorm::new(4);
+    norm.running_mean = random(&[4], rng);
+    norm.running_variance = random(&[4], rng).abs() + 0.5;
+    let cnn = Sequential::new()
+        .then(Conv2d::new(2, 4, 3, rng).padding(1))
+        .then(norm)
+        .then(Activation::Relu)
+        .then(MaxPool2d::new(3).stride(2).padding(1))
+        .then(Conv2d::grouped(4, 4, 2, 2, rng).dilation([1, 2]))
+        .then(AvgPool2d::new(2).padding(1).exclude_padding())
+        .then(AdaptiveAvgPool2d::new(2))
+        .then(Flatten)
+        .then(Linear::new(16, 3, rng));
+    functions.push(("traced_cnn", vec![2, 9, 8], Box::new(move |x| cnn.evaluate(x).softmax(-1))));
+    let gru = Sequential::new().then(Gru::new(3, 4, rng)).then(Linear::new(4, 2, rng));
+    functions.push(("traced_gru", vec![5, 3], Box::new(move |x| gru.evaluate(x))));
+    let block: TransformerBlock = TransformerBlock::new(8, 2, 16, rng);
+    let last = RmsNorm::new(8);
+    let transformer = move |x: &Tensor| last.forward(&block.evaluate(x)).mean_axes(1);
+    functions.push(("traced_transformer", vec![5, 8], Box::new(transformer)));
+    functions
 }
 
 const BATCHES: [usize; 3] = [1, 2, 5];
@@ -212,7 +317,7 @@ fn bytes(tensor: &Tensor) -> Vec<u8> {
 /// The name of the model and the size of the batch, the inputs by name, and the output.
 type Computed = (String, Vec<(&'static str, Array)>, Tensor);
 
-fn array(tensor: &Tensor) -> Array {
+fn stored(tensor: &Tensor) -> Array {
     Array(Dtype::F32, tensor.shape().to_vec(), bytes(tensor))
 }
 
@@ -222,7 +327,14 @@ fn computed() -> Vec<Computed> {
         for batch in BATCHES {
             let mut rng = Xoshiro256PlusPlus::seed_from_u64(batch as u64);
             let x: Tensor = random(&shape(batch, &axes), &mut rng);
-            all.push((format!("{name}.{batch}"), vec![("input", array(&x))], model.evaluate(&x)));
+            all.push((format!("{name}.{batch}"), vec![("input", stored(&x))], model.evaluate(&x)));
+        }
+    }
+    for (name, axes, function) in functions() {
+        for batch in BATCHES {
+            let mut rng = Xoshiro256PlusPlus::seed_from_u64(batch as u64);
+            let x: Tensor = random(&[&[batch], &axes[..]].concat(), &mut rng);
+            all.push((format!("{name}.{batch}"), vec![("input", stored(&x))], function(&x)));
         }
     }
     let gpt = gpt();
@@ -239,7 +351,7 @@ fn computed() -> Vec<Computed> {
             let (x, padding): (Tensor, _) = (random(&[batch, 5, 8], &mut rng), padding(batch));
             let padded = padding.iter().map(|&padded| u8::from(padded)).collect();
             let padded = Array(Dtype::BOOL, vec![batch, 5], padded);
-            let inputs = vec![("input", array(&x)), ("padding", padded)];
+            let inputs = vec![("input", stored(&x)), ("padding", padded)];
             let output = padded_attention(causal).forward_padded(&x, &padding);
             all.push((format!("{name}.{batch}"), inputs, output));
         }
@@ -253,6 +365,11 @@ fn write(directory: &Path) -> Vec<(&'static str, PathBuf)> {
     let mut written = Vec::new();
     for (name, axes, model) in cases() {
         save(&model, &axes, path(name)).unwrap();
+        written.push((name, path(name)));
+    }
+    for (name, axes, function) in functions() {
+        let sample = random(&[&[2], &axes[..]].concat(), &mut rng());
+        trace(&sample, function).unwrap().save(path(name)).unwrap();
         written.push((name, path(name)));
     }
     save_gpt(&gpt(), &path("gpt"));
@@ -277,8 +394,10 @@ fn onnxruntime_computes_the_same_from_the_files() {
         let directory = PathBuf::from(directory);
         write(&directory);
         let all = computed();
-        let outputs: Vec<(String, Array)> =
-            all.iter().map(|(name, _, output)| (format!("{name}.output"), array(output))).collect();
+        let outputs: Vec<(String, Array)> = all
+            .iter()
+            .map(|(name, _, output)| (format!("{name}.output"), stored(output)))
+            .collect();
         let inputs = all.iter().flat_map(|(name, inputs, _)| {
             inputs.iter().map(move |(input, array)| (format!("{name}.{input}"), array))
         });
@@ -353,4 +472,45 @@ fn tensors_keep_the_models_names_and_shared_ones_are_written_once() {
     for name in ["attention.query_key_value.weight", "feed_forward.layers.1.bias"] {
         assert!(names.contains_key(name), "{name}");
     }
+}
+
+#[test]
+fn what_cannot_be_traced_is_named() {
+    let sample: Tensor = random(&[3, 4], &mut rng());
+    let error = |function: fn(&Tensor) -> Tensor| match trace(&sample, function) {
+        Ok(_) => panic!("it was traced"),
+        Err(error) => error.to_string(),
+    };
+    assert_eq!(error(|x| x.exp_m1()), "the operation `exp_m1` has no counterpart in ONNX");
+    let changes = |what: &str| {
+        format!(
+            "{what} of the function changes with the sample, but not by operations on tensors: \
+             numbers that are taken out of tensors, and choices that depend on them, cannot be traced"
+        )
+    };
+    assert_eq!(error(|x| x * x.max().item()), changes("a constant for Mul"));
+    assert_eq!(
+        error(|x| x.masked_fill(&x.mask(|x| x > 0.0), 0.0)),
+        changes("a constant for Where")
+    );
+    assert_eq!(error(|x| x.sort(-1).0), changes("a constant for GatherElements"));
+    assert_eq!(error(|x| Tensor::ones(x.shape())), changes("nothing but the output"));
+    assert_eq!(error(|x| if x.shape()[0] > 3 { x.exp() } else { x.sin() }), changes("Sin"));
+    assert_eq!(
+        error(|x| x.slice(0, 0..x.shape()[0] * x.shape()[0] % 3)),
+        changes("a constant for Slice")
+    );
+}
+
+#[test]
+fn a_traced_program_is_small() {
+    let linear: Linear = Linear::new(4, 3, &mut rng());
+    let scale = Tensor::parameter(2.0);
+    // Twice the same tensor is one constant, and what does not depend on the input is computed now.
+    let function = |x: &Tensor| linear.forward(&(x * &scale)) * (&scale + scale.exp());
+    let mut program = trace(&Tensor::ones(&[1, 4]), function).unwrap();
+    let export = program.export();
+    let operators: Vec<&str> = export.nodes().iter().map(|node| node.operator).collect();
+    assert_eq!(operators, ["Mul", "Gemm", "Mul", "Identity"]);
+    assert_eq!(export.constants().len(), 4);
 }

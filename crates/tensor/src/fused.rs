@@ -1,6 +1,7 @@
 //! Operations that are computed in one pass, forwards and backwards.
 
 use crate::autodiff::grad_with;
+use crate::export::Export;
 use crate::operation::{Operation, record, unary};
 use crate::recording::{is_recording, with_recording};
 use crate::storage::Storage;
@@ -61,6 +62,12 @@ pub trait Fused<E: Element>: Send + Sync + 'static {
     /// The value once more, by differentiable operations on the inputs.
     fn definition(&self, inputs: &[Tensor<E>]) -> Tensor<E>;
 
+    /// Writes the operation for other programs, as [`Operation::export`]; by default they get its
+    /// definition.
+    fn export(&self, _inputs: &[&str], _output: &Tensor<E>, _: &mut Export) -> Option<String> {
+        None
+    }
+
     /// The vector–Jacobian product for input number `index`, in one pass. Called when nothing is
     /// recorded; otherwise the [definition](Self::definition) is differentiated.
     ///
@@ -102,6 +109,14 @@ impl<E: Element, F: Fused<E>> Operation<E> for Recorded<E, F> {
 
     fn inputs(&self) -> &[Tensor<E>] {
         &self.inputs
+    }
+
+    fn export(&self, inputs: &[&str], output: &Tensor<E>, export: &mut Export) -> Option<String> {
+        self.fused.export(inputs, output, export)
+    }
+
+    fn definition(&self) -> Option<Tensor<E>> {
+        Some(self.fused.definition(&self.inputs))
     }
 
     fn vjp(&self, index: usize, gradient: Tensor<E>, _output: &Tensor<E>) -> Tensor<E> {

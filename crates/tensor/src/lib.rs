@@ -48,6 +48,7 @@
 
 mod autodiff;
 mod error;
+pub mod export;
 mod fused;
 mod gradcheck;
 mod gradients;
@@ -71,7 +72,7 @@ pub use gradients::Gradients;
 pub use operation::Operation;
 pub use operations::{Axes, Norm, keep};
 pub use parameters::{Parameters, Path};
-pub use recording::{is_recording, without_recording};
+pub use recording::{is_recording, with_recording, without_recording};
 pub use second_order::{hessian, hessian_vector_product};
 pub use tensor::Tensor;
 

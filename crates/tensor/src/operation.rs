@@ -38,6 +38,7 @@
 use std::any::Any;
 use std::borrow::Borrow;
 
+use crate::export::{Export, Label};
 use crate::recording::is_recording;
 pub use crate::storage::Storage;
 use crate::tensor::Tensor;
@@ -50,6 +51,16 @@ pub trait Operation<E: Element>: Any + Send + Sync {
 
     /// The tensors it was computed from.
     fn inputs(&self) -> &[Tensor<E>];
+
+    /// Writes it in ONNX's operators on inputs of these names, if it can be, and returns its name.
+    fn export(&self, _inputs: &[&str], _output: &Tensor<E>, _: &mut Export) -> Option<String> {
+        None
+    }
+
+    /// The same value by other operations on the inputs, if it is made of them ([`Fused`](crate::Fused)).
+    fn definition(&self) -> Option<Tensor<E>> {
+        None
+    }
 
     /// The vector–Jacobian product for input number `index`, in differentiable operations.
     ///
@@ -84,24 +95,29 @@ pub fn record<E: Element, O: Operation<E>>(
 }
 
 /// An operation made of its inputs, an array or a vector of them, and a closure.
-struct Composed<I, F> {
-    name: &'static str,
+struct Composed<L, I, F> {
+    label: L,
     inputs: I,
     vjp: F,
 }
 
-impl<E, I, F> Operation<E> for Composed<I, F>
+impl<E, L, I, F> Operation<E> for Composed<L, I, F>
 where
     E: Element,
+    L: Label<E>,
     I: Borrow<[Tensor<E>]> + Send + Sync + 'static,
     F: Fn(usize, Tensor<E>, &Tensor<E>, &I) -> Tensor<E> + Send + Sync + 'static,
 {
     fn name(&self) -> &str {
-        self.name
+        self.label.name()
     }
 
     fn inputs(&self) -> &[Tensor<E>] {
         self.inputs.borrow()
+    }
+
+    fn export(&self, inputs: &[&str], output: &Tensor<E>, export: &mut Export) -> Option<String> {
+        self.label.export(inputs, output, export)
     }
 
     fn vjp(&self, index: usize, gradient: Tensor<E>, output: &Tensor<E>) -> Tensor<E> {
@@ -111,33 +127,33 @@ where
 
 /// An operation on `N` tensors: its value, and `vjp(index, gradient, output, inputs)`.
 pub(crate) fn composed<E: Element, const N: usize>(
-    name: &'static str,
+    label: impl Label<E>,
     inputs: [&Tensor<E>; N],
     value: impl Into<Storage<E>>,
     vjp: impl Fn(usize, Tensor<E>, &Tensor<E>, &[Tensor<E>; N]) -> Tensor<E> + Send + Sync + 'static,
 ) -> Tensor<E> {
-    record(&inputs, value, || Composed { name, inputs: inputs.map(Tensor::clone), vjp })
+    record(&inputs, value, || Composed { label, inputs: inputs.map(Tensor::clone), vjp })
 }
 
 /// An operation on one tensor: its value, and `vjp(gradient, output, x)`.
 pub fn unary<E: Element>(
-    name: &'static str,
+    label: impl Label<E>,
     x: &Tensor<E>,
     value: impl Into<Storage<E>>,
     vjp: impl Fn(Tensor<E>, &Tensor<E>, &Tensor<E>) -> Tensor<E> + Send + Sync + 'static,
 ) -> Tensor<E> {
-    composed(name, [x], value, move |_, gradient, output, [x]| vjp(gradient, output, x))
+    composed(label, [x], value, move |_, gradient, output, [x]| vjp(gradient, output, x))
 }
 
 /// An operation on two tensors: its value, and `vjp(gradient, output, x, y)` for either.
 pub fn binary<E: Element>(
-    name: &'static str,
+    label: impl Label<E>,
     inputs: [&Tensor<E>; 2],
     value: impl Into<Storage<E>>,
     vjp_x: impl Fn(Tensor<E>, &Tensor<E>, &Tensor<E>, &Tensor<E>) -> Tensor<E> + Send + Sync + 'static,
     vjp_y: impl Fn(Tensor<E>, &Tensor<E>, &Tensor<E>, &Tensor<E>) -> Tensor<E> + Send + Sync + 'static,
 ) -> Tensor<E> {
-    composed(name, inputs, value, move |index, gradient, output, [x, y]| match index {
+    composed(label, inputs, value, move |index, gradient, output, [x, y]| match index {
         0 => vjp_x(gradient, output, x, y),
         _ => vjp_y(gradient, output, x, y),
     })
@@ -145,13 +161,13 @@ pub fn binary<E: Element>(
 
 /// An operation on any number of tensors: its value, and `vjp(index, gradient, output, inputs)`.
 pub fn variadic<E: Element>(
-    name: &'static str,
+    label: impl Label<E>,
     inputs: &[&Tensor<E>],
     value: impl Into<Storage<E>>,
     vjp: impl Fn(usize, Tensor<E>, &Tensor<E>, &[Tensor<E>]) -> Tensor<E> + Send + Sync + 'static,
 ) -> Tensor<E> {
     record(inputs, value, || Composed {
-        name,
+        label,
         inputs: inputs.iter().copied().cloned().collect::<Vec<_>>(),
         vjp: move |index, gradient, output: &_, inputs: &Vec<_>| {
             vjp(index, gradient, output, inputs)

@@ -27,7 +27,8 @@ pub fn without_recording<R>(compute: impl FnOnce() -> R) -> R {
 
 /// Runs `compute` with recording switched on or off, and restores the former state afterwards,
 /// also when `compute` panics.
-pub(crate) fn with_recording<R>(recording: bool, compute: impl FnOnce() -> R) -> R {
+#[doc(hidden)]
+pub fn with_recording<R>(recording: bool, compute: impl FnOnce() -> R) -> R {
     struct Restore(bool);
     impl Drop for Restore {
         fn drop(&mut self) {

@@ -18,6 +18,7 @@
 //! performance convolutional neural networks for document processing", 2006).
 
 use downhill_kernels::{buffer, each_chunk, matmul_onto};
+use downhill_tensor::export::written;
 use downhill_tensor::{Element, Tensor, operation};
 use ndarray::{ArrayD, ArrayView2};
 
@@ -106,7 +107,10 @@ fn convolve<E: Element>(
         },
     );
     let inputs: Vec<&Tensor<E>> = [x, weight].into_iter().chain(bias).collect();
-    operation::variadic("conv2d", &inputs, array(&shape, out), move |index, gradient, _, inputs| {
+    let label = written("conv2d", move |inputs, _, export| {
+        export.node("Conv", inputs, plan.patches.window.convolution_attributes(plan.groups))
+    });
+    operation::variadic(label, &inputs, array(&shape, out), move |index, gradient, _, inputs| {
         match index {
             0 => spread(&gradient, &inputs[1], plan),
             1 => correlate(&inputs[0], &gradient, plan),

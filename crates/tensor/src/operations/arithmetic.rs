@@ -13,7 +13,7 @@ use downhill_kernels::Element;
 #[track_caller]
 pub(super) fn addition<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Tensor<E> {
     operation::binary(
-        "add",
+        ("add", "Add"),
         [x, y],
         zip("add", x, y, |x, y| x + y),
         |gradient, _, _, _| gradient,
@@ -24,7 +24,7 @@ pub(super) fn addition<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Tensor<E> {
 #[track_caller]
 pub(super) fn subtraction<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Tensor<E> {
     operation::binary(
-        "sub",
+        ("sub", "Sub"),
         [x, y],
         zip("sub", x, y, |x, y| x - y),
         |gradient, _, _, _| gradient,
@@ -35,7 +35,7 @@ pub(super) fn subtraction<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Tensor<E>
 #[track_caller]
 pub(super) fn multiplication<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Tensor<E> {
     operation::binary(
-        "mul",
+        ("mul", "Mul"),
         [x, y],
         zip("mul", x, y, |x, y| x * y),
         |gradient, _, _, y| gradient.times(y),
@@ -46,7 +46,7 @@ pub(super) fn multiplication<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Tensor
 #[track_caller]
 pub(super) fn division<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> Tensor<E> {
     operation::binary(
-        "div",
+        ("div", "Div"),
         [x, y],
         zip("div", x, y, |x, y| x / y),
         |gradient, _, _, y| gradient.over(y),
@@ -143,7 +143,7 @@ impl<E: Element> Tensor<E> {
     #[track_caller]
     pub fn maximum(&self, other: &Self) -> Self {
         operation::binary(
-            "maximum",
+            ("maximum", "Max"),
             [self, other],
             zip("maximum", self, other, |x, y| if x > y || x.is_nan() { x } else { y }),
             |gradient, _, x, y| gradient.times(&share(x, y, Ordering::Greater)),
@@ -167,7 +167,7 @@ impl<E: Element> Tensor<E> {
     #[track_caller]
     pub fn minimum(&self, other: &Self) -> Self {
         operation::binary(
-            "minimum",
+            ("minimum", "Min"),
             [self, other],
             zip("minimum", self, other, |x, y| if x < y || x.is_nan() { x } else { y }),
             |gradient, _, x, y| gradient.times(&share(x, y, Ordering::Less)),

@@ -8,6 +8,8 @@ mod gates;
 #[cfg(test)]
 mod tests;
 
+use super::labels;
+use crate::export::{Label, written};
 use crate::operation::{self, is_recorded};
 use crate::storage::Storage;
 use crate::tensor::Tensor;
@@ -19,15 +21,15 @@ use downhill_kernels::{
 };
 
 impl<E: Element> Tensor<E> {
-    /// The operation `name`: `f` of each value, and `vjp(gradient, output, input)`.
+    /// The operation called `label`: `f` of each value, and `vjp(gradient, output, input)`.
     pub(super) fn elementwise(
         &self,
-        name: &'static str,
+        label: impl Label<E>,
         f: impl Function<E>,
         vjp: impl Fn(Self, &Self, &Self) -> Self + Send + Sync + 'static,
     ) -> Self {
         let value = Storage::new(self.shape(), kernels::map(&self.values(), f));
-        operation::unary(name, self, value, vjp)
+        operation::unary(label, self, value, vjp)
     }
 
     /// A gradient times f′(x), in one pass: `slope` is f′ of a number, and `composed` is f′ of a
@@ -60,16 +62,19 @@ impl<E: Element> Tensor<E> {
     }
 }
 
-/// Defines methods of [`Tensor`], each from its value `f(x)` and its VJP.
+/// Defines methods of [`Tensor`], each from its name in ONNX, its value `f(x)` and its VJP.
 macro_rules! elementwise {
-    ($($(#[$doc:meta])* $name:ident: $f:expr, $vjp:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident $(($($operator:tt)*))?: $f:expr, $vjp:expr;)*) => {
         impl<E: Element> Tensor<E> {$(
             $(#[$doc])*
             pub fn $name(&self) -> Self {
-                self.elementwise(stringify!($name), $f, $vjp)
+                self.elementwise(elementwise!(@label $name $($($operator)*)?), $f, $vjp)
             }
         )*}
     };
+    (@label $name:ident) => { stringify!($name) };
+    (@label $name:ident $operator:literal) => { (stringify!($name), $operator) };
+    (@label $name:ident $write:expr) => { written(stringify!($name), $write) };
 }
 
 elementwise! {
@@ -79,7 +84,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([0.0, f32::NEG_INFINITY]).exp().to_vec(), [1.0, 0.0]);
     /// ```
-    exp: |x: E| x.exponential(), |gradient, y, _| gradient.times(y);
+    exp("Exp"): |x: E| x.exponential(), |gradient, y, _| gradient.times(y);
 
     /// The natural logarithm: −∞ of 0, NaN of negative numbers.
     ///
@@ -87,7 +92,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([1.0, 0.0]).ln().to_vec(), [0.0, f32::NEG_INFINITY]);
     /// ```
-    ln: Logarithm, |gradient, _, x| gradient.over(x);
+    ln("Log"): Logarithm, |gradient, _, x| gradient.over(x);
 
     /// ln(1 + x), exact for small x.
     ///
@@ -111,7 +116,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([4.0, 9.0]).sqrt().to_vec(), [2.0, 3.0]);
     /// ```
-    sqrt: |x: E| x.sqrt(), |gradient, y, _| gradient.over(&(y + y));
+    sqrt("Sqrt"): |x: E| x.sqrt(), |gradient, y, _| gradient.over(&(y + y));
 
     /// x².
     ///
@@ -119,7 +124,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([-2.0, 3.0]).square().to_vec(), [4.0, 9.0]);
     /// ```
-    square: |x: E| x * x, |gradient, _, x| gradient.times(&(x + x));
+    square(labels::square): |x: E| x * x, |gradient, _, x| gradient.times(&(x + x));
 
     /// 1 / x.
     ///
@@ -127,7 +132,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([-2.0, 4.0]).reciprocal().to_vec(), [-0.5, 0.25]);
     /// ```
-    reciprocal: |x: E| x.recip(), |gradient, y, _| -gradient.times(y).times(y);
+    reciprocal("Reciprocal"): |x: E| x.recip(), |gradient, y, _| -gradient.times(y).times(y);
 
     /// |x|. The derivative at 0 is taken to be 0.
     ///
@@ -135,7 +140,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([-2.0, 3.0]).abs().to_vec(), [2.0, 3.0]);
     /// ```
-    abs: |x: E| x.abs(), |gradient, _, x| gradient.piecewise(x, |gradient, x| {
+    abs("Abs"): |x: E| x.abs(), |gradient, _, x| gradient.piecewise(x, |gradient, x| {
         if x > E::zero() {
             gradient
         } else if x < E::zero() {
@@ -154,7 +159,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::scalar(0.0).sin().item(), 0.0);
     /// ```
-    sin: |x: E| x.sin(), |gradient, _, x| gradient.times(&x.cos());
+    sin("Sin"): |x: E| x.sin(), |gradient, _, x| gradient.times(&x.cos());
 
     /// The cosine.
     ///
@@ -162,7 +167,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::scalar(0.0).cos().item(), 1.0);
     /// ```
-    cos: |x: E| x.cos(), |gradient, _, x| -gradient.times(&x.sin());
+    cos("Cos"): |x: E| x.cos(), |gradient, _, x| -gradient.times(&x.sin());
 
     /// The hyperbolic tangent; its derivative is 1 − tanh².
     ///
@@ -170,7 +175,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([0.0, f32::INFINITY]).tanh().to_vec(), [0.0, 1.0]);
     /// ```
-    tanh: HyperbolicTangent, |gradient, y, _| {
+    tanh("Tanh"): HyperbolicTangent, |gradient, y, _| {
         gradient.times_slope(y, |y: E| E::one() - y * y, |y| -y.square() + E::one())
     };
 
@@ -180,7 +185,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([0.0, -1e4]).sigmoid().to_vec(), [0.5, 0.0]);
     /// ```
-    sigmoid: Sigmoid, |gradient, y, _| {
+    sigmoid("Sigmoid"): Sigmoid, |gradient, y, _| {
         gradient.times_slope(y, |y: E| y * (E::one() - y), |y| y * (-y + E::one()))
     };
 
@@ -190,7 +195,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::scalar(-1e4).log_sigmoid().item(), -1e4);
     /// ```
-    log_sigmoid: LogSigmoid, |gradient, _, x| gradient.times(&(-x).sigmoid());
+    log_sigmoid(labels::log_sigmoid): LogSigmoid, |gradient, _, x| gradient.times(&(-x).sigmoid());
 
     /// ln(1 + eˣ), without overflow; its derivative is σ(x).
     ///
@@ -198,7 +203,7 @@ elementwise! {
     /// # use downhill_tensor::Tensor;
     /// assert_eq!(Tensor::from([1e4, f32::NEG_INFINITY]).softplus().to_vec(), [1e4, 0.0]);
     /// ```
-    softplus: Softplus, |gradient, _, x| gradient.times(&x.sigmoid());
+    softplus("Softplus"): Softplus, |gradient, _, x| gradient.times(&x.sigmoid());
 
     /// max(x, 0), the rectified linear unit. The derivative at 0 is taken to be 0.
     ///
@@ -207,7 +212,7 @@ elementwise! {
     /// assert_eq!(Tensor::from([-2.0, 3.0]).relu().to_vec(), [0.0, 3.0]);
     /// ```
     // Compared so that NaN stays NaN.
-    relu: |x: E| if x <= E::zero() { E::zero() } else { x }, |gradient, y, _| {
+    relu("Relu"): |x: E| if x <= E::zero() { E::zero() } else { x }, |gradient, y, _| {
         gradient.piecewise(y, |gradient, y| if y <= E::zero() { E::zero() } else { gradient })
     };
 }
@@ -223,7 +228,7 @@ impl<E: Element> Tensor<E> {
     pub fn leaky_relu(&self, slope: E) -> Self {
         let f = move |factor: E, x: E| if x > E::zero() { factor } else { factor * slope };
         self.elementwise(
-            "leaky_relu",
+            labels::with_option("leaky_relu", "LeakyRelu", ("alpha", slope.as_f64().into())),
             |x: E| f(x, x),
             move |gradient, _, x| gradient.piecewise(x, f),
         )
@@ -245,23 +250,11 @@ impl<E: Element> Tensor<E> {
     pub fn clamp(&self, min: E, max: E) -> Self {
         assert!(min <= max, "clamp: {min} to {max} is not a range");
         self.elementwise(
-            "clamp",
-            move |x: E| {
-                if x < min {
-                    min
-                } else if x > max {
-                    max
-                } else {
-                    x
-                }
-            },
+            labels::with_numbers("clamp", "Clip", [("min", min), ("max", max)]),
+            move |x: E| x.clamp(min, max),
             move |gradient, _, x| {
-                gradient.piecewise(
-                    x,
-                    move |gradient, x| {
-                        if x < min || x > max { E::zero() } else { gradient }
-                    },
-                )
+                let f = move |gradient, x| if x < min || x > max { E::zero() } else { gradient };
+                gradient.piecewise(x, f)
             },
         )
     }

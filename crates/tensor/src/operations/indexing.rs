@@ -3,6 +3,7 @@
 use ndarray::{ArrayD, ArrayViewMutD, Axis, Zip};
 
 use super::axes::resolve;
+use crate::export::{Attribute, Numbers, written};
 use crate::operation;
 use crate::storage::{Storage, volume};
 use crate::tensor::Tensor;
@@ -36,12 +37,15 @@ impl<E: Element> Tensor<E> {
             picked.extend_from_slice(&values[row * length..(row + 1) * length]);
         }
         let rows: Box<[usize]> = rows.into();
-        operation::unary(
-            "select_rows",
-            self,
-            Storage::new(&shape, picked),
-            move |gradient, _, _| gradient.scatter_rows(&rows, count),
-        )
+        let numbers = rows.clone();
+        let label = written("select_rows", move |x, _, export| {
+            let rows: Vec<i64> = numbers.iter().map(|&row| row as i64).collect();
+            let rows = export.integers("rows", &rows);
+            export.node("Gather", &[x[0], &rows], vec![("axis", Attribute::Integer(0))])
+        });
+        operation::unary(label, self, Storage::new(&shape, picked), move |gradient, _, _| {
+            gradient.scatter_rows(&rows, count)
+        })
     }
 
     /// Adds each row to that row of `count` rows of zeros whose number it is given: the transpose
@@ -111,8 +115,14 @@ impl<E: Element> Tensor<E> {
                 *out = line[index];
             }
         });
-        let indices = indices.clone();
-        operation::unary("gather", self, value, move |gradient, _, _| {
+        let (indices, numbers) = (indices.clone(), indices.clone());
+        let label = written("gather", move |x, _, export| {
+            let indices = Numbers::I64(numbers.iter().map(|&index| index as i64).collect());
+            let indices = export.fixed("indices", numbers.shape(), indices);
+            let axis = vec![("axis", Attribute::Integer(axis as i64))];
+            export.node("GatherElements", &[x[0], &indices], axis)
+        });
+        operation::unary(label, self, value, move |gradient, _, _| {
             gradient.scatter(axis as isize, &indices, length)
         })
     }

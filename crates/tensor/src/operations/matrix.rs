@@ -43,7 +43,7 @@ impl<E: Element> Tensor<E> {
                 let shape = [x.shape()[0], y.shape()[1]];
                 volume::<E>("matmul", &shape);
                 operation::binary(
-                    "matmul",
+                    ("matmul", "MatMul"),
                     [x, y],
                     Storage::new(&shape, kernels::linear(matrix(x), matrix(y))),
                     |gradient, _, _, y| times_transpose(&gradient, y),
@@ -56,7 +56,7 @@ impl<E: Element> Tensor<E> {
                 x.reshape(&[rows(x), y.shape()[0]]).matmul(y).reshape(&shape)
             }
             _ => operation::binary(
-                "matmul",
+                ("matmul", "MatMul"),
                 [x, y],
                 batched(x, y),
                 |gradient, _, _, y| times_transpose(&gradient, y),
@@ -101,7 +101,7 @@ impl<E: Element> Tensor<E> {
         let value = kernels::affine(matrix(self), matrix(weight), &bias.values());
         let inputs = [self, weight, bias];
         operation::composed(
-            "linear",
+            ("linear", "Gemm"),
             inputs,
             Storage::new(&shape, value),
             |index, gradient, _, inputs| match index {

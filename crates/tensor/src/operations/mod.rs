@@ -6,6 +6,7 @@ mod axes;
 mod broadcast;
 mod elementwise;
 mod indexing;
+mod labels;
 mod matrix;
 mod moments;
 mod order;

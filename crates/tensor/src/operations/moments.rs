@@ -2,6 +2,7 @@
 
 use super::axes::{Axes, keep};
 use super::broadcast::zip;
+use super::labels::{centred, reduced};
 use super::reduction::{Reduction, all};
 use crate::operation;
 use crate::tensor::Tensor;
@@ -44,9 +45,14 @@ impl<E: Element> Tensor<E> {
         let reduction = Reduction::new("mean", self.shape(), &axes);
         let (near, rest) = self.mean_in_two(&axes);
         let value = (near + rest).storage().reshaped(&reduction.shape);
-        operation::unary("mean", self, value, move |gradient, _, x| {
-            (gradient / count).reshape(&reduction.kept).broadcast_to(x.shape())
-        })
+        operation::unary(
+            reduced("mean", "ReduceMean", &reduction),
+            self,
+            value,
+            move |gradient, _, x| {
+                (gradient / count).reshape(&reduction.kept).broadcast_to(x.shape())
+            },
+        )
     }
 
     /// A number near the mean over some axes, which are kept, and the mean distance from it. Their
@@ -85,7 +91,8 @@ impl<E: Element> Tensor<E> {
         let axes = axes.into();
         let (near, rest) = self.mean_in_two(&axes);
         let value = (self.detach() - near - rest).storage().clone();
-        operation::unary("center", self, value, move |gradient, _, _| {
+        let reduction = Reduction::new("center", self.shape(), &axes);
+        operation::unary(centred(&reduction), self, value, move |gradient, _, _| {
             gradient.center_axes(axes.clone())
         })
     }
@@ -174,19 +181,24 @@ impl<E: Element> Tensor<E> {
                 let reduction = Reduction::new("norm", self.shape(), &axes);
                 let value = self.detach().euclidean(&axes);
                 let axes = keep(axes);
-                operation::unary("norm", self, value, move |gradient, norm, x| {
-                    let norm = norm.reshape(&reduction.kept);
-                    let infinite = norm.mask(|norm| norm.is_infinite());
-                    let direction = match infinite.iter().any(|&infinite| infinite) {
-                        true => Self::select(
-                            &infinite,
-                            &x.direction_in_the_limit(&axes),
-                            &x.direction(&norm.masked_fill(&infinite, E::one())),
-                        ),
-                        false => x.direction(&norm),
-                    };
-                    gradient.reshape(&reduction.kept).times(&direction)
-                })
+                operation::unary(
+                    reduced("norm", "ReduceL2", &reduction),
+                    self,
+                    value,
+                    move |gradient, norm, x| {
+                        let norm = norm.reshape(&reduction.kept);
+                        let infinite = norm.mask(|norm| norm.is_infinite());
+                        let direction = match infinite.iter().any(|&infinite| infinite) {
+                            true => Self::select(
+                                &infinite,
+                                &x.direction_in_the_limit(&axes),
+                                &x.direction(&norm.masked_fill(&infinite, E::one())),
+                            ),
+                            false => x.direction(&norm),
+                        };
+                        gradient.reshape(&reduction.kept).times(&direction)
+                    },
+                )
             }
         }
     }

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use ndarray::{ArrayD, Axis};
 
 use super::axes::resolve;
+use crate::export::{Attribute, written};
 use crate::operation;
 use crate::tensor::Tensor;
 use downhill_kernels::Element;
@@ -107,7 +108,12 @@ impl<E: Element> Tensor<E> {
         if from_last {
             value.invert_axis(Axis(axis));
         }
-        operation::unary("cumsum", self, value, move |gradient, _, _| {
+        let label = written("cumsum", move |x, _, export| {
+            let axis = export.integer("axis", axis as i64);
+            let reverse = Attribute::Integer(from_last.into());
+            export.node("CumSum", &[x[0], &axis], vec![("reverse", reverse)])
+        });
+        operation::unary(label, self, value, move |gradient, _, _| {
             gradient.running_sum(axis, !from_last)
         })
     }

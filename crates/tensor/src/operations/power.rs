@@ -3,6 +3,7 @@
 use ndarray::ArrayD;
 
 use super::broadcast::{compare, zip};
+use super::labels::with_numbers;
 use crate::operation;
 use crate::tensor::Tensor;
 use downhill_kernels::{Element, Separate};
@@ -17,7 +18,7 @@ impl<E: Element> Tensor<E> {
     /// ```
     pub fn powi(&self, n: i32) -> Self {
         self.elementwise(
-            "powi",
+            with_numbers("powi", "Pow", [("exponent", E::from_f64(n.into()))]),
             move |x: E| x.powi(n),
             move |gradient, _, x| {
                 let power = match n.checked_sub(1) {
@@ -40,7 +41,7 @@ impl<E: Element> Tensor<E> {
     /// ```
     pub fn powf(&self, p: E) -> Self {
         self.elementwise(
-            "powf",
+            with_numbers("powf", "Pow", [("exponent", p)]),
             move |x: E| x.powf(p),
             move |gradient, _, x| match p.is_zero() {
                 true => Self::zeros(x.shape()),
@@ -100,7 +101,7 @@ impl<E: Element> Tensor<E> {
     #[track_caller]
     pub fn pow(&self, exponent: &Self) -> Self {
         operation::binary(
-            "pow",
+            ("pow", "Pow"),
             [self, exponent],
             zip("pow", self, exponent, |x, y| x.powf(y)),
             |gradient, _, x, y| gradient.times(&y.clone().times(&x.pow(&(y - E::one())))),

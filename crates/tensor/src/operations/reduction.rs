@@ -4,6 +4,7 @@ use ndarray::ArrayD;
 
 use super::axes::{Axes, keep, resolve};
 use super::broadcast::zip;
+use super::labels::{reduced, summed};
 use crate::operation;
 use crate::storage::Storage;
 use crate::tensor::Tensor;
@@ -12,7 +13,7 @@ use downhill_kernels::Element;
 
 /// What becomes of a shape when axes of it are reduced.
 pub(super) struct Reduction {
-    axes: Vec<usize>,
+    pub(super) axes: Vec<usize>,
     /// The shape with the reduced axes at length 1, which broadcasts against the input.
     pub(super) kept: Vec<usize>,
     /// The shape of the result.
@@ -109,7 +110,8 @@ impl<E: Element> Tensor<E> {
         } else {
             reduction.rows(self, kernels::sum)
         };
-        operation::unary("sum", self, value, move |gradient, _, x| {
+        let label = reduced("sum", "ReduceSum", &reduction);
+        operation::unary(label, self, value, move |gradient, _, x| {
             gradient.reshape(&reduction.kept).broadcast_to(x.shape())
         })
     }
@@ -137,7 +139,7 @@ impl<E: Element> Tensor<E> {
     /// If an axis is out of range, named twice, or empty.
     #[track_caller]
     pub fn max_axes(&self, axes: impl Into<Axes>) -> Self {
-        self.extremum("max", &axes.into(), |row| {
+        self.extremum(["max", "ReduceMax"], &axes.into(), |row| {
             kernels::vectorize(|| kernels::lanes::maximum(row))
         })
     }
@@ -165,18 +167,20 @@ impl<E: Element> Tensor<E> {
     /// If an axis is out of range, named twice, or empty.
     #[track_caller]
     pub fn min_axes(&self, axes: impl Into<Axes>) -> Self {
-        self.extremum("min", &axes.into(), |row| {
+        self.extremum(["min", "ReduceMin"], &axes.into(), |row| {
             let smaller = |min: E, &x: &E| if x < min || x.is_nan() { x } else { min };
             row.iter().fold(E::infinity(), smaller)
         })
     }
 
     #[track_caller]
-    fn extremum(&self, name: &'static str, axes: &Axes, f: impl Fn(&[E]) -> E) -> Self {
+    fn extremum(&self, names: [&'static str; 2], axes: &Axes, f: impl Fn(&[E]) -> E) -> Self {
+        let [name, operator] = names;
         assert!(self.count(name, axes) > 0, "{name}: shape {:?} has no value", self.shape());
         let reduction = Reduction::new(name, self.shape(), axes);
         let value = reduction.rows(self, f);
-        operation::unary(name, self, value, move |gradient, extremum, x| {
+        let label = reduced(name, operator, &reduction);
+        operation::unary(label, self, value, move |gradient, extremum, x| {
             let extremum = extremum.detach().reshape(&reduction.kept);
             let equal = |x, y| if x == y { E::one() } else { E::zero() };
             let winners = Tensor::constant(zip(name, x, &extremum, equal));
@@ -208,7 +212,8 @@ impl<E: Element> Tensor<E> {
     pub fn log_sum_exp_axes(&self, axes: impl Into<Axes>) -> Self {
         let reduction = Reduction::new("log_sum_exp", self.shape(), &axes.into());
         let value = reduction.rows(self, kernels::log_sum_exp);
-        operation::unary("log_sum_exp", self, value, move |gradient, log_sum, x| {
+        let label = reduced("log_sum_exp", "ReduceLogSumExp", &reduction);
+        operation::unary(label, self, value, move |gradient, log_sum, x| {
             let log_sum = log_sum.reshape(&reduction.kept);
             let softmax = (x - &log_sum).exp();
             let softmax = match log_sum.array().iter().any(|x| x.is_infinite()) {
@@ -259,7 +264,7 @@ impl<E: Element> Tensor<E> {
             // As for a bias: there is nothing to be found out about the other axes.
             let columns = shape.iter().product();
             let value = Storage::new(shape, kernels::sum_columns(&self.values(), columns));
-            return operation::unary("sum", self, value, |gradient, _, x| {
+            return operation::unary(summed(added), self, value, |gradient, _, x| {
                 gradient.broadcast_to(x.shape())
             });
         }

@@ -3,6 +3,7 @@
 use ndarray::{ArrayD, Zip};
 
 use super::broadcast::expect_broadcast;
+use crate::export::{Numbers, written};
 use crate::operation;
 use crate::tensor::Tensor;
 use downhill_kernels::Element;
@@ -54,9 +55,13 @@ impl<E: Element> Tensor<E> {
                 *out = x;
             }
         });
-        let (for_x, for_y) = (mask.clone(), mask.clone());
+        let [for_x, for_y, chosen] = [mask; 3].map(Clone::clone);
         operation::binary(
-            "select",
+            written("select", move |x, _, export| {
+                let mask = Numbers::Bool(chosen.iter().copied().collect());
+                let mask = export.fixed("mask", chosen.shape(), mask);
+                export.node("Where", &[&mask, x[0], x[1]], vec![])
+            }),
             [x, y],
             value,
             move |gradient, _, _, _| Self::select(&for_x, &gradient, &Self::scalar(E::zero())),

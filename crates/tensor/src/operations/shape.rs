@@ -6,6 +6,8 @@ use ndarray::{ArrayD, Axis, Slice};
 
 use super::axes::resolve;
 use super::broadcast::broadcasts_to;
+use super::labels::{ordered, to_shape};
+use crate::export::{Attribute, written};
 use crate::operation;
 use crate::storage::{Storage, volume};
 use crate::tensor::Tensor;
@@ -38,7 +40,9 @@ impl<E: Element> Tensor<E> {
             self.len()
         );
         let value = self.storage().reshaped(shape);
-        operation::unary("reshape", self, value, |gradient, _, x| gradient.reshape(x.shape()))
+        operation::unary(to_shape("reshape", "Reshape"), self, value, |gradient, _, x| {
+            gradient.reshape(x.shape())
+        })
     }
 
     /// The axes in another order: axis `i` of the result is axis `order[i]` of this tensor. The
@@ -68,7 +72,8 @@ impl<E: Element> Tensor<E> {
             self.shape()
         );
         let value = self.storage().permuted(order);
-        operation::unary("permute", self, value, move |gradient, _, _| gradient.permute(&inverse))
+        let label = ordered("permute", order);
+        operation::unary(label, self, value, move |gradient, _, _| gradient.permute(&inverse))
     }
 
     /// The last two axes swapped: the transpose of a matrix, or of each matrix of a batch. The
@@ -94,7 +99,8 @@ impl<E: Element> Tensor<E> {
         let mut order: Vec<usize> = (0..self.ndim()).collect();
         order.swap(a, b);
         let value = self.storage().permuted(&order);
-        operation::unary("transpose", self, value, move |gradient, _, _| gradient.swap_axes(a, b))
+        let label = ordered("transpose", &order);
+        operation::unary(label, self, value, move |gradient, _, _| gradient.swap_axes(a, b))
     }
 
     /// The values repeated along axes of length 1, and along new axes in front, to fill `shape`.
@@ -128,7 +134,7 @@ impl<E: Element> Tensor<E> {
             }
         };
         // The engine sums the gradient back over the broadcast axes.
-        operation::unary("broadcast_to", self, value, |gradient, _, _| gradient)
+        operation::unary(to_shape("broadcast_to", "Expand"), self, value, |gradient, _, _| gradient)
     }
 
     /// Without an axis of length 1.
@@ -205,7 +211,10 @@ impl<E: Element> Tensor<E> {
         volume::<E>("concat", &shape);
         let views: Vec<_> = tensors.iter().map(|tensor| tensor.array()).collect();
         let value = ndarray::concatenate(Axis(axis), &views).expect("the shapes were checked");
-        operation::variadic("concat", tensors, value, move |index, gradient, _, inputs| {
+        let label = written("concat", move |x, _, export| {
+            export.node("Concat", x, vec![("axis", Attribute::Integer(axis as i64))])
+        });
+        operation::variadic(label, tensors, value, move |index, gradient, _, inputs| {
             let lengths = inputs.iter().map(|input| input.shape()[axis]);
             let start: usize = lengths.take(index).sum();
             gradient.slice(axis as isize, start..start + inputs[index].shape()[axis])
@@ -270,7 +279,12 @@ impl<E: Element> Tensor<E> {
         );
         let slice = Slice::from(start..end);
         let value = self.array().slice_axis(Axis(axis), slice).to_owned();
-        operation::unary("slice", self, value, move |gradient, _, _| {
+        let label = written("slice", move |x, _, export| {
+            let [starts, ends, axes] = [("starts", start), ("ends", end), ("axes", axis)]
+                .map(|(name, value)| export.integers(name, &[value as i64]));
+            export.node("Slice", &[x[0], &starts, &ends, &axes], vec![])
+        });
+        operation::unary(label, self, value, move |gradient, _, _| {
             gradient.pad(axis as isize, start, length - end, E::zero())
         })
     }
@@ -296,7 +310,13 @@ impl<E: Element> Tensor<E> {
         let mut value = ArrayD::from_elem(shape, fill);
         let slice = Slice::from(before..before + length);
         value.slice_axis_mut(Axis(axis), slice).assign(&self.array());
-        operation::unary("pad", self, value, move |gradient, _, _| {
+        let label = written("pad", move |x, _, export| {
+            let pads = export.integers("pads", &[before as i64, after as i64]);
+            let (fill, axes) =
+                (export.number("fill", fill), export.integers("axes", &[axis as i64]));
+            export.node("Pad", &[x[0], &pads, &fill, &axes], vec![])
+        });
+        operation::unary(label, self, value, move |gradient, _, _| {
             gradient.slice(axis as isize, before..before + length)
         })
     }

@@ -1,6 +1,7 @@
 //! Softmax and its logarithm.
 
 use super::axes::{keep, resolve};
+use super::labels::along_last;
 use crate::operation;
 use crate::storage::Storage;
 use crate::tensor::Tensor;
@@ -29,7 +30,7 @@ impl<E: Element> Tensor<E> {
             return self.swap_axes(axis, last).softmax(-1).swap_axes(axis, last);
         }
         let value = self.map_rows(kernels::softmax);
-        operation::unary("softmax", self, value, |gradient, softmax, _| {
+        operation::unary(along_last("softmax", "Softmax"), self, value, |gradient, softmax, _| {
             let product = gradient.times(softmax);
             &product - product.sum_axes(keep(-1)).times(softmax)
         })
@@ -55,7 +56,8 @@ impl<E: Element> Tensor<E> {
             return self.swap_axes(axis, last).log_softmax(-1).swap_axes(axis, last);
         }
         let value = self.map_rows(kernels::log_softmax);
-        operation::unary("log_softmax", self, value, |gradient, log_softmax, _| {
+        let label = along_last("log_softmax", "LogSoftmax");
+        operation::unary(label, self, value, |gradient, log_softmax, _| {
             let total = gradient.sum_axes(keep(-1));
             gradient - total.times(&log_softmax.exp())
         })

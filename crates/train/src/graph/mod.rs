@@ -4,6 +4,7 @@ mod dot;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
+use downhill_tensor::export::Export;
 use downhill_tensor::{Element, Operation, Parameters, Path, Tensor, grad};
 
 use crate::format::format_short;
@@ -67,6 +68,8 @@ pub struct Node {
     pub name: String,
     /// What the tensor is.
     pub kind: NodeKind,
+    /// What the operation was called with besides its inputs, such as axes, in words.
+    pub options: Vec<(String, String)>,
     /// The tensor's shape.
     pub shape: Vec<usize>,
     /// The value, or a summary of it.
@@ -225,6 +228,7 @@ impl Node {
         Self {
             name: name.to_owned(),
             kind,
+            options: options(tensor),
             shape: tensor.shape().to_vec(),
             value: summary(tensor),
             gradient: gradient.map(summary),
@@ -236,6 +240,7 @@ impl Node {
         Self {
             name: format!("… {count} more, not shown"),
             kind: NodeKind::Omitted,
+            options: Vec::new(),
             shape: Vec::new(),
             value: String::new(),
             gradient: None,
@@ -243,17 +248,29 @@ impl Node {
         }
     }
 
-    /// What a drawing writes into the node: its name and shape, the value, the gradient.
+    /// What a drawing writes into the node: its name and shape, its options, the value, the gradient.
     pub fn lines(&self) -> Vec<String> {
         let shape =
             if self.shape.is_empty() { String::new() } else { format!(" {:?}", self.shape) };
         let mut lines = vec![format!("{}{shape}", self.name)];
+        if !self.options.is_empty() {
+            let options = self.options.iter().map(|(name, value)| format!("{name} {value}"));
+            lines.push(options.collect::<Vec<_>>().join(", "));
+        }
         if self.kind != NodeKind::Omitted {
             lines.push(format!("value {}", self.value));
             lines.extend(self.gradient.iter().map(|gradient| format!("gradient {gradient}")));
         }
         lines
     }
+}
+
+/// The options of an operation, as it writes them for other programs; a shape is told anyhow.
+fn options<E: Element>(tensor: &Tensor<E>) -> Vec<(String, String)> {
+    let Some(operation) = tensor.operation() else { return Vec::new() };
+    let (inputs, mut export) = (vec!["x"; operation.inputs().len()], Export::new());
+    operation.export(&inputs, tensor, &mut export);
+    export.options().into_iter().filter(|(name, _)| name != "shape").collect()
 }
 
 /// A few values as they are; of more, the least and the greatest.

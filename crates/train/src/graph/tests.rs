@@ -57,6 +57,18 @@ fn a_tensor_that_is_used_twice_is_one_node_with_two_edges() {
 }
 
 #[test]
+fn an_operation_tells_what_it_was_called_with() {
+    let x = Tensor::parameter([[1.0_f32, 2.0], [3.0, 4.0]]);
+    let graph = Graph::of(&x.leaky_relu(0.5).powi(3).sum_axes(1).reshape(&[2, 1]));
+    let lines = |name: &str| node(&graph, name).lines();
+    assert_eq!(lines("leaky_relu")[..2], ["leaky_relu [2, 2]", "alpha 0.5"]);
+    assert_eq!(lines("powi")[..2], ["powi [2, 2]", "exponent 3.0"]);
+    assert_eq!(lines("sum")[..2], ["sum [2]", "keepdims 0, axes [1]"]);
+    assert_eq!(lines("reshape")[1], "value [9, 91]");
+    assert!(graph.dot().contains(r"sum [2]\nkeepdims 0, axes [1]\nvalue [9, 91]"));
+}
+
+#[test]
 fn a_large_graph_is_cut_with_a_word() {
     let mut tensor = Tensor::parameter(1.0_f64);
     for _ in 0..3000 {

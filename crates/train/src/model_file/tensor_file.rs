@@ -81,7 +81,9 @@ pub(crate) fn write<E: Element>(
     let write_data = |writer: &mut BufWriter<&File>| {
         writer.write_all(&(header.len() as u64).to_le_bytes())?;
         writer.write_all(&header)?;
-        in_order(entries).iter().try_for_each(|(_, data)| data.write(|bytes| writer.write_all(bytes)))
+        in_order(entries)
+            .iter()
+            .try_for_each(|(_, data)| data.write(|bytes| writer.write_all(bytes)))
     };
     write_whole(path, |writer| {
         // One thread waits for the system, and another computes what is written at last.

@@ -159,6 +159,13 @@ fn graph_def(graph: &Graph) -> Message {
         for (from, _) in graph.edges().iter().filter(|(_, to)| *to == index) {
             message.bytes(3, names[*from].as_bytes());
         }
+        for (name, value) in &node.options {
+            let (mut attribute, mut text) = (Message::default(), Message::default());
+            text.bytes(2, value.as_bytes());
+            attribute.bytes(1, name.as_bytes());
+            attribute.bytes(2, &text.0);
+            message.bytes(5, &attribute.0);
+        }
         definition.bytes(1, &message.0);
     }
     definition

@@ -136,7 +136,7 @@ impl<E: Element> Neg for &Tensor<E> {
 
     fn neg(self) -> Tensor<E> {
         let value = Storage::new(self.shape(), kernels::map(&self.values(), |x: E| -x));
-        operation::unary("neg", self, value, |gradient, _, _| -gradient)
+        operation::unary(("neg", "Neg"), self, value, |gradient, _, _| -gradient)
     }
 }
 

@@ -3,6 +3,8 @@
 
 use downhill_kernels::{Element, Gate, GateSlope, Gelu, GeluSlope, NormalCdf, NormalDensity};
 
+use super::super::labels;
+use crate::export::{Label, written};
 use crate::tensor::Tensor;
 
 impl<E: Element> Tensor<E> {
@@ -35,7 +37,7 @@ impl<E: Element> Tensor<E> {
     /// assert!((Tensor::scalar(1.0_f64).gelu().item() - 0.841_344_746).abs() < 1e-9);
     /// ```
     pub fn gelu(&self) -> Self {
-        self.elementwise("gelu", Gelu, |gradient, _, x| {
+        self.elementwise(labels::gelu("gelu", "none"), Gelu, |gradient, _, x| {
             gradient.times_slope(x, GeluSlope, Self::gelu_slope)
         })
     }
@@ -58,7 +60,10 @@ impl<E: Element> Tensor<E> {
     pub fn gelu_tanh(&self) -> Self {
         // ½ (1 + tanh u) is σ(2u).
         let linear = E::from_f64(2.0) * E::FRAC_2_PI().sqrt();
-        self.gate("gelu_tanh", Gate { linear, cubic: linear * E::from_f64(0.044_715) })
+        self.gate(
+            labels::gelu("gelu_tanh", "tanh"),
+            Gate { linear, cubic: linear * E::from_f64(0.044_715) },
+        )
     }
 
     /// x · σ(x), the sigmoid linear unit, also called swish (Elfwing, Uchibe & Doya, 2017).
@@ -69,12 +74,12 @@ impl<E: Element> Tensor<E> {
     /// assert_eq!(Tensor::from([0.0, -1e4]).silu().to_vec(), [0.0, 0.0]);
     /// ```
     pub fn silu(&self) -> Self {
-        self.gate("silu", Gate { linear: E::one(), cubic: E::zero() })
+        self.gate(written("silu", labels::silu), Gate { linear: E::one(), cubic: E::zero() })
     }
 
     /// x · σ(u) with u = linear · x + cubic · x³.
-    fn gate(&self, name: &'static str, gate: Gate<E>) -> Self {
-        self.elementwise(name, gate, move |gradient, _, x| {
+    fn gate(&self, label: impl Label<E>, gate: Gate<E>) -> Self {
+        self.elementwise(label, gate, move |gradient, _, x| {
             gradient.times_slope(x, GateSlope(gate), |x| x.gate_slope(gate))
         })
     }
