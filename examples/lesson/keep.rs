@@ -61,6 +61,15 @@ impl Keep {
         run: Option<&str>,
         data: Option<&Path>,
     ) -> Result<Checkpoints, Box<dyn Error>> {
+        self.checkpoints_of(Arguments::command(), run, data)
+    }
+
+    fn checkpoints_of(
+        &self,
+        mut command: clap::Command,
+        run: Option<&str>,
+        data: Option<&Path>,
+    ) -> Result<Checkpoints, Box<dyn Error>> {
         if let Some(path) = &self.save {
             check_writable(path)?;
         }
@@ -80,7 +89,6 @@ impl Keep {
         if let Some(seconds) = self.checkpoint_every {
             checkpoint = checkpoint.every(Duration::try_from_secs_f64(seconds)?).share(1.0);
         }
-        let mut command = Arguments::command();
         checkpoint = checkpoint.option("the program", command.get_name());
         let matches = command.try_get_matches_from_mut(std::env::args_os())?;
         for argument in command.get_arguments() {
@@ -101,11 +109,8 @@ impl Keep {
     }
 
     /// Writes the trained model, if that is wanted, with notes for who uses it.
-    pub fn save<E: Element>(
-        &self,
-        model: &(impl Parameters<E> + ?Sized),
-        notes: &[(&str, String)],
-    ) -> Outcome {
+    #[inline(never)]
+    pub fn save<E: Element>(&self, model: &dyn Parameters<E>, notes: &[(&str, String)]) -> Outcome {
         if let Some(path) = &self.save {
             save_with_notes(model, notes, path)?;
         }
@@ -125,6 +130,7 @@ impl Checkpoints {
 
     /// Takes back the newest checkpoint, if the run is to go on, and says so unless it is to be
     /// `quiet`.
+    #[inline(never)]
     pub fn restore<E: Element>(&self, state: State<'_, E>, quiet: bool) -> Outcome {
         let Some(checkpoint) = self.checkpoint.as_ref().filter(|_| self.resume) else {
             return Ok(());
@@ -145,6 +151,7 @@ impl Checkpoints {
     }
 
     /// To be called after each step of an epoch: saves if it is time, or if Ctrl-C is about to end the run.
+    #[inline(never)]
     pub fn step<E: Element>(&mut self, state: State<'_, E>) -> Outcome {
         (self.is_saved, self.has_steps) = (false, true);
         match &mut self.checkpoint {
@@ -156,6 +163,7 @@ impl Checkpoints {
 
     /// To be called after each epoch, with the loss by which the best is kept, if there is one. An
     /// epoch that Ctrl-C may have cut short is not saved: the run goes on in the middle of it.
+    #[inline(never)]
     pub fn epoch<E: Element>(
         &mut self,
         state: State<'_, E>,
@@ -182,6 +190,7 @@ impl Checkpoints {
     }
 
     /// To be called at the end of the run: waits until its last state is on the disk.
+    #[inline(never)]
     pub fn finish<E: Element>(&mut self, state: State<'_, E>) -> Outcome {
         let is_due = !self.is_saved && !self.may_be_cut_short();
         let Some(checkpoint) = &mut self.checkpoint else { return Ok(()) };
@@ -207,6 +216,7 @@ fn check_writable(path: &Path) -> Result<(), String> {
 }
 
 impl<E: Element> Remembers<E> for Record<E> {
+    #[inline(never)]
     fn remember(&self, model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)> {
         let mut remembered = self.history.remember(model);
         if !self.predictions.is_empty() {
@@ -216,6 +226,7 @@ impl<E: Element> Remembers<E> for Record<E> {
         remembered
     }
 
+    #[inline(never)]
     fn recall(
         &mut self,
         model: &dyn Parameters<E>,

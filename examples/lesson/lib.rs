@@ -5,6 +5,7 @@
 
 #[path = "../digits/cnn.rs"]
 pub mod cnn;
+pub mod compiled;
 pub mod keep;
 pub mod observe;
 

@@ -56,10 +56,11 @@ impl Observe {
 
     /// The record of the training of `model`. TensorBoard's file is begun now, in its directory or,
     /// for one of several runs, in one of this name in there.
+    #[inline(never)]
     pub fn record<E: Element>(
         &self,
         run: Option<&str>,
-        model: &(impl Parameters<E> + ?Sized),
+        model: &dyn Parameters<E>,
     ) -> Result<Record<E>, train::Error> {
         let directory = self.tensorboard.as_ref();
         let directory =
@@ -94,9 +95,10 @@ impl<E: Element> Record<E> {
     }
 
     /// Records a step that has just been made.
+    #[inline(never)]
     pub fn step(
         &mut self,
-        model: &(impl Parameters<E> + ?Sized),
+        model: &dyn Parameters<E>,
         gradients: &Gradients<E>,
         loss: &Tensor<E>,
         learning_rate: f64,
@@ -176,11 +178,7 @@ impl Record {
 
     /// The weights of a model's first layer as images, if that is what it is trained on and anything
     /// is recorded; they are also written into TensorBoard's file, if there is one.
-    pub fn weights(
-        &mut self,
-        model: &(impl Parameters<f32> + ?Sized),
-        data: &Dataset,
-    ) -> Vec<Image> {
+    pub fn weights(&mut self, model: &dyn Parameters<f32>, data: &Dataset) -> Vec<Image> {
         let mut layers = model.named();
         layers.retain(|(_, tensor)| tensor.ndim() > 1);
         let (true, Some(shape), Some((_, weights))) =

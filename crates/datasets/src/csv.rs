@@ -183,6 +183,7 @@ impl Csv {
         Ok(self.read::<E, NoColumn>()?.features().to_owned())
     }
 
+    #[inline(never)]
     fn read<E: Element, C: TargetColumn<E>>(&self) -> Result<Dataset<E, C::Target>, Error> {
         let path = &*self.path;
         let mut source: Box<dyn BufRead + '_> = match &self.text {

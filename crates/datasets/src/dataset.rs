@@ -179,6 +179,7 @@ impl<E: Element, T: Target<E>> Dataset<E, T> {
     /// # Panics
     ///
     /// If a row is out of range.
+    #[inline(never)]
     #[track_caller]
     pub fn select(&self, rows: &[usize]) -> Self {
         self.check_rows("select", rows);

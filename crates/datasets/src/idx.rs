@@ -70,6 +70,7 @@ impl Dataset {
 /// assert_eq!(labels.shape(), [60_000, 8]);
 /// # Ok::<(), downhill_datasets::Error>(())
 /// ```
+#[inline(never)]
 pub fn read_idx_array<E: Element>(path: impl AsRef<Path>) -> Result<ArrayD<E>, Error> {
     let idx = Idx::read(path.as_ref(), None)?;
     let shape: Vec<usize> = idx.shape.iter().map(|&length| length as usize).collect();

@@ -78,6 +78,7 @@ impl Standardizer {
     /// # Panics
     ///
     /// If there are no rows, or values are missing ([`Imputer`](crate::Imputer) fills them).
+    #[inline(never)]
     #[track_caller]
     pub fn fit<E: Element, T: Target<E>>(dataset: &Dataset<E, T>) -> Self {
         assert!(!dataset.is_empty(), "Standardizer::fit: the data set has no rows");
@@ -135,6 +136,7 @@ impl Standardizer {
     /// # Panics
     ///
     /// If `dataset` has not as many features as the one measured.
+    #[inline(never)]
     #[track_caller]
     pub fn transform<E: Element, T: Target<E>>(&self, dataset: &Dataset<E, T>) -> Dataset<E, T> {
         let mut features = dataset.features().to_owned();

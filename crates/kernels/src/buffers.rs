@@ -191,6 +191,7 @@ pub fn checked_len<T>(shape: &[usize]) -> Option<usize> {
 
 /// `len` values for a kernel to overwrite. They are unspecified at first: the buffer may be one that
 /// a dropped tensor gave back.
+#[inline(never)]
 pub fn buffer<T: Pooled>(len: usize) -> Vec<T> {
     let mut values = T::pool().take(len);
     values.resize(len, T::default());
@@ -199,6 +200,7 @@ pub fn buffer<T: Pooled>(len: usize) -> Vec<T> {
 
 /// `len` zeros in memory that is no buffer: for values that stay, such as those of a model that is
 /// read from a file. No page is touched before it is written.
+#[inline(never)]
 pub fn zeros<T: Pooled>(len: usize) -> Vec<T> {
     let mut values = vec![T::default(); len];
     prefer_huge_pages(&mut values);
@@ -206,6 +208,7 @@ pub fn zeros<T: Pooled>(len: usize) -> Vec<T> {
 }
 
 /// Keeps the memory of values that are no longer needed, for the next [`buffer`].
+#[inline(never)]
 pub fn recycle<T: Pooled>(values: Vec<T>) {
     T::pool().give(values);
 }

@@ -30,6 +30,7 @@ impl<E, F: Fn(E) -> E + Copy + Sync> Function<E> for F {
 }
 
 /// The value of a function at each x.
+#[inline(never)]
 pub fn map<E: Element, F: Function<E>>(x: &[E], function: F) -> Vec<E> {
     struct Map<'a, E, F>(&'a mut [MaybeUninit<E>], &'a [E], F);
     impl<E: Element, F: Function<E>> Vectorized for Map<'_, E, F> {
@@ -52,6 +53,7 @@ pub fn map<E: Element, F: Function<E>>(x: &[E], function: F) -> Vec<E> {
 }
 
 /// Replaces each value by `f` of it.
+#[inline(never)]
 pub fn map_in_place<E: Element>(x: &mut [E], f: impl Fn(E) -> E + Sync) {
     let change = |x: &mut [E]| {
         vectorize(
@@ -71,6 +73,7 @@ pub fn map_in_place<E: Element>(x: &mut [E], f: impl Fn(E) -> E + Sync) {
 /// # Panics
 ///
 /// If the lengths differ.
+#[inline(never)]
 #[track_caller]
 pub fn zip<E: Element>(x: &[E], y: &[E], f: impl Fn(E, E) -> E + Sync) -> Vec<E> {
     assert_eq!(x.len(), y.len(), "zip: takes slices of one length");
@@ -98,6 +101,7 @@ pub fn zip<E: Element>(x: &[E], y: &[E], f: impl Fn(E, E) -> E + Sync) -> Vec<E>
 /// # Panics
 ///
 /// If the lengths differ.
+#[inline(never)]
 #[track_caller]
 pub fn zip_in_place<E: Element>(x: &mut [E], y: &[E], f: impl Fn(E, E) -> E + Sync) {
     assert_eq!(x.len(), y.len(), "zip_in_place: takes slices of one length");
@@ -119,6 +123,7 @@ pub fn zip_in_place<E: Element>(x: &mut [E], y: &[E], f: impl Fn(E, E) -> E + Sy
 /// # Panics
 ///
 /// If the lengths differ.
+#[inline(never)]
 #[track_caller]
 pub fn times_slope<E: Element, F: Function<E>>(gradient: &[E], x: &[E], slope: F) -> Vec<E> {
     assert_eq!(gradient.len(), x.len(), "times_slope: takes slices of one length");

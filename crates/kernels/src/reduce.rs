@@ -11,6 +11,7 @@ const IN_LANES: usize = 64 * LANES;
 
 /// The sum of all values: in lanes, and beyond some length pairwise (Higham, "The accuracy of
 /// floating point summation", 1993).
+#[inline(never)]
 pub fn sum<E: Element>(x: &[E]) -> E {
     if x.len() > IN_LANES {
         let middle = (x.len() / 2).next_multiple_of(IN_LANES);
@@ -20,6 +21,7 @@ pub fn sum<E: Element>(x: &[E]) -> E {
 }
 
 /// The sum of each column of a row-major matrix with `columns` columns.
+#[inline(never)]
 pub fn sum_columns<E: Element>(x: &[E], columns: usize) -> Vec<E> {
     let mut sums = vec![E::zero(); columns];
     if !x.is_empty() {
@@ -29,6 +31,7 @@ pub fn sum_columns<E: Element>(x: &[E], columns: usize) -> Vec<E> {
 }
 
 /// Adds the sums of the columns of a matrix that is not empty.
+#[inline(never)]
 fn add_columns<E: Element>(x: &[E], sums: &mut [E]) {
     const ROWS: usize = 128;
     let columns = sums.len();
@@ -98,6 +101,7 @@ pub fn all_finite<E: Element>(values: &[E]) -> bool {
 }
 
 /// Whether every value is less than `bound` from 0, which NaN is not.
+#[inline(never)]
 pub fn all_within<E: Element>(values: &[E], bound: E) -> bool {
     // Without a branch in it the loop vectorises: reading on costs less than stopping early.
     let all_within = |values: &[E]| {
@@ -114,6 +118,7 @@ pub fn all_within<E: Element>(values: &[E], bound: E) -> bool {
 /// # Panics
 ///
 /// If the lengths differ.
+#[inline(never)]
 #[track_caller]
 pub fn dot<E: Element>(x: &[E], y: &[E]) -> f64 {
     assert_eq!(x.len(), y.len(), "dot: takes slices of one length");

@@ -53,6 +53,7 @@ fn padded<E: Element>(row: &[E]) -> (&[[E; LANES]], [E; LANES]) {
 
 /// ln Σ eˣ over a row, shifted by its maximum: −∞ where every value is −∞ or there is none, +∞
 /// where one is, NaN where one is.
+#[inline(never)]
 pub fn log_sum_exp<E: Element>(row: &[E]) -> E {
     struct LogSumExp<'a, E>(&'a [E]);
     impl<E: Element> Vectorized for LogSumExp<'_, E> {
@@ -71,6 +72,7 @@ pub fn log_sum_exp<E: Element>(row: &[E]) -> E {
 }
 
 /// e^(x − max) / Σ e^(x − max) of a row.
+#[inline(never)]
 pub fn softmax<E: Element>(row: &[E], out: &mut [E]) {
     struct Softmax<'a, E>(&'a [E], &'a mut [E]);
     impl<E: Element> Vectorized for Softmax<'_, E> {
@@ -90,6 +92,7 @@ pub fn softmax<E: Element>(row: &[E], out: &mut [E]) {
 }
 
 /// x − ln Σ eˣ of a row.
+#[inline(never)]
 pub fn log_softmax<E: Element>(row: &[E], out: &mut [E]) {
     struct LogSoftmax<'a, E>(&'a [E], &'a mut [E]);
     impl<E: Element> Vectorized for LogSoftmax<'_, E> {

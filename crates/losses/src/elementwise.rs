@@ -76,6 +76,7 @@ impl<R: ElementwiseRule> Elementwise<R> {
     ///
     /// [`Error`] with the place and the value if an option is out of its range, the shapes differ,
     /// or a number is none that the loss is defined for.
+    #[inline(never)]
     pub fn forward<E: Element>(
         &self,
         input: &Tensor<E>,

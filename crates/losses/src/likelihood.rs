@@ -164,6 +164,7 @@ impl GaussianNegativeLogLikelihood {
 }
 
 /// The shape that a tensor and an array of another shape broadcast to.
+#[inline(never)]
 fn broadcast<E: Element>(
     what: &'static str,
     tensor: &Tensor<E>,

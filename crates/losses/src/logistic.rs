@@ -14,6 +14,7 @@ struct Logistic<E: Element> {
 
 /// −a · σ(−x)^γ · ln σ(x) − b · σ(x)^γ · ln σ(−x), elementwise, of three tensors of one shape. A
 /// term of weight 0 is 0, also where the logarithm is −∞.
+#[inline(never)]
 pub(crate) fn logistic<E: Element>(
     x: &Tensor<E>,
     a: &Tensor<E>,

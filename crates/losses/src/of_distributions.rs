@@ -160,6 +160,7 @@ impl<R: DistributionRule> OfDistributions<R> {
     ///
     /// [`Error`] if an option is out of its range, the shapes differ, a row of logits is all −∞, or
     /// a row of a target in another form is not a distribution.
+    #[inline(never)]
     pub fn forward<E: Element>(
         &self,
         input: &Tensor<E>,

@@ -42,6 +42,7 @@ pub enum Activation {
 
 impl Activation {
     /// The function of each value.
+    #[inline(never)]
     pub fn forward<E: Element>(&self, x: &Tensor<E>) -> Tensor<E> {
         match *self {
             Self::Relu => x.relu(),

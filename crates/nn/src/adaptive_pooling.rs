@@ -45,6 +45,7 @@ impl AdaptiveAvgPool2d {
     /// # Panics
     ///
     /// If x is not `[N, C, H, W]`, or its images are empty.
+    #[inline(never)]
     #[track_caller]
     pub fn forward<E: Element>(&self, x: &Tensor<E>) -> Tensor<E> {
         assert!(

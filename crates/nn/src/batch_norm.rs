@@ -95,6 +95,7 @@ impl<E: Element> BatchNorm<E> {
 
     /// Normalises `rows`, the values of each channel in a part of a batch, `[channels, values]`, by
     /// the whole batch.
+    #[inline(never)]
     #[track_caller]
     fn normalize_part(&mut self, rows: &Tensor<E>) -> Tensor<E> {
         let channels = rows.shape()[0];
@@ -153,6 +154,7 @@ impl<E: Element> Module<E> for BatchNorm<E> {
     ///
     /// If x is not `[N, channels, …]`, or holds fewer than two values for each channel: one value
     /// has no variance.
+    #[inline(never)]
     #[track_caller]
     fn forward_training(&mut self, x: &Tensor<E>, _rng: &mut dyn Rng) -> Tensor<E> {
         let along_channels = self.along_channels(x);
@@ -180,6 +182,7 @@ impl<E: Element> Module<E> for BatchNorm<E> {
     /// # Panics
     ///
     /// If x is not `[N, channels, …]`.
+    #[inline(never)]
     #[track_caller]
     fn evaluate(&self, x: &Tensor<E>) -> Tensor<E> {
         let along_channels = self.along_channels(x);

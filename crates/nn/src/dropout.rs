@@ -50,6 +50,7 @@ impl Dropout {
 }
 
 impl<E: Element> Module<E> for Dropout {
+    #[inline(never)]
     fn forward_training(&mut self, x: &Tensor<E>, rng: &mut dyn Rng) -> Tensor<E> {
         if self.rate == 0.0 {
             return x.clone();

@@ -86,6 +86,7 @@ impl<E: Element> Embedding<E> {
     }
 
     /// The layer as it is printed.
+    #[inline(never)]
     pub fn describe(&self) -> Description {
         let [count, width] = [0, 1].map(|axis| self.vectors.shape()[axis]);
         Description::new(format!("Embedding({count} × {width})")).tensors(self)

@@ -103,6 +103,7 @@ impl<E: Element> Gru<E> {
     /// # Panics
     ///
     /// If x is not `[N, T, inputs]`, T is 0, or the state has another shape.
+    #[inline(never)]
     #[track_caller]
     pub fn forward_from(&self, x: &Tensor<E>, state: &Tensor<E>) -> Tensor<E> {
         let inputs = self.input.inputs();
@@ -124,6 +125,7 @@ impl<E: Element> Gru<E> {
     /// # Panics
     ///
     /// If the shapes do not fit.
+    #[inline(never)]
     #[track_caller]
     pub fn step(&self, x: &Tensor<E>, state: &Tensor<E>) -> Tensor<E> {
         let width = self.width();

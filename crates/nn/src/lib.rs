@@ -11,6 +11,7 @@ mod adaptive_pooling;
 mod attention;
 mod batch_norm;
 mod bidirectional;
+mod compiled;
 mod convolution;
 mod description;
 mod dropout;
@@ -39,6 +40,8 @@ pub use adaptive_pooling::AdaptiveAvgPool2d;
 pub use attention::SelfAttention;
 pub use batch_norm::BatchNorm;
 pub use bidirectional::Bidirectional;
+#[doc(hidden)]
+pub use compiled::compiled;
 pub use convolution::Conv2d;
 pub use description::Description;
 pub use downhill_tensor::export::{Attribute, Constant, Export, Node, Numbers};

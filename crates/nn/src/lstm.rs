@@ -114,6 +114,7 @@ impl<E: Element> Lstm<E> {
     /// # Panics
     ///
     /// If x is not `[N, T, inputs]`, T is 0, or the state has another shape.
+    #[inline(never)]
     #[track_caller]
     pub fn forward_from(&self, x: &Tensor<E>, state: &LstmState<E>) -> (Tensor<E>, LstmState<E>) {
         let inputs = self.input.inputs();
@@ -136,6 +137,7 @@ impl<E: Element> Lstm<E> {
     /// # Panics
     ///
     /// If the shapes do not fit.
+    #[inline(never)]
     #[track_caller]
     pub fn step(&self, x: &Tensor<E>, state: &LstmState<E>) -> LstmState<E> {
         let width = self.width();

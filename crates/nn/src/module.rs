@@ -154,14 +154,17 @@ macro_rules! same_in_training {
     };
     (@module $layer:ty, $describe:expr) => {
         impl<E: Element> crate::module::Module<E> for $layer {
+            #[inline(never)]
             fn forward_training(&mut self, x: &Tensor<E>, _rng: &mut dyn rand::Rng) -> Tensor<E> {
                 self.forward(x)
             }
 
+            #[inline(never)]
             fn evaluate(&self, x: &Tensor<E>) -> Tensor<E> {
                 self.forward(x)
             }
 
+            #[inline(never)]
             fn export(
                 &self,
                 x: String,
@@ -170,6 +173,7 @@ macro_rules! same_in_training {
                 self.write_to(x, export)
             }
 
+            #[inline(never)]
             fn describe(&self) -> crate::description::Description {
                 $describe(self)
             }

@@ -125,6 +125,7 @@ impl MaxPool2d {
     ///
     /// If x does not have four axes, or its images are smaller than the kernel or of more than
     /// 2³² − 1 points.
+    #[inline(never)]
     #[track_caller]
     pub fn forward<E: Element>(&self, x: &Tensor<E>) -> Tensor<E> {
         let ([rows, columns], [images, channels, height, width]) = self.sizes(x);
@@ -264,6 +265,7 @@ impl AvgPool2d {
     /// # Panics
     ///
     /// If x does not have four axes, or its images are smaller than the kernel.
+    #[inline(never)]
     #[track_caller]
     pub fn forward<E: Element>(&self, x: &Tensor<E>) -> Tensor<E> {
         let ([rows, columns], [images, channels, height, width]) = self.sizes(x);

@@ -81,6 +81,7 @@ impl<E: Element> TransformerBlock<E> {
         Ok(Self { dropout: Dropout::new(rate)?, ..self })
     }
 
+    #[inline(never)]
     #[track_caller]
     fn apply(&self, x: &Tensor<E>, mut dropout: impl FnMut(Tensor<E>) -> Tensor<E>) -> Tensor<E> {
         let x = x + dropout(self.attention.forward(&self.attention_norm.forward(x)));
@@ -89,12 +90,14 @@ impl<E: Element> TransformerBlock<E> {
 }
 
 impl<E: Element> Module<E> for TransformerBlock<E> {
+    #[inline(never)]
     #[track_caller]
     fn forward_training(&mut self, x: &Tensor<E>, rng: &mut dyn Rng) -> Tensor<E> {
         let mut dropout = self.dropout;
         self.apply(x, |x| dropout.forward_training(&x, rng))
     }
 
+    #[inline(never)]
     #[track_caller]
     fn evaluate(&self, x: &Tensor<E>) -> Tensor<E> {
         self.apply(x, |x| x)

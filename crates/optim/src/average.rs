@@ -56,6 +56,7 @@ impl<E: Element> ExponentialMovingAverage<E> {
     /// [`Error::HyperParameter`] if the decay is not between 0 and 1, and [`Error::NoAverage`] if
     /// the model has no parameters, or none of those that have been averaged. Nothing is changed
     /// then.
+    #[inline(never)]
     pub fn update(&mut self, model: &dyn Parameters<E>) -> Result<(), Error> {
         check("decay", self.decay, 0.0..=1.0)?;
         if self.averages.iter().next().is_some() || model.parameter_count() == 0 {
@@ -89,6 +90,7 @@ impl<E: Element> ExponentialMovingAverage<E> {
     ///
     /// [`Error::NoAverage`] if no parameter of the model has been averaged: the averages are those
     /// of another model, or there have been none yet.
+    #[inline(never)]
     pub fn swap(&mut self, model: &mut dyn Parameters<E>) -> Result<(), Error> {
         self.check_is_about(model)?;
         let mut averaged = 0;
@@ -123,6 +125,7 @@ impl<E: Element> ExponentialMovingAverage<E> {
     ///
     /// [`Error::State`] if an average is of no parameter of the model, of another shape, or not
     /// finite. Nothing is changed then.
+    #[inline(never)]
     pub fn restore(
         &mut self,
         model: &dyn Parameters<E>,

@@ -28,6 +28,7 @@ use crate::norm::norm;
 /// assert!((gradients.get(&x).unwrap().to_vec()[1] + 0.8_f64).abs() < 1e-6);
 /// # Ok::<(), downhill_optim::Error>(())
 /// ```
+#[inline(never)]
 pub fn clip_by_global_norm<E: Element>(
     gradients: &mut Gradients<E>,
     max_norm: f64,
@@ -53,6 +54,7 @@ pub fn clip_by_global_norm<E: Element>(
 /// assert!((gradients.get(&x).unwrap().to_vec()[1] + 2.0_f64).abs() < 1e-6);
 /// # Ok::<(), downhill_optim::Error>(())
 /// ```
+#[inline(never)]
 pub fn clip_by_global_p_norm<E: Element>(
     gradients: &mut Gradients<E>,
     p: f64,
@@ -93,6 +95,7 @@ fn p_norm<E: Element>(values: &[E], p: f64) -> f64 {
 /// # Errors
 ///
 /// [`Error::HyperParameter`] if `max_norm` is not above 0.
+#[inline(never)]
 pub fn clip_by_norm<E: Element>(gradients: &mut Gradients<E>, max_norm: f64) -> Result<(), Error> {
     check("max_norm", max_norm, above(0.0))?;
     for gradient in gradients.iter_mut() {
@@ -118,6 +121,7 @@ pub fn clip_by_norm<E: Element>(gradients: &mut Gradients<E>, max_norm: f64) -> 
 /// assert_eq!(gradients.get(&x).unwrap().to_vec(), [1.0, -2.0]);
 /// # Ok::<(), downhill_optim::Error>(())
 /// ```
+#[inline(never)]
 pub fn clip_by_value<E: Element>(
     gradients: &mut Gradients<E>,
     max_value: f64,

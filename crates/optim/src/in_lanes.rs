@@ -10,6 +10,7 @@ pub(crate) const WORTH_THREADS: usize = 1 << 15;
 
 /// Replaces each weight and what is remembered of it by what `formula` makes of them and of the
 /// gradient. The weights are those of `old`, if there is one.
+#[inline(never)]
 pub(crate) fn replace_each<E: Element, const N: usize>(
     old: Option<&[E]>,
     weight: &mut [E],

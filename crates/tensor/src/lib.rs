@@ -47,6 +47,7 @@
 #![forbid(unsafe_code)]
 
 mod autodiff;
+mod compiled;
 mod error;
 pub mod export;
 mod fused;
@@ -64,6 +65,8 @@ mod tensor;
 mod testing;
 
 pub use autodiff::{grad, grad_with};
+#[doc(hidden)]
+pub use compiled::compiled;
 pub use downhill_kernels::Element;
 pub use error::Error;
 pub use fused::{Fused, fused, vjp_by_definition};

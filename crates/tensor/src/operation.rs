@@ -82,6 +82,7 @@ pub fn is_recorded<E: Element>(inputs: &[&Tensor<E>]) -> bool {
 
 /// The tensor that holds `value`, with the operation that made it if that must be remembered
 /// ([`is_recorded`]).
+#[inline(never)]
 pub fn record<E: Element, O: Operation<E>>(
     inputs: &[&Tensor<E>],
     value: impl Into<Storage<E>>,

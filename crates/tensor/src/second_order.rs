@@ -46,6 +46,7 @@ pub fn hessian_vector_product<E: Element>(
 /// let product = &x.slice(0, ..1) * &x.slice(0, 1..);
 /// assert_eq!(hessian(&product.sum(), &x).to_vec(), [0.0, 1.0, 1.0, 0.0]);
 /// ```
+#[inline(never)]
 #[track_caller]
 pub fn hessian<E: Element>(output: &Tensor<E>, input: &Tensor<E>) -> Tensor<E> {
     let length = input.len();

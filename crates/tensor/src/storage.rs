@@ -109,6 +109,7 @@ impl<E: Element> Storage<E> {
     }
 
     /// The same numbers with the axes in another order.
+    #[inline(never)]
     pub(crate) fn permuted(&self, order: &[usize]) -> Self {
         let row_major = |shape: &[usize]| shape.into_dimension().default_strides();
         let own = row_major(self.shape());
@@ -145,6 +146,7 @@ impl<E: Element> Storage<E> {
     }
 
     /// The numbers in row-major order, copied only if they are laid out otherwise.
+    #[inline(never)]
     pub(crate) fn numbers(&self) -> Cow<'_, [E]> {
         match self.as_slice() {
             Some(numbers) => numbers.into(),
@@ -153,6 +155,7 @@ impl<E: Element> Storage<E> {
     }
 
     /// The numbers of two axes, without the detour through a view of any rank.
+    #[inline(never)]
     pub(crate) fn matrix(&self) -> Option<ArrayView2<'_, E>> {
         let &[rows, columns] = self.shape() else { return None };
         let view = match self.0.strides.as_deref() {
@@ -164,6 +167,7 @@ impl<E: Element> Storage<E> {
         Some(view.expect("a shape and its strides cover the numbers"))
     }
 
+    #[inline(never)]
     pub(crate) fn view(&self) -> ArrayViewD<'_, E> {
         let shape = self.shape().into_dimension();
         let view = match self.0.strides.as_deref() {
@@ -185,6 +189,7 @@ impl<E: Element> Drop for Stored<E> {
 }
 
 impl<E: Element, D: Dimension> From<Array<E, D>> for Storage<E> {
+    #[inline(never)]
     fn from(array: Array<E, D>) -> Self {
         let shape = array.raw_dim();
         let data = if array.is_standard_layout() {

@@ -46,6 +46,7 @@ impl TemperatureScaling {
     ///
     /// Those of [`cross_entropy`]; and when no temperature is the best one:
     /// [`Error::LossNotFinite`], [`Error::AllRight`] or [`Error::Uninformative`].
+    #[inline(never)]
     pub fn fit<'a, E: Element>(
         logits: &Tensor<E>,
         labels: impl ClassIndices<'a>,
@@ -103,6 +104,7 @@ impl TemperatureScaling {
     }
 
     /// logits / T, of whatever shape.
+    #[inline(never)]
     pub fn apply<E: Element>(&self, logits: &Tensor<E>) -> Tensor<E> {
         logits / E::from_f64(self.temperature)
     }

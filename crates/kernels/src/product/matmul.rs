@@ -11,6 +11,7 @@ use crate::element::Element;
 /// # Panics
 ///
 /// If the inner dimensions differ, or no memory has room for M · N values.
+#[inline(never)]
 #[track_caller]
 pub fn matmul<E: Element>(left: ArrayView2<'_, E>, right: ArrayView2<'_, E>) -> Array2<E> {
     let shape = (left.nrows(), right.ncols());
@@ -39,6 +40,7 @@ pub fn affine<E: Element>(left: ArrayView2<'_, E>, right: ArrayView2<'_, E>, bia
 }
 
 /// The product in a buffer of its own, which `start` does not point into.
+#[inline(never)]
 #[track_caller]
 fn product_from<E: Element>(
     left: ArrayView2<'_, E>,
@@ -113,6 +115,7 @@ pub fn matmul_part<E: Element>(
     part(destination, left, right, start, Some(ahead));
 }
 
+#[inline(never)]
 #[track_caller]
 fn part<E: Element>(
     mut destination: ArrayViewMut2<'_, E>,

@@ -77,6 +77,7 @@ pub fn split_in_halves<S: Halves>(len: usize, worth: usize, slices: S, f: impl F
     split(len, worth, slices, &f);
 }
 
+#[inline(never)]
 fn split<S: Halves>(len: usize, worth: usize, slices: S, f: &(impl Fn(S) + Sync)) {
     if len < worth.max(2) || free_threads() < 2 {
         return f(slices);
@@ -123,6 +124,7 @@ pub fn reduce_in_halves<S: Halves, R: Send>(
     reduce(len, worth, slices, &f, &merge)
 }
 
+#[inline(never)]
 fn reduce<S: Halves, R: Send>(
     len: usize,
     worth: usize,

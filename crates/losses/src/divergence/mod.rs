@@ -234,6 +234,7 @@ impl KnowledgeDistillation {
     ///
     /// [`Error`] if the temperature is not positive, the shapes differ, or a row of logits is all
     /// −∞.
+    #[inline(never)]
     pub fn forward<E: Element>(
         &self,
         student: &Tensor<E>,
@@ -289,6 +290,7 @@ impl Entropy {
     ///
     /// [`Error`] if there is no class, a row of logits is all −∞, or a row in another form is not a
     /// distribution.
+    #[inline(never)]
     pub fn forward<E: Element>(&self, tensor: &Tensor<E>) -> Result<Tensor<E>, Error> {
         checks::rows_and_classes("distributions", tensor.shape())?;
         let distributions = Distributions { tensor, form: self.input };

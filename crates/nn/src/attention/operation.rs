@@ -15,6 +15,7 @@ const WORTH_THREADS: usize = 1 << 12;
 
 /// Queries, keys and values `[N, T, 3 · width]` to what each place finds, `[N, T, width]`. No place
 /// sees those where `padding` `[N, T]` is true and, if `causal`, those after itself.
+#[inline(never)]
 pub(super) fn attention<E: Element>(
     x: &Tensor<E>,
     heads: usize,

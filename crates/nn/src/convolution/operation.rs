@@ -45,6 +45,7 @@ struct Plan {
 }
 
 /// x ∗ weight + bias.
+#[inline(never)]
 #[track_caller]
 pub(crate) fn convolution<E: Element>(
     x: &Tensor<E>,

@@ -25,6 +25,7 @@ pub(crate) struct Statistics<E> {
 
 impl<E: Element> Normalize<'_, E> {
     /// (x − mean) / √(variance + ε) · weight + bias, and what it found of each row.
+    #[inline(never)]
     pub(crate) fn apply(self, x: &Tensor<E>) -> (Tensor<E>, Statistics<E>) {
         let shape = x.shape();
         let width = shape.last().copied().unwrap_or(1).max(1);

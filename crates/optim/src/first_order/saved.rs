@@ -11,6 +11,7 @@ use crate::visit::{each_parameter, try_each_parameter};
 
 impl<R: Rule, E: Element> FirstOrder<R, E> {
     /// The names of the parameters that no step has updated.
+    #[inline(never)]
     pub(super) fn untouched(&self, model: &dyn Parameters<E>) -> Vec<String> {
         let mut names = Vec::new();
         each_parameter(model, |index, path, parameter| {
@@ -23,6 +24,7 @@ impl<R: Rule, E: Element> FirstOrder<R, E> {
     }
 
     /// What is remembered of each parameter, by name.
+    #[inline(never)]
     pub(super) fn saved(&self, model: &dyn Parameters<E>) -> Vec<(String, Tensor<E>)> {
         let mut saved = Vec::new();
         each_parameter(model, |index, path, parameter| {
@@ -39,6 +41,7 @@ impl<R: Rule, E: Element> FirstOrder<R, E> {
     }
 
     /// What has been saved of all parameters.
+    #[inline(never)]
     pub(super) fn restored(
         &self,
         model: &dyn Parameters<E>,

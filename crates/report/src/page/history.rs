@@ -26,6 +26,7 @@ impl Report {
     /// Adds what was learned: the result and what was [found](History::findings) to be wrong at the
     /// head of the page, loss, metrics and learning rate over time, and the [layers](Self::layers).
     /// Beside the page go `steps.csv`, `epochs.csv` and `history.jsonl`.
+    #[inline(never)]
     pub fn history<E: Element>(&mut self, history: &History<E>) {
         self.examine(history.findings());
         self.result_tables.extend(result(history));
@@ -57,6 +58,7 @@ impl Report {
     /// each run. Only losses of the same [name](History::loss_named) share an axis. The record of
     /// each goes beside the page, as that of [`history`](Self::history) does, into files that bear
     /// its name.
+    #[inline(never)]
     pub fn comparison<E: Element>(&mut self, runs: &[(&str, &History<E>)]) {
         for (name, history) in runs {
             let of_run = |mut finding: downhill_train::Finding| {

@@ -25,6 +25,7 @@ impl Report {
     /// update-to-weight ratio of each over time, and a table with a row a layer of how its weights,
     /// activations and gradients are spread, for some of the layers if there are many.
     /// [`history`](Self::history) does so too, for more layers; this is for one of several runs.
+    #[inline(never)]
     pub fn layers<E: Element>(&mut self, heading: &str, history: &History<E>) {
         self.layers_in(heading, history, LAYERS_OF_SEVERAL);
     }

@@ -26,6 +26,7 @@ impl Report {
     ///
     /// Those of [`ConfusionMatrix::new`] and [`Calibration::new`], as when there are not as many
     /// rows of logits as samples.
+    #[inline(never)]
     pub fn classification<E: Element>(
         &mut self,
         logits: &Tensor<E>,
@@ -41,6 +42,7 @@ impl Report {
     /// # Errors
     ///
     /// Those of [`classification`](Self::classification).
+    #[inline(never)]
     pub fn classification_since<E: Element>(
         &mut self,
         earlier: &[(usize, ConfusionMatrix)],
@@ -81,6 +83,7 @@ impl Report {
     /// # Errors
     ///
     /// Those of [`ConfusionMatrix::new`], as when there are not as many rows of logits as samples.
+    #[inline(never)]
     pub fn mistakes<E: Element>(
         &mut self,
         heading: &str,
@@ -125,6 +128,7 @@ impl Report {
     ///
     /// When the shapes do not pair up or there are no values, as for
     /// [`r_squared`](downhill_train::metrics::r_squared).
+    #[inline(never)]
     pub fn regression<E: Element>(
         &mut self,
         predictions: &Tensor<E>,
@@ -166,6 +170,7 @@ impl Report {
     /// # Panics
     ///
     /// If `vectors` is no matrix, or there is not a name for each of its rows.
+    #[inline(never)]
     #[track_caller]
     pub fn embedding<E: Element>(
         &mut self,

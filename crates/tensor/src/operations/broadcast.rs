@@ -3,7 +3,7 @@
 //! As in NumPy, shapes are aligned at their last axes, and an axis of length 1 (or a missing one)
 //! is repeated to the length of the other's.
 
-use ndarray::{ArrayD, Zip};
+use ndarray::ArrayD;
 
 use crate::storage::{Storage, volume};
 use crate::tensor::Tensor;
@@ -43,6 +43,7 @@ pub(crate) fn expect_broadcast<E>(name: &str, x: &[usize], y: &[usize]) -> Vec<u
 }
 
 /// `f` of each pair of values, broadcast.
+#[inline(never)]
 #[track_caller]
 pub(crate) fn zip<E: Element>(
     name: &str,
@@ -51,11 +52,7 @@ pub(crate) fn zip<E: Element>(
     f: impl Fn(E, E) -> E + Copy + Sync,
 ) -> Storage<E> {
     if x.shape() == y.shape() {
-        let values = match (x.storage().as_slice(), y.storage().as_slice()) {
-            (Some(xs), Some(ys)) => kernels::zip(xs, ys, f),
-            _ => kernels::zip(&x.values(), &y.values(), f),
-        };
-        return Storage::new(x.shape(), values);
+        return Storage::new(x.shape(), kernels::zip(&x.values(), &y.values(), f));
     }
     let shape = expect_broadcast::<E>(name, x.shape(), y.shape());
     match (x.storage().as_slice(), y.storage().as_slice()) {
@@ -65,13 +62,7 @@ pub(crate) fn zip<E: Element>(
         (Some(&[x]), Some(ys)) if y.shape() == shape => {
             Storage::new(&shape, kernels::map(ys, |y: E| f(x, y)))
         }
-        _ => {
-            let (xs, ys) = (x.array(), y.array());
-            let mut out = xs.broadcast(&shape[..]).expect("the shape was just checked").to_owned();
-            let ys = ys.broadcast(&shape[..]).expect("the shape was just checked");
-            Zip::from(&mut out).and(ys).for_each(|x, &y| *x = f(*x, y));
-            out.into()
-        }
+        _ => zip(name, &x.detach().broadcast_to(&shape), &y.detach().broadcast_to(&shape), f),
     }
 }
 

@@ -24,6 +24,7 @@ impl<E: Element> Tensor<E> {
     /// let x = Tensor::from([[1.0, 2.0], [3.0, 4.0]]);
     /// assert_eq!(x.select_rows(&[1, 1]).to_vec(), [3.0, 4.0, 3.0, 4.0]);
     /// ```
+    #[inline(never)]
     #[track_caller]
     pub fn select_rows(&self, rows: &[usize]) -> Self {
         let count = row_count("select_rows", self);
@@ -60,6 +61,7 @@ impl<E: Element> Tensor<E> {
     ///
     /// assert_eq!(Tensor::from([1.0, 2.0]).scatter_rows(&[2, 2], 3).to_vec(), [0.0, 0.0, 3.0]);
     /// ```
+    #[inline(never)]
     #[track_caller]
     pub fn scatter_rows(&self, rows: &[usize], count: usize) -> Self {
         let found = row_count("scatter_rows", self);
@@ -103,6 +105,7 @@ impl<E: Element> Tensor<E> {
     /// let picked = x.gather(-1, &ndarray::array![[1], [0]].into_dyn());
     /// assert_eq!(picked.to_vec(), [2.0, 3.0]);
     /// ```
+    #[inline(never)]
     #[track_caller]
     pub fn gather(&self, axis: isize, indices: &ArrayD<usize>) -> Self {
         let axis = resolve("gather", axis, self.shape());
@@ -141,6 +144,7 @@ impl<E: Element> Tensor<E> {
     /// let spread = x.scatter(-1, &ndarray::array![[2, 2]].into_dyn(), 3);
     /// assert_eq!(spread.to_vec(), [0.0, 0.0, 11.0]);
     /// ```
+    #[inline(never)]
     #[track_caller]
     pub fn scatter(&self, axis: isize, indices: &ArrayD<usize>, length: usize) -> Self {
         let axis = resolve("scatter", axis, self.shape());
@@ -178,6 +182,7 @@ impl<E: Element> Tensor<E> {
     ///
     /// assert_eq!(Tensor::<f32>::one_hot(&[2, 0], 3).to_vec(), [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
     /// ```
+    #[inline(never)]
     #[track_caller]
     pub fn one_hot(indices: &[usize], classes: usize) -> Self {
         let shape = [indices.len(), classes];

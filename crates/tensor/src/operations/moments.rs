@@ -58,6 +58,7 @@ impl<E: Element> Tensor<E> {
     /// A number near the mean over some axes, which are kept, and the mean distance from it. Their
     /// sum is the mean, and x − near − rest keeps digits that x − mean loses where the mean itself
     /// has to be rounded.
+    #[inline(never)]
     #[track_caller]
     fn mean_in_two(&self, axes: &Axes) -> (Self, Self) {
         let (x, axes) = (self.detach(), keep(axes.clone()));
@@ -221,6 +222,7 @@ impl<E: Element> Tensor<E> {
 
     /// √Σ x², of values that are divided by the largest first where squares leave the range of
     /// numbers.
+    #[inline(never)]
     fn euclidean(&self, axes: &Axes) -> crate::storage::Storage<E> {
         let plain = self.square().sum_axes(axes.clone());
         let least = E::min_positive_value() / E::epsilon();
@@ -236,6 +238,7 @@ impl<E: Element> Tensor<E> {
     }
 
     /// x / norm where the norm overflows: a constant, since it changes no more.
+    #[inline(never)]
     fn direction_in_the_limit(&self, axes: &Axes) -> Self {
         let x = self.detach();
         let largest = x.abs().max_axes(axes.clone());
@@ -250,6 +253,7 @@ impl<E: Element> Tensor<E> {
     }
 
     /// x / norm, and 0 where either is 0.
+    #[inline(never)]
     fn direction(&self, norm: &Self) -> Self {
         let value = zip("norm", self, norm, |x, norm| match norm.is_zero() || x.is_zero() {
             true => E::zero(),

@@ -26,6 +26,7 @@ impl<E: Element> Tensor<E> {
     /// assert_eq!(sorted.to_vec(), [1.0, 2.0, 3.0]);
     /// assert_eq!(indices, ndarray::array![1, 2, 0].into_dyn());
     /// ```
+    #[inline(never)]
     #[track_caller]
     pub fn sort(&self, axis: isize) -> (Self, ArrayD<usize>) {
         let axis = resolve("sort", axis, self.shape());
@@ -48,6 +49,7 @@ impl<E: Element> Tensor<E> {
     /// assert_eq!(largest.to_vec(), [3.0, 2.0]);
     /// assert_eq!(indices, ndarray::array![0, 2].into_dyn());
     /// ```
+    #[inline(never)]
     #[track_caller]
     pub fn top_k(&self, k: usize, axis: isize) -> (Self, ArrayD<usize>) {
         let axis = resolve("top_k", axis, self.shape());
@@ -62,6 +64,7 @@ impl<E: Element> Tensor<E> {
     }
 
     /// The indices of the first `k` along an axis in the order of `compare`.
+    #[inline(never)]
     fn order(&self, axis: usize, k: usize, compare: impl Fn(E, E) -> Ordering) -> ArrayD<usize> {
         let mut shape = self.shape().to_vec();
         shape[axis] = k;
@@ -99,6 +102,7 @@ impl<E: Element> Tensor<E> {
 
     /// [`cumsum`](Self::cumsum) from the first or from the last value; each is the other's
     /// transpose.
+    #[inline(never)]
     fn running_sum(&self, axis: usize, from_last: bool) -> Self {
         let mut value = self.array().to_owned();
         if from_last {

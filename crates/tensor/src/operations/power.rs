@@ -16,6 +16,7 @@ impl<E: Element> Tensor<E> {
     ///
     /// assert_eq!(Tensor::from([-2.0, 3.0]).powi(3).to_vec(), [-8.0, 27.0]);
     /// ```
+    #[inline(never)]
     pub fn powi(&self, n: i32) -> Self {
         self.elementwise(
             with_numbers("powi", "Pow", [("exponent", E::from_f64(n.into()))]),
@@ -39,6 +40,7 @@ impl<E: Element> Tensor<E> {
     ///
     /// assert_eq!(Tensor::from([4.0, 9.0]).powf(0.5).to_vec(), [2.0, 3.0]);
     /// ```
+    #[inline(never)]
     pub fn powf(&self, p: E) -> Self {
         self.elementwise(
             with_numbers("powf", "Pow", [("exponent", p)]),
@@ -65,6 +67,7 @@ impl<E: Element> Tensor<E> {
     /// let p = Tensor::from([0.0_f64, 1.0]);
     /// assert_eq!(p.x_ln_y(&p).to_vec(), [0.0, 0.0]);
     /// ```
+    #[inline(never)]
     #[track_caller]
     pub fn x_ln_y(&self, y: &Self) -> Self {
         let value = zip("x_ln_y", self, y, |x, y| match x.is_zero() {
@@ -98,6 +101,7 @@ impl<E: Element> Tensor<E> {
     /// let base = Tensor::from([0.0, 2.0, 9.0]);
     /// assert_eq!(base.pow(&Tensor::from([0.0, 3.0, 0.5])).to_vec(), [1.0, 8.0, 3.0]);
     /// ```
+    #[inline(never)]
     #[track_caller]
     pub fn pow(&self, exponent: &Self) -> Self {
         operation::binary(

@@ -41,6 +41,7 @@ impl<E: Element> Tensor<E> {
     /// assert_eq!(root.to_vec(), [0.0, 2.0]);
     /// assert_eq!(root.sum().backward().get(&x).unwrap().to_vec(), [0.0, 0.25]);
     /// ```
+    #[inline(never)]
     #[track_caller]
     pub fn select(mask: &ArrayD<bool>, x: &Self, y: &Self) -> Self {
         let shape = expect_broadcast::<E>("select", x.shape(), y.shape());
@@ -83,6 +84,7 @@ impl<E: Element> Tensor<E> {
     /// let future = ndarray::array![false, true].into_dyn();
     /// assert_eq!(scores.masked_fill(&future, f32::NEG_INFINITY).softmax(-1).to_vec(), [1.0, 0.0]);
     /// ```
+    #[inline(never)]
     #[track_caller]
     pub fn masked_fill(&self, mask: &ArrayD<bool>, value: E) -> Self {
         let shape = expect_broadcast::<E>("masked_fill", mask.shape(), self.shape());

@@ -27,6 +27,7 @@ impl<E: Element> Tensor<E> {
     /// let x = Tensor::from([1.0, 2.0, 3.0, 4.0]).reshape(&[2, 2]);
     /// assert_eq!(x.shape(), [2, 2]);
     /// ```
+    #[inline(never)]
     #[track_caller]
     pub fn reshape(&self, shape: &[usize]) -> Self {
         if shape == self.shape() {
@@ -58,6 +59,7 @@ impl<E: Element> Tensor<E> {
     /// let x = Tensor::<f32>::zeros(&[2, 3, 5]);
     /// assert_eq!(x.permute(&[2, 0, 1]).shape(), [5, 2, 3]);
     /// ```
+    #[inline(never)]
     #[track_caller]
     pub fn permute(&self, order: &[usize]) -> Self {
         let mut inverse = vec![usize::MAX; self.ndim()];
@@ -95,6 +97,7 @@ impl<E: Element> Tensor<E> {
         self.swap_axes(self.ndim() - 2, self.ndim() - 1)
     }
 
+    #[inline(never)]
     pub(super) fn swap_axes(&self, a: usize, b: usize) -> Self {
         let mut order: Vec<usize> = (0..self.ndim()).collect();
         order.swap(a, b);
@@ -116,6 +119,7 @@ impl<E: Element> Tensor<E> {
     /// let x = Tensor::from([1.0, 2.0]).broadcast_to(&[2, 2]);
     /// assert_eq!(x.to_vec(), [1.0, 2.0, 1.0, 2.0]);
     /// ```
+    #[inline(never)]
     #[track_caller]
     pub fn broadcast_to(&self, shape: &[usize]) -> Self {
         if shape == self.shape() {
@@ -195,6 +199,7 @@ impl<E: Element> Tensor<E> {
     /// let (x, y) = (Tensor::from([1.0]), Tensor::from([2.0, 3.0]));
     /// assert_eq!(Tensor::concat(&[&x, &y], 0).to_vec(), [1.0, 2.0, 3.0]);
     /// ```
+    #[inline(never)]
     #[track_caller]
     pub fn concat(tensors: &[&Self], axis: isize) -> Self {
         assert!(!tensors.is_empty(), "concat: there is no tensor");
@@ -234,6 +239,7 @@ impl<E: Element> Tensor<E> {
     /// let (x, y) = (Tensor::from([1.0, 2.0]), Tensor::from([3.0, 4.0]));
     /// assert_eq!(Tensor::stack(&[&x, &y], 1).to_vec(), [1.0, 3.0, 2.0, 4.0]);
     /// ```
+    #[inline(never)]
     #[track_caller]
     pub fn stack(tensors: &[&Self], axis: isize) -> Self {
         assert!(!tensors.is_empty(), "stack: there is no tensor");
@@ -300,6 +306,7 @@ impl<E: Element> Tensor<E> {
     ///
     /// assert_eq!(Tensor::from([1.0]).pad(0, 1, 2, 0.0).to_vec(), [0.0, 1.0, 0.0, 0.0]);
     /// ```
+    #[inline(never)]
     #[track_caller]
     pub fn pad(&self, axis: isize, before: usize, after: usize, fill: E) -> Self {
         let axis = resolve("pad", axis, self.shape());

@@ -36,6 +36,7 @@ pub trait Remembers<E: Element> {
 
 const LEARNING_RATE: &str = "learning_rate";
 
+#[inline(never)]
 fn remember_optimizer<E: Element>(
     optimizer: &dyn Optimizer<E>,
     model: &dyn Parameters<E>,
@@ -46,6 +47,7 @@ fn remember_optimizer<E: Element>(
     all
 }
 
+#[inline(never)]
 fn recall_optimizer<E: Element>(
     optimizer: &mut dyn Optimizer<E>,
     model: &dyn Parameters<E>,
@@ -63,6 +65,7 @@ fn remember_tensors<E: Element>(tensors: Vec<(String, Tensor<E>)>) -> Vec<(Strin
     tensors.into_iter().map(|(name, tensor)| (name, Remembered::Tensor(tensor))).collect()
 }
 
+#[inline(never)]
 fn recall_tensors<E: Element>(
     remembered: BTreeMap<String, Remembered<E>>,
 ) -> Result<Vec<(String, Tensor<E>)>, String> {

@@ -127,6 +127,7 @@ impl Checkpoint {
     ///
     /// [`Error::InUse`] if another run has opened it; [`Error::Write`] or [`Error::Read`] if it
     /// cannot be made or used.
+    #[inline(never)]
     pub fn open(directory: impl AsRef<Path>) -> Result<Self, Error> {
         let folder = Folder::open(directory.as_ref())?;
         let numbers = folder.numbers()?;
@@ -154,6 +155,7 @@ impl Checkpoint {
 
     /// With something that the run was asked for and that its checkpoints must agree on: an
     /// option, the seed, a [fingerprint](crate::fingerprint) of the data.
+    #[inline(never)]
     #[must_use]
     pub fn option(mut self, name: impl Into<String>, value: impl fmt::Display) -> Self {
         self.options.insert(name.into(), value.to_string());
@@ -212,6 +214,7 @@ impl Checkpoint {
     /// If all checkpoints are damaged; if the newest that is not is of a newer format
     /// ([`Error::FormatVersion`]), of a run with other options ([`Error::OtherRun`]), or of
     /// another model, optimizer or state. Then nothing has been changed.
+    #[inline(never)]
     pub fn restore<E: Element>(&self, state: State<'_, E>) -> Result<Option<Resumed>, Error> {
         let newest_first: Vec<u64> =
             kept(&self.kept).iter().rev().map(|kept| kept.number).collect();
@@ -223,6 +226,7 @@ impl Checkpoint {
     /// # Errors
     ///
     /// As [`restore`](Self::restore), for this checkpoint.
+    #[inline(never)]
     pub fn restore_best<E: Element>(&self, state: State<'_, E>) -> Result<Option<Resumed>, Error> {
         self.writer.wait()?;
         let best = best(&kept(&self.kept), self.maximize).map(|kept| kept.number);
@@ -286,6 +290,7 @@ impl Checkpoint {
     /// # Errors
     ///
     /// As [`save`](Self::save).
+    #[inline(never)]
     pub fn save_when_due<E: Element>(&mut self, state: State<'_, E>) -> Result<(), Error> {
         let is_due = self.last.elapsed() >= self.interval && self.is_affordable();
         if is_due { self.save(state) } else { Ok(()) }
@@ -298,6 +303,7 @@ impl Checkpoint {
     ///
     /// [`Error::NotFinite`] if a parameter is NaN or infinite. [`Error::Write`] if an earlier
     /// checkpoint could not be written; those before it are still there.
+    #[inline(never)]
     pub fn save<E: Element>(&mut self, state: State<'_, E>) -> Result<(), Error> {
         self.push(state, None)
     }
@@ -308,6 +314,7 @@ impl Checkpoint {
     /// # Errors
     ///
     /// As [`save`](Self::save).
+    #[inline(never)]
     pub fn save_with_metric<E: Element>(
         &mut self,
         state: State<'_, E>,
@@ -413,6 +420,7 @@ fn is_better(new: f64, old: f64, maximize: bool) -> bool {
 /// # Errors
 ///
 /// [`Error::Read`] when the file cannot be read.
+#[inline(never)]
 pub fn fingerprint(path: impl AsRef<Path>) -> Result<String, Error> {
     let path = path.as_ref();
     let bytes = std::fs::read(path).map_err(|error| Error::read(path, &error))?;

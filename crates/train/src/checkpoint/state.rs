@@ -122,6 +122,7 @@ impl<'a, E: Element> State<'a, E> {
     /// assert_eq!((weight.to_vec(), count), (vec![1.0, -2.0], 3));
     /// # Ok::<(), downhill_train::Error>(())
     /// ```
+    #[inline(never)]
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
         Ok(to_bytes(&self.entries()?))
     }
@@ -132,6 +133,7 @@ impl<'a, E: Element> State<'a, E> {
     /// # Errors
     ///
     /// If they are not whole, or the state of another model, optimizer or loop.
+    #[inline(never)]
     pub fn set_bytes(&mut self, source: &str, bytes: Vec<u8>) -> Result<(), Error> {
         self.restore(&TensorFile::from_bytes(source.as_ref(), bytes)?)
     }
@@ -177,6 +179,7 @@ impl<'a, E: Element> State<'a, E> {
     }
 
     /// Takes back what was written, or leaves everything as it is.
+    #[inline(never)]
     pub(super) fn restore(&mut self, file: &TensorFile) -> Result<(), Error> {
         let mut sorted = self.sort(file)?;
         let mut values = Vec::new();

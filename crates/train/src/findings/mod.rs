@@ -98,6 +98,7 @@ impl<E: Element> History<E> {
     /// assert_eq!(findings[0].ailment, Ailment::NoGradient);
     /// assert!(findings[0].observation.contains("offset"));
     /// ```
+    #[inline(never)]
     pub fn findings(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         findings.extend(self.without_gradient());

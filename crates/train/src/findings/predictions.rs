@@ -35,6 +35,7 @@ impl Finding {
     /// assert_eq!(findings[0].ailment, Ailment::ClassNeverPredicted);
     /// # Ok::<(), downhill_train::Error>(())
     /// ```
+    #[inline(never)]
     pub fn of_predictions<E: Element>(
         logits: &Tensor<E>,
         labels: &[usize],

@@ -113,6 +113,7 @@ impl Graph {
     }
 
     /// The graph of at most `limit` operations and leaves.
+    #[inline(never)]
     pub fn with_limit<E: Element>(output: &Tensor<E>, limit: usize) -> Self {
         let inputs = |tensor: &Tensor<E>| match tensor.operation() {
             Some(operation) => Operation::inputs(operation).to_vec(),
@@ -176,6 +177,7 @@ impl Graph {
     }
 
     /// With the names of a model's tensors, such as `layers.0.weight`.
+    #[inline(never)]
     #[must_use]
     pub fn named<E: Element>(mut self, model: &(impl Parameters<E> + ?Sized)) -> Self {
         let mut names = HashMap::new();

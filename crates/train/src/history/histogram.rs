@@ -34,6 +34,7 @@ pub struct Histogram {
 impl Histogram {
     /// The histogram of the values of all `tensors` together; `None` if not one of them is
     /// finite.
+    #[inline(never)]
     pub fn of<E: Element>(tensors: &[&Tensor<E>]) -> Option<Self> {
         let values: Vec<_> = tensors.iter().map(|tensor| tensor.values()).collect();
         let mut range = Range::default();

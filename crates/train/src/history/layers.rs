@@ -50,6 +50,7 @@ pub(super) struct Layers {
 impl Layers {
     /// Groups `layers.0.weight` and `layers.0.bias` as `layers.0`. Parameters that the model
     /// holds directly make up the layer `model`.
+    #[inline(never)]
     pub(super) fn of<E: Element>(model: &(impl Parameters<E> + ?Sized)) -> Self {
         let mut layers = Self::default();
         model.visit(Path::ROOT, &mut |path, tensor| {
@@ -71,6 +72,7 @@ impl Layers {
     }
 
     /// The measurements of the step from the parameters `before` to those of `after`.
+    #[inline(never)]
     pub(super) fn measure<E: Element>(
         &self,
         before: &[Tensor<E>],
@@ -98,6 +100,7 @@ impl Layers {
 
     /// The histograms at the step whose loss is `loss`, for the parameters `before` it, and for each
     /// layer that passes on what is 0 or more, which of its units pass on anything but 0.
+    #[inline(never)]
     pub(super) fn histograms<E: Element>(
         &self,
         before: &[Tensor<E>],
@@ -128,6 +131,7 @@ impl Layers {
     }
 
     /// What each layer passes on, as far as the graph of `loss` uses it.
+    #[inline(never)]
     fn activations<'a, E: Element>(
         &self,
         parameters: &[Tensor<E>],

@@ -40,6 +40,7 @@ impl Record<'_> {
 
 /// A record of nothing remembers nothing.
 impl<E: Element> Remembers<E> for History<E> {
+    #[inline(never)]
     fn remember(&self, _model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)> {
         let Some(layers) = &self.layers else { return Vec::new() };
         let record = Record {
@@ -56,6 +57,7 @@ impl<E: Element> Remembers<E> for History<E> {
         vec![(RECORD.to_owned(), Remembered::Bytes(record.encode()))]
     }
 
+    #[inline(never)]
     fn recall(
         &mut self,
         model: &dyn Parameters<E>,

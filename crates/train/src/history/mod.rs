@@ -87,6 +87,7 @@ impl<E: Element> History<E> {
     /// A record of the training of `model`, to be made before the first step. The parameters are
     /// grouped by what holds them: `layers.0.weight` and `layers.0.bias` make up the layer
     /// `layers.0`.
+    #[inline(never)]
     pub fn new(model: &(impl Parameters<E> + ?Sized)) -> Self {
         let before = parameters(model);
         let reached = vec![false; before.len()];
@@ -140,6 +141,7 @@ impl<E: Element> History<E> {
     ///
     /// If `loss` holds more or less than one value, or `model` has not the parameters that it had
     /// at the beginning.
+    #[inline(never)]
     #[track_caller]
     pub fn step(
         &mut self,
@@ -270,6 +272,7 @@ impl Epoch {
     }
 }
 
+#[inline(never)]
 fn parameters<E: Element>(model: &(impl Parameters<E> + ?Sized)) -> Vec<Tensor<E>> {
     let mut parameters = Vec::new();
     model.visit(Path::ROOT, &mut |_, tensor| {

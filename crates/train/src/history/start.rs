@@ -20,6 +20,7 @@ pub(crate) struct Start {
 
 impl Start {
     /// Looks for the logits in the graph of a loss.
+    #[inline(never)]
     pub(crate) fn of<E: Element>(loss: &Tensor<E>) -> Option<Self> {
         let logits = logits(loss)?;
         let classes = *logits.shape().last().filter(|&&classes| classes > 1)?;

@@ -14,6 +14,7 @@ impl<E: Element> History<E> {
     /// # Errors
     ///
     /// When `writer` fails.
+    #[inline(never)]
     pub fn write_steps(&self, writer: impl Write) -> io::Result<()> {
         let mut table = csv::Writer::from_writer(writer);
         let of_layers = |quantity: &str| {
@@ -47,6 +48,7 @@ impl<E: Element> History<E> {
     /// # Errors
     ///
     /// When `writer` fails.
+    #[inline(never)]
     pub fn write_epochs(&self, writer: impl Write) -> io::Result<()> {
         let mut table = csv::Writer::from_writer(writer);
         let names = self.metric_names();
@@ -67,6 +69,7 @@ impl<E: Element> History<E> {
     /// # Errors
     ///
     /// When `writer` fails.
+    #[inline(never)]
     pub fn write_json_lines(&self, mut writer: impl Write) -> io::Result<()> {
         let named = |values: Vec<Value>| {
             self.layer_names().iter().cloned().zip(values).collect::<Map<_, _>>()

@@ -57,6 +57,7 @@ impl ConfusionMatrix {
     ///
     /// When there are not as many labels as predictions or none at all, or a label or prediction
     /// is not below `class_count`.
+    #[inline(never)]
     pub fn new<'a>(
         predictions: impl ClassIndices<'a>,
         labels: impl ClassIndices<'a>,

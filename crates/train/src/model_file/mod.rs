@@ -68,6 +68,7 @@ pub fn save<E: Element>(
 /// # Panics
 ///
 /// If a note is called `checksum` or `format_version`, which are the file's own.
+#[inline(never)]
 #[track_caller]
 pub fn save_with_notes<E: Element>(
     model: &(impl Parameters<E> + ?Sized),
@@ -90,6 +91,7 @@ pub fn save_with_notes<E: Element>(
 }
 
 /// The tensors of a model, which are worth being kept, under their names.
+#[inline(never)]
 pub(crate) fn entries<E: Element>(
     model: &(impl Parameters<E> + ?Sized),
     prefix: &str,
@@ -128,6 +130,7 @@ pub(crate) fn entries<E: Element>(
 /// If the file cannot be read, is no safetensors file, is damaged or of a newer format; if it
 /// lacks a tensor of the model, has one that the model has not, or one of another shape; if a
 /// value is NaN or infinite. The model is then as it was.
+#[inline(never)]
 pub fn load<E: Element>(
     model: &mut (impl Parameters<E> + ?Sized),
     path: impl AsRef<Path>,
@@ -195,6 +198,7 @@ impl ModelFile {
     /// # Errors
     ///
     /// Those of [`load`] about the tensors.
+    #[inline(never)]
     pub fn load<E: Element>(&self, model: &mut (impl Parameters<E> + ?Sized)) -> Result<(), Error> {
         self.load_renamed(model, str::to_owned)
     }
@@ -205,6 +209,7 @@ impl ModelFile {
     /// # Errors
     ///
     /// As [`load`](Self::load).
+    #[inline(never)]
     pub fn load_renamed<E: Element>(
         &self,
         model: &mut (impl Parameters<E> + ?Sized),

@@ -55,6 +55,7 @@ impl TensorBoard {
     /// # Errors
     ///
     /// [`Error::Write`] when the directory or the file cannot be made.
+    #[inline(never)]
     pub fn create(directory: impl AsRef<Path>) -> Result<Self, Error> {
         let directory = directory.as_ref();
         let write = |reason| Error::write(directory, &reason);
@@ -94,6 +95,7 @@ impl TensorBoard {
     /// # Errors
     ///
     /// [`Error::Write`] when the file cannot be written.
+    #[inline(never)]
     pub fn resume<E: Element>(&mut self, history: &History<E>) -> Result<(), Error> {
         if !self.continues {
             return Ok(());
@@ -111,6 +113,7 @@ impl TensorBoard {
     /// # Errors
     ///
     /// [`Error::Write`] when the file cannot be written.
+    #[inline(never)]
     pub fn update<E: Element>(&mut self, history: &History<E>) -> Result<(), Error> {
         let new = self.steps..history.losses().len();
         for step in new.clone() {

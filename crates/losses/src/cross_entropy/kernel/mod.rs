@@ -38,6 +38,7 @@ impl<E: Element> Rows<'_, E> {
     /// # Errors
     ///
     /// That of the first row that is invalid.
+    #[inline(never)]
     pub(super) fn run(&self, losses: &mut [E], gradient: Option<&mut [E]>) -> Result<(), Error> {
         // Lanes that run across rows are full in either half.
         let (rows_at_once, grain) = if self.has_many() { (1, GRAIN) } else { (LANES, GRAIN / 4) };

@@ -109,6 +109,7 @@ impl<E: Element> Linear<E> {
 
     /// The losses of the rows, and the gradients with respect to the `wanted` inputs, given the
     /// gradient of each row's loss.
+    #[inline(never)]
     #[expect(clippy::type_complexity, reason = "two results of one pass")]
     fn pass(
         &self,

@@ -100,6 +100,7 @@ operator!(Mul, mul, multiplication, |x, y| x * y);
 operator!(Div, div, division, |x, y| x / y);
 
 /// Replaces `x` by `f(x, y)`, if that is its shape, nothing else holds it, and no history is kept.
+#[inline(never)]
 pub(super) fn in_place<E: Element>(
     x: &mut Tensor<E>,
     y: &Tensor<E>,
