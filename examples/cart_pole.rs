@@ -36,6 +36,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use downhill::prelude::*;
+use downhill::train::state;
+use lesson::keep::Checkpoints;
 
 use crate::world::{LONGEST, World};
 
@@ -65,6 +67,9 @@ struct Arguments {
     /// Draw one episode of the trained policy as an animated SVG
     #[arg(long, value_name = "FILE")]
     animation: Option<PathBuf>,
+
+    #[command(flatten)]
+    keep: lesson::keep::Keep,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -86,11 +91,12 @@ fn main() -> ExitCode {
 
 fn teach(arguments: Arguments) -> lesson::Outcome {
     lesson::stop_at_interrupt()?;
-    let mut solved = 0;
+    let (mut solved, mut policies) = (0, Vec::new());
     for seed in arguments.seed..arguments.seed + arguments.seeds as u64 {
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         println!("seed {seed}: steps until the pole falls, mean of {EPISODES} episodes");
-        let policy = fit(&arguments, &mut rng)?;
+        let run = format!("seed-{seed}");
+        let checkpoints = arguments.keep.checkpoints::<Arguments>(Some(&run), None)?;
+        let (policy, mut rng) = fit(seed, checkpoints, &arguments)?;
         let last: Vec<usize> = play(&policy, 20, &mut rng).iter().map(Episode::len).collect();
         let mean = last.iter().sum::<usize>() as f64 / last.len() as f64;
         solved += usize::from(mean >= 475.0);
@@ -100,24 +106,30 @@ fn teach(arguments: Arguments) -> lesson::Outcome {
             fs::write(path, animation::animation(&episode.states))
                 .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
         }
+        policies.push(policy);
         if lesson::interrupted() {
-            return Ok(());
+            break;
         }
     }
+    arguments.keep.save(&policies, &[])?;
     println!("{solved} of {} seeds reach 475", arguments.seeds);
     Ok(())
 }
 
 /// Trains a policy: the loop.
 fn fit(
+    seed: u64,
+    mut checkpoints: Checkpoints,
     arguments: &Arguments,
-    rng: &mut Xoshiro256PlusPlus,
-) -> Result<Mlp, Box<dyn std::error::Error>> {
-    let mut policy = Mlp::new(&[4, 32, 2], rng);
+) -> Result<(Mlp, Xoshiro256PlusPlus), Box<dyn std::error::Error>> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut policy = Mlp::new(&[4, 32, 2], &mut rng);
     let mut optimizer = Adam::new(arguments.learning_rate);
     let cross_entropy = CrossEntropy::new().reduction(Reduction::None);
-    for update in 1..=arguments.updates {
-        let episodes = play(&policy, EPISODES, rng);
+    let mut update = 0;
+    checkpoints.restore(state!(policy; optimizer; rng, update), false)?;
+    while update < arguments.updates {
+        let episodes = play(&policy, EPISODES, &mut rng);
         let states: Vec<[f32; 4]> = episodes.iter().flat_map(|it| it.states.clone()).collect();
         let pushes: Vec<usize> = episodes.iter().flat_map(|it| it.pushes.clone()).collect();
         let weights = advantages(&episodes, arguments.baseline);
@@ -128,14 +140,17 @@ fn fit(
         let gradients = loss.backward();
         optimizer.step(&mut policy, &gradients)?;
 
+        update += 1;
         if update == 1 || update % (arguments.updates / 8).max(1) == 0 {
             println!("   update {update:>3}: {:>5}", pushes.len() / EPISODES);
         }
+        checkpoints.epoch(state!(policy; optimizer; rng, update), None)?;
         if lesson::interrupted() {
             break;
         }
     }
-    Ok(policy)
+    checkpoints.finish(state!(policy; optimizer; rng, update))?;
+    Ok((policy, rng))
 }
 
 /// One way from upright to the fall: a state and a push for every step.

@@ -36,7 +36,8 @@ use downhill::losses::information::{self, Unit};
 use downhill::nn::Embedding;
 use downhill::optim::EarlyStopping;
 use downhill::prelude::*;
-use downhill::train::TemperatureScaling;
+use downhill::train::{TemperatureScaling, state};
+use lesson::keep::Checkpoints;
 
 use crate::words::{ANSWERS, Pieces, Word, judgements, read, split};
 
@@ -66,6 +67,9 @@ struct Arguments {
     /// What split and shuffling are drawn from
     #[arg(long, default_value = "0")]
     seed: u64,
+
+    #[command(flatten)]
+    keep: lesson::keep::Keep,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -99,6 +103,7 @@ fn main() -> ExitCode {
 
 fn learn(arguments: Arguments) -> lesson::Outcome {
     lesson::stop_at_interrupt()?;
+    let checkpoints = arguments.keep.checkpoints::<Arguments>(None, Some(&arguments.data))?;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
     let words = read(&arguments.data)?;
     let (train, held_out) = match arguments.split {
@@ -116,11 +121,12 @@ fn learn(arguments: Arguments) -> lesson::Outcome {
     );
     let floor = bounds(&train, &held_out)?;
 
-    let mut model = Model {
+    let model = Model {
         pieces: Embedding { vectors: Tensor::parameter(Tensor::zeros(&[pieces.count(), ANSWERS])) },
         bias: Tensor::parameter(Tensor::zeros(&[ANSWERS])),
     };
-    let early_stopping = fit(&mut model, &pieces, [&train, &held_out], floor, &arguments)?;
+    let run = Run { model, checkpoints, floor };
+    let (mut model, early_stopping) = fit(run, &pieces, [&train, &held_out], &arguments)?;
 
     let logits = without_recording(|| model.forward(&pieces.numbers(&held_out)));
     let most: Vec<usize> = held_out.iter().map(likeliest).collect();
@@ -128,46 +134,58 @@ fn learn(arguments: Arguments) -> lesson::Outcome {
         println!("\nIn the end a temperature of {:.2} would be best.", scaling.temperature());
     }
     early_stopping.restore_best(&mut model)?;
+    arguments.keep.save(&model, &[])?;
     let epoch = early_stopping.best_epoch().map_or(0, |epoch| epoch + 1);
     println!("The weights of epoch {epoch}, asked:\n");
     ask(&model, &pieces, &arguments.words, &words);
     Ok(())
 }
 
-/// Trains the model: the loop. Returns what kept the best weights on the way.
+/// What is trained, how the run is kept, and the least loss that there is.
+struct Run {
+    model: Model,
+    checkpoints: Checkpoints,
+    floor: f64,
+}
+
+/// Trains the model: the loop. Returns it with what kept the best weights on the way.
 fn fit(
-    model: &mut Model,
+    Run { mut model, mut checkpoints, floor }: Run,
     pieces: &Pieces,
     [train, held_out]: [&[Word]; 2],
-    floor: f64,
     arguments: &Arguments,
-) -> Result<EarlyStopping, Box<dyn std::error::Error>> {
+) -> Result<(Model, EarlyStopping), Box<dyn std::error::Error>> {
     let mut optimizer = Adam::new(arguments.learning_rate);
     let mut early_stopping = EarlyStopping::new(u64::MAX);
     let cross_entropy = CrossEntropy::new();
     let (asked, said) = (pieces.numbers(held_out), judgements(held_out));
 
     println!("\n{:>7}{:>12}{:>12}  =  doubt + error", "epoch", "training", "held out");
-    for epoch in 1..=arguments.epochs {
+    let mut epoch = 0;
+    checkpoints.restore(state!(model; optimizer, early_stopping; epoch), false)?;
+    while epoch < arguments.epochs {
+        epoch += 1;
         let mut total = 0.0;
         for batch in train.chunks(64) {
             let logits = model.forward(&pieces.numbers(batch));
             let loss = cross_entropy.forward(&logits, &judgements(batch))?;
             let gradients = loss.backward();
-            optimizer.step(model, &gradients)?;
+            optimizer.step(&mut model, &gradients)?;
 
             total += f64::from(loss.item()) * batch.len() as f64;
         }
         let logits = without_recording(|| model.forward(&asked));
         let loss = f64::from(cross_entropy.forward(&logits, &said)?.item());
-        early_stopping.should_stop(loss, model)?;
+        early_stopping.should_stop(loss, &model)?;
         let training = total / train.len() as f64;
         println!("{epoch:>7}{training:>12.4}{loss:>12.4}  =  {floor:.4} + {:.4}", loss - floor);
+        checkpoints.epoch(state!(model; optimizer, early_stopping; epoch), None)?;
         if lesson::interrupted() {
             break;
         }
     }
-    Ok(early_stopping)
+    checkpoints.finish(state!(model; optimizer, early_stopping; epoch))?;
+    Ok((model, early_stopping))
 }
 
 /// Prints what a model reaches that knows nothing, one that knows the mean answer, and one that

@@ -30,6 +30,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use downhill::optim::EarlyStopping;
 use downhill::prelude::*;
+use downhill::train::state;
 use rand::seq::SliceRandom;
 
 /// Trains a network on few digits for too long, and shows what helps
@@ -54,7 +55,17 @@ struct Arguments {
     /// What the data's parts, labels and initial weights are drawn from
     #[arg(long, default_value = "0")]
     seed: u64,
+
+    #[command(flatten)]
+    keep: lesson::keep::Keep,
 }
+
+/// The two networks, each with the weights of its best epoch.
+struct Models {
+    plain: Mlp,
+    decayed: Mlp,
+}
+parameters!(Models { plain, decayed });
 
 /// The three parts.
 struct Data {
@@ -62,6 +73,8 @@ struct Data {
     validation: Dataset,
     test: Dataset,
 }
+
+const DATA: &str = "data/digits.csv";
 
 fn main() -> ExitCode {
     lesson::run(compare)
@@ -78,14 +91,20 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
         data.validation.len(),
         data.test.len()
     );
-    for decay in [0.0, arguments.weight_decay] {
-        fit(&data, decay, &arguments)?;
-    }
-    Ok(())
+    let plain = fit(&data, 0.0, "plain", &arguments)?;
+    let decayed = fit(&data, arguments.weight_decay, "decayed", &arguments)?;
+    arguments.keep.save(&Models { plain, decayed }, &[])
 }
 
 /// Trains one network: the loop. Prints how it does on data that it sees and that it does not.
-fn fit(data: &Data, weight_decay: f64, arguments: &Arguments) -> lesson::Outcome {
+fn fit(
+    data: &Data,
+    weight_decay: f64,
+    run: &str,
+    arguments: &Arguments,
+) -> Result<Mlp, Box<dyn std::error::Error>> {
+    let mut checkpoints =
+        arguments.keep.checkpoints::<Arguments>(Some(run), Some(DATA.as_ref()))?;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
     let mut model = Mlp::new(&[64, 64, 10], &mut rng);
     let mut optimizer = AdamW::new(0.01).weight_decay(weight_decay);
@@ -94,7 +113,10 @@ fn fit(data: &Data, weight_decay: f64, arguments: &Arguments) -> lesson::Outcome
 
     println!("\nweight decay {weight_decay}\n");
     println!("{:>7}{:>16}{:>18}{:>16}", "epoch", "training loss", "validation loss", "accuracy");
-    for epoch in 1..=arguments.epochs {
+    let mut epoch = 0;
+    checkpoints.restore(state!(model; optimizer, early_stopping; rng, epoch), false)?;
+    while epoch < arguments.epochs {
+        epoch += 1;
         for batch in data.train.batches(32, &mut rng) {
             let logits = model.forward(&batch.features);
             let loss = cross_entropy.forward(&logits, &batch.labels)?;
@@ -107,10 +129,12 @@ fn fit(data: &Data, weight_decay: f64, arguments: &Arguments) -> lesson::Outcome
         if epoch == 1 || epoch % (arguments.epochs / 10).max(1) == 0 {
             println!("{epoch:>7}{training:>16.4}{validation:>18.4}{right:>16.4}");
         }
+        checkpoints.epoch(state!(model; optimizer, early_stopping; rng, epoch), None)?;
         if lesson::interrupted() {
             break;
         }
     }
+    checkpoints.finish(state!(model; optimizer, early_stopping; rng, epoch))?;
 
     let [last, last_right] = judge(&model, &data.test)?;
     early_stopping.restore_best(&mut model)?;
@@ -119,7 +143,7 @@ fn fit(data: &Data, weight_decay: f64, arguments: &Arguments) -> lesson::Outcome
     println!("\non test digits                   loss   accuracy");
     println!("the last weights           {last:>10.4}{last_right:>11.4}");
     println!("those of epoch {epoch:<10}  {best:>10.4}{best_right:>11.4}   (early stopping)");
-    Ok(())
+    Ok(model)
 }
 
 /// The mean loss and the accuracy.
@@ -133,7 +157,7 @@ fn judge(model: &Mlp, data: &Dataset) -> Result<[f64; 2], Box<dyn std::error::Er
 /// Few digits to train on, 400 for validation, the rest to test.
 fn read(arguments: &Arguments) -> Result<Data, Box<dyn std::error::Error>> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
-    let digits = Dataset::read_csv("data/digits.csv", "digit")?;
+    let digits = Dataset::read_csv(DATA, "digit")?;
     let most = digits.len() - 800;
     if arguments.samples > most {
         let samples = arguments.samples;

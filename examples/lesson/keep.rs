@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 use downhill::prelude::*;
-use downhill::train::{Checkpoint, Remembered, Remembers, State, fingerprint, save_with_notes};
+use downhill::train::{
+    Checkpoint, History, Remembered, Remembers, State, fingerprint, save_with_notes,
+};
 
 use super::observe::{Record, files};
 use super::{Outcome, interrupted};
@@ -239,6 +241,18 @@ impl<E: Element> Remembers<E> for Record<E> {
             Some(_) => return Err(format!("`{PREDICTIONS}` are no predictions")),
             None => Vec::new(),
         };
+        match (self.enabled, remembered.is_empty()) {
+            // Recorded until now, and so to the end: a report may be asked for later.
+            (false, false) => (self.history, self.enabled) = (History::new(model), true),
+            // Taken back itself, as another part of the checkpoint is of no use.
+            (true, true) if !self.history.losses().is_empty() => *self = Self::disabled(),
+            (true, true) => {
+                return Err("the run was begun without --report and --tensorboard, and its first \
+                    part is not recorded; resume it without them"
+                    .to_owned());
+            }
+            _ => {}
+        }
         self.history.recall(model, remembered)?;
         self.predictions = predictions;
         self.resume().map_err(|error| error.to_string())

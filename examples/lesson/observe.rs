@@ -27,7 +27,7 @@ pub struct Record<E: Element = f32> {
     /// What was recorded so far.
     pub history: History<E>,
     tensorboard: Option<TensorBoard>,
-    enabled: bool,
+    pub(crate) enabled: bool,
     /// Steps taken, and the class predicted for each test sample then.
     pub(crate) predictions: Vec<(usize, Vec<usize>)>,
 }

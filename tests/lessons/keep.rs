@@ -70,6 +70,51 @@ fn spirals_go_on_after_kills_to_the_same_bytes() {
     killed("spirals", "--epochs 60 --optimizer muon --quiet", &[50, 120, 80]);
 }
 
+/// Programs that save whole epochs, and compare what they have trained.
+#[test]
+fn comparisons_go_on_after_kills_to_the_same_model() {
+    for (name, arguments) in [
+        ("soft_targets", "--quiet --epochs 12"),
+        ("imbalance", "--quiet --runs 3 --epochs 40"),
+        ("overfitting", "--epochs 60"),
+        ("doubt", "--epochs 3"),
+        ("cart_pole", "--updates 10 --seeds 2"),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |file: &str| directory.path().join(file).display().to_string();
+        run(name, &format!("{arguments} --save {}", path("whole")));
+        let kept =
+            format!("{arguments} --checkpoint {} --checkpoint-every 0.01 --resume", path("run"));
+        for moment in [60, 150, 400] {
+            let mut child =
+                process(name).args(kept.split_whitespace()).stdout(Stdio::null()).spawn().unwrap();
+            sleep(Duration::from_millis(moment));
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        run(name, &format!("{kept} --save {}", path("resumed")));
+        let model = |file| fs::read(path(file)).unwrap();
+        assert!(model("resumed") == model("whole"), "{name}");
+    }
+}
+
+#[test]
+fn a_report_may_be_left_out_and_asked_for_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |file: &str| directory.path().join(file).display().to_string();
+    let kept = format!("--quiet --epochs 2 --checkpoint {}", path("run"));
+    run("digits", &format!("{kept} --report {}", path("first")));
+    run("digits", &format!("{kept} --resume"));
+    run("digits", &format!("{kept} --resume --report {}", path("second")));
+    let steps = |report: &str| fs::read(directory.path().join(report).join("steps.csv")).unwrap();
+    assert!(steps("first") == steps("second"));
+
+    let kept = format!("--quiet --epochs 1 --checkpoint {}", path("unrecorded"));
+    run("digits", &kept);
+    let line = error("digits", &format!("{kept} --resume --report {}", path("third")), 1);
+    assert!(line.contains("the run was begun without --report and --tensorboard"), "{line}");
+}
+
 #[test]
 fn a_run_that_has_ended_is_not_trained_again() {
     let directory = tempfile::tempdir().unwrap();
