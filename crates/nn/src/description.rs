@@ -4,10 +4,14 @@ use std::fmt;
 
 use downhill_tensor::{Element, Parameters, Path};
 
+/// The columns of a usual terminal.
+const WIDTH: usize = 80;
+
 /// A layer's name and tensors, and the parts it is made of: a model as it is printed.
 ///
 /// It displays as one line for each layer that has something to tell, with the number of its
-/// parameters (its parts' included) and the names and shapes of its own tensors:
+/// parameters (its parts' included) and the names and shapes of its own tensors. Tensors that do not
+/// fit 80 columns stand on lines below.
 ///
 /// ```
 /// use downhill_nn::{Activation, Linear, Module, Sequential};
@@ -73,10 +77,10 @@ impl Description {
         own + self.parts.iter().map(|(_, part)| part.parameter_count()).sum::<usize>()
     }
 
-    /// The three columns of each line.
-    fn lines(&self, label: String, depth: usize, lines: &mut Vec<[String; 3]>) {
-        let tensors: Vec<String> = self.tensors.iter().map(TensorLine::to_string).collect();
-        lines.push([label, grouped(self.parameter_count()), tensors.join(", ")]);
+    /// The first two columns of each line, and the tensors of the third.
+    fn lines(&self, label: String, depth: usize, lines: &mut Vec<([String; 2], Vec<String>)>) {
+        let tensors = self.tensors.iter().map(TensorLine::to_string).collect();
+        lines.push(([label, grouped(self.parameter_count())], tensors));
         for (name, part) in &self.parts {
             let label = format!("{:1$}{name}: {2}", "", 2 * (depth + 1), part.layer);
             part.lines(label, depth + 1, lines);
@@ -95,14 +99,25 @@ impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = Vec::new();
         self.lines(self.layer.clone(), 0, &mut lines);
-        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
+        let width =
+            |column: usize| lines.iter().map(|(line, _)| line[column].chars().count()).max();
         let (label_width, count_width) = (width(0).unwrap_or(0), width(1).unwrap_or(0));
-        for (index, [label, count, tensors]) in lines.iter().enumerate() {
-            let newline = if index == 0 { "" } else { "\n" };
-            let line = format!("{label:label_width$}  {count:>count_width$}  {tensors}");
-            write!(f, "{newline}{}", line.trim_end())?;
+        let place = label_width + count_width + 4;
+        let mut all = Vec::new();
+        for ([label, count], tensors) in &lines {
+            let mut line = format!("{label:label_width$}  {count:>count_width$}  ");
+            for (index, tensor) in tensors.iter().enumerate() {
+                let comma = if index + 1 < tensors.len() { "," } else { "" };
+                let next = format!("{tensor}{comma} ");
+                if index > 0 && line.chars().count() + next.chars().count() > WIDTH + 1 {
+                    all.push(std::mem::replace(&mut line, " ".repeat(place)));
+                }
+                line += &next;
+            }
+            all.push(line);
         }
-        Ok(())
+        let all: Vec<&str> = all.iter().map(|line| line.trim_end()).collect();
+        f.write_str(&all.join("\n"))
     }
 }
 
@@ -131,6 +146,18 @@ mod tests {
         let description = Description::new("Pair").tensors(&tensors);
         assert_eq!(description.parameter_count(), 2);
         assert_eq!(description.to_string(), "Pair  2  0 [2], 1 [1] (not trained)");
+    }
+
+    #[test]
+    fn tensors_that_do_not_fit_a_terminal_stand_below() {
+        let pair = || [Tensor::<f32>::parameter([1.0]), Tensor::parameter([2.0])];
+        let told = |name: usize| Description::new("x".repeat(name)).tensors(&pair()).to_string();
+        assert_eq!(told(61), format!("{}  2  0 [1], 1 [1]", "x".repeat(61)));
+        let wide = told(63);
+        assert_eq!(wide.lines().next().map(|line| line.chars().count()), Some(80));
+        assert_eq!(wide.lines().count(), 1);
+        let lines = format!("{}  2  0 [1],\n{}1 [1]", "x".repeat(64), " ".repeat(69));
+        assert_eq!(told(64), lines);
     }
 
     #[test]
