@@ -11,6 +11,7 @@ use crate::export::{Attribute, written};
 use crate::operation;
 use crate::storage::{Storage, volume};
 use crate::tensor::Tensor;
+use downhill_kernels as kernels;
 use downhill_kernels::Element;
 
 impl<E: Element> Tensor<E> {
@@ -132,7 +133,11 @@ impl<E: Element> Tensor<E> {
         );
         let count = volume::<E>("broadcast_to", shape);
         let value = match self.storage().as_slice() {
-            Some(&[number]) => Storage::new(shape, vec![number; count]),
+            Some(&[number]) => {
+                let mut values = kernels::buffer(count);
+                values.fill(number);
+                Storage::new(shape, values)
+            }
             _ => {
                 self.array().broadcast(shape).expect("the shape was just checked").to_owned().into()
             }
