@@ -34,7 +34,7 @@ pub fn reliability_diagram(calibration: &Calibration) -> Picture {
         .intervals("with its 95 % interval", intervals)
         .reference("calibrated", [(0.0, 0.0), (1.0, 1.0)])
         .layer(Layer {
-            name: Some("12: predictions".into()),
+            name: Some("12: number of predictions".into()),
             shape: Shape::Texts { texts: counts.collect(), upright: true, halo: true },
             paint: Paint::Fixed(MUTED),
             opacity: 0.0,

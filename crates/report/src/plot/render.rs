@@ -11,12 +11,14 @@ use super::lines::{clipped, clipped_ring, thinned};
 use super::markers::{dashes, mark};
 use super::picture::{
     GRID, INK, LABEL, MARGIN, MUTED, PAPER, Picture, WIDTH, fill, fitted, series_color, stroke,
-    style,
+    style, text_width,
 };
 use super::svg::{Anchor, Baseline, Color, Drawing, Escaped, Number, Point, Style};
 
 /// By how much a line in the legend is wider.
 const BOLDER: f64 = 0.6;
+/// How often texts are moved apart until none stands over another.
+const ROUNDS: usize = 100;
 
 /// The space between the axes.
 struct Frame<'a> {
@@ -289,12 +291,47 @@ impl Chart {
                     halo: halo.then_some(PAPER),
                     ..style(color, anchor, Baseline::Middle)
                 };
-                for (at, text) in texts {
-                    if let Some(place) = frame.place(*at) {
-                        drawing.text(text, place, style);
-                    }
+                let mut placed: Vec<(&str, Point)> = texts
+                    .iter()
+                    .filter_map(|(at, text)| Some((text.as_str(), frame.place(*at)?)))
+                    .collect();
+                if !upright {
+                    move_apart(&mut placed);
+                }
+                for (text, place) in placed {
+                    drawing.text(text, place, style);
                 }
             }
+        }
+    }
+}
+
+/// Moves texts that would stand over one another apart, no farther than they must.
+fn move_apart(texts: &mut [(&str, Point)]) {
+    for _ in 0..ROUNDS {
+        let mut are_apart = true;
+        for later in 1..texts.len() {
+            let (before, rest) = texts.split_at_mut(later);
+            let (text, place) = &mut rest[0];
+            for (other, other_place) in before {
+                let widths = text_width(text, LABEL) + text_width(other, LABEL);
+                let (dx, dy) = (place.0 - other_place.0, place.1 - other_place.1);
+                let over = (widths / 2.0 + 1.0 - dx.abs(), 0.8 * LABEL - dy.abs());
+                if over.0 <= 0.0 || over.1 <= 0.0 {
+                    continue;
+                }
+                are_apart = false;
+                if over.0 < over.1 {
+                    place.0 += dx.signum() * over.0 / 2.0;
+                    other_place.0 -= dx.signum() * over.0 / 2.0;
+                } else {
+                    place.1 += dy.signum() * over.1 / 2.0;
+                    other_place.1 -= dy.signum() * over.1 / 2.0;
+                }
+            }
+        }
+        if are_apart {
+            break;
         }
     }
 }

@@ -386,6 +386,15 @@ fn words_stand_where_their_points_are_and_in_the_legend_by_kind() {
 }
 
 #[test]
+fn words_in_one_place_are_moved_apart() {
+    for places in [[(0.5, 0.5); 3], [(0.5, 0.5), (0.501, 0.5), (0.5, 0.52)]] {
+        let words = places.into_iter().zip(["a", "e", "o"].map(str::to_owned));
+        let far = [((0.0, 0.0), "x".to_owned()), ((1.0, 1.0), "y".to_owned())];
+        check(&Chart::new("Words", "x", "y").words("vowels", words).words("far", far).picture());
+    }
+}
+
+#[test]
 fn a_decision_map_shows_every_moment_with_its_regions_and_points() {
     let features = Tensor::from([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]);
     let mut map = DecisionMap::new(&features, &[0, 1, 2], &["a", "b", "c"])

@@ -39,6 +39,15 @@ impl<E: Element> History<E> {
         Some(Finding::new(Ailment::NoGradient, observation, advice))
     }
 
+    /// The layers as sentences name them: one that is a number only is told from a figure.
+    fn layers_said(&self) -> Vec<String> {
+        let said = |name: &String| match name.parse::<usize>() {
+            Ok(_) => format!("layer {name}"),
+            Err(_) => name.clone(),
+        };
+        self.layer_names().iter().map(said).collect()
+    }
+
     /// What is measured of a layer, over time.
     fn of_layer(&self, layer: usize, of: fn(&LayerMeasurement) -> Option<f64>) -> Vec<f64> {
         self.measurements().iter().filter_map(|(_, layers)| of(&layers[layer])).collect()
@@ -48,7 +57,7 @@ impl<E: Element> History<E> {
         if self.measurements().len() < SEEN {
             return Vec::new();
         }
-        let names = self.layer_names();
+        let names = self.layers_said();
         let ratios = |layer| self.of_layer(layer, |measured| measured.update_ratio);
         let learns =
             |&layer: &usize| !self.of_layer(layer, |measured| measured.gradient_norm).is_empty();
@@ -102,7 +111,7 @@ impl<E: Element> History<E> {
         if least.1 >= FAR_APART * greatest.1 || greatest.1 == 0.0 {
             return None;
         }
-        let names = self.layer_names();
+        let names = self.layers_said();
         let (vanish, far) = (least.0 < greatest.0, format_short(least.1 / greatest.1));
         let (ailment, word, small, large) = match vanish {
             true => (Ailment::VanishingGradients, "vanish", least.0, greatest.0),
@@ -153,7 +162,7 @@ impl<E: Element> History<E> {
         if moments.iter().filter(|(step, _)| *step >= since).count() < SEEN {
             return Vec::new();
         }
-        let dead = |(name, last_alive): (&String, &Vec<Option<usize>>)| {
+        let dead = |(name, last_alive): (String, &Vec<Option<usize>>)| {
             let dead =
                 last_alive.iter().filter(|last| last.is_none_or(|last| last < since)).count();
             if (dead as f64) < DEAD * last_alive.len() as f64 || dead == 0 {
@@ -168,7 +177,7 @@ impl<E: Element> History<E> {
             let advice = "Try a smaller learning rate, GELU or a leaky ReLU, and inputs around 0.";
             Some(Finding::new(Ailment::DeadUnits, observation, advice))
         };
-        self.layer_names().iter().zip(self.last_alive()).filter_map(dead).collect()
+        self.layers_said().into_iter().zip(self.last_alive()).filter_map(dead).collect()
     }
 
     /// A norm that nearly all gradients have can only come from clipping.

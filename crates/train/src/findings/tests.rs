@@ -205,7 +205,10 @@ fn gradients_that_vanish_or_explode_are_found() {
     layers[0][0].update(|weight| weight[0] -= 1e-3);
     history.step(&layers, &gradients, &loss, 1e-9);
     let found = assert_found(Ailment::ExplodingGradients, &history);
-    assert!(found.observation.contains("a weight of 1 gets 1e−6 of what one of 0 gets"), "{found}");
+    assert!(
+        found.observation.contains("a weight of layer 1 gets 1e−6 of what one of layer 0 gets"),
+        "{found}"
+    );
 
     // w⁴ with a rate that is too large.
     let mut weight = Tensor::parameter(1.0);
