@@ -41,6 +41,43 @@ use lesson::keep::Checkpoints;
 
 use crate::world::{LONGEST, World};
 
+/// Trains a policy: the loop.
+fn fit(
+    seed: u64,
+    mut checkpoints: Checkpoints,
+    arguments: &Arguments,
+) -> Result<(Mlp, Xoshiro256PlusPlus), Box<dyn std::error::Error>> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut policy = Mlp::new(&[4, 32, 2], &mut rng);
+    let mut optimizer = Adam::new(arguments.learning_rate);
+    let cross_entropy = CrossEntropy::new().reduction(Reduction::None);
+    let mut update = 0;
+    checkpoints.restore(state!(policy; optimizer; rng, update), false)?;
+    while update < arguments.updates {
+        let episodes = play(&policy, EPISODES, &mut rng);
+        let states: Vec<[f32; 4]> = episodes.iter().flat_map(|it| it.states.clone()).collect();
+        let pushes: Vec<usize> = episodes.iter().flat_map(|it| it.pushes.clone()).collect();
+        let weights = advantages(&episodes, arguments.baseline);
+
+        let logits = policy.forward(&tensor(&states));
+        let surprise = cross_entropy.forward(&logits, &pushes)?;
+        let loss = (surprise * Tensor::from(weights)).mean();
+        let gradients = loss.backward();
+        optimizer.step(&mut policy, &gradients)?;
+
+        update += 1;
+        if update == 1 || update % (arguments.updates / 8).max(1) == 0 {
+            println!("   update {update:>3}: {:>5}", pushes.len() / EPISODES);
+        }
+        checkpoints.epoch(state!(policy; optimizer; rng, update), None)?;
+        if lesson::interrupted() {
+            break;
+        }
+    }
+    checkpoints.finish(state!(policy; optimizer; rng, update))?;
+    Ok((policy, rng))
+}
+
 /// Teaches a policy to balance a pole, by trial and error
 #[derive(Parser)]
 struct Arguments {
@@ -114,43 +151,6 @@ fn teach(arguments: Arguments) -> lesson::Outcome {
     arguments.keep.save(&policies, &[])?;
     println!("{solved} of {} seeds reach 475", arguments.seeds);
     Ok(())
-}
-
-/// Trains a policy: the loop.
-fn fit(
-    seed: u64,
-    mut checkpoints: Checkpoints,
-    arguments: &Arguments,
-) -> Result<(Mlp, Xoshiro256PlusPlus), Box<dyn std::error::Error>> {
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let mut policy = Mlp::new(&[4, 32, 2], &mut rng);
-    let mut optimizer = Adam::new(arguments.learning_rate);
-    let cross_entropy = CrossEntropy::new().reduction(Reduction::None);
-    let mut update = 0;
-    checkpoints.restore(state!(policy; optimizer; rng, update), false)?;
-    while update < arguments.updates {
-        let episodes = play(&policy, EPISODES, &mut rng);
-        let states: Vec<[f32; 4]> = episodes.iter().flat_map(|it| it.states.clone()).collect();
-        let pushes: Vec<usize> = episodes.iter().flat_map(|it| it.pushes.clone()).collect();
-        let weights = advantages(&episodes, arguments.baseline);
-
-        let logits = policy.forward(&tensor(&states));
-        let surprise = cross_entropy.forward(&logits, &pushes)?;
-        let loss = (surprise * Tensor::from(weights)).mean();
-        let gradients = loss.backward();
-        optimizer.step(&mut policy, &gradients)?;
-
-        update += 1;
-        if update == 1 || update % (arguments.updates / 8).max(1) == 0 {
-            println!("   update {update:>3}: {:>5}", pushes.len() / EPISODES);
-        }
-        checkpoints.epoch(state!(policy; optimizer; rng, update), None)?;
-        if lesson::interrupted() {
-            break;
-        }
-    }
-    checkpoints.finish(state!(policy; optimizer; rng, update))?;
-    Ok((policy, rng))
 }
 
 /// One way from upright to the fall: a state and a push for every step.

@@ -6,6 +6,11 @@
 //! cargo run --release --example cross_entropy -- --picture cross_entropy.svg  # all models at once
 //! ```
 //!
+//! ```text
+//! H(p, q) = −Σ p · ln q            p what is true, q what a model says
+//! −ln softmax(z)_y = ln Σ exp z − z_y            the same for logits z, if class y is true
+//! ```
+//!
 //! Without arguments it works three small examples, taken from an article on cross-entropy in
 //! classification, regression and language models, whose printed results are not what its
 //! formulas give. With `--logits` it walks through the loss that a classifier is trained with, up

@@ -24,6 +24,41 @@ use downhill::train::state;
 use lesson::keep::Checkpoints;
 use lesson::observe::Record;
 
+/// Descends to the coefficients: the loop, in which every step sees all the data.
+fn fit(
+    mut model: Linear<f64>,
+    batch: &RegressionBatch<f64>,
+    mut record: Record<f64>,
+    mut checkpoints: Checkpoints,
+    arguments: &Arguments,
+) -> Result<(Linear<f64>, Record<f64>), Box<dyn std::error::Error>> {
+    let &Arguments { epochs, learning_rate, quiet, .. } = arguments;
+    let mut optimizer = Sgd::new(learning_rate).momentum(0.9);
+    let mean_squared_error = MeanSquaredError::new();
+    let mut epoch = 0;
+    checkpoints.restore(state!(model; optimizer, record; epoch), quiet)?;
+    let mut progress = if quiet { Progress::hidden() } else { Progress::new(epochs) };
+    while epoch < epochs {
+        let predictions = model.forward(&batch.features);
+        let loss = mean_squared_error.forward(&predictions, &batch.targets)?;
+        lesson::check_loss(&loss, (epoch, 0), learning_rate)?;
+        let gradients = loss.backward();
+        optimizer.step(&mut model, &gradients)?;
+
+        record.step(&model, &gradients, &loss, learning_rate);
+        record.epoch(&[("root mean squared error", loss.item().sqrt())]);
+        progress.epoch(epoch, &[("mean squared error", loss.item())]);
+        epoch += 1;
+        checkpoints.step(state!(model; optimizer, record; epoch))?;
+        if lesson::interrupted() {
+            break;
+        }
+    }
+    progress.finish();
+    checkpoints.finish(state!(model; optimizer, record; epoch))?;
+    Ok((model, record))
+}
+
 /// Fits linear regression by gradient descent and compares it with the closed form
 #[derive(Parser)]
 struct Arguments {
@@ -111,41 +146,6 @@ fn regress(arguments: Arguments) -> lesson::Outcome {
     }
     println!("R² {r_squared:.6}");
     Ok(())
-}
-
-/// Descends to the coefficients: the loop, in which every step sees all the data.
-fn fit(
-    mut model: Linear<f64>,
-    batch: &RegressionBatch<f64>,
-    mut record: Record<f64>,
-    mut checkpoints: Checkpoints,
-    arguments: &Arguments,
-) -> Result<(Linear<f64>, Record<f64>), Box<dyn std::error::Error>> {
-    let &Arguments { epochs, learning_rate, quiet, .. } = arguments;
-    let mut optimizer = Sgd::new(learning_rate).momentum(0.9);
-    let mean_squared_error = MeanSquaredError::new();
-    let mut epoch = 0;
-    checkpoints.restore(state!(model; optimizer, record; epoch), quiet)?;
-    let mut progress = if quiet { Progress::hidden() } else { Progress::new(epochs) };
-    while epoch < epochs {
-        let predictions = model.forward(&batch.features);
-        let loss = mean_squared_error.forward(&predictions, &batch.targets)?;
-        lesson::check_loss(&loss, (epoch, 0), learning_rate)?;
-        let gradients = loss.backward();
-        optimizer.step(&mut model, &gradients)?;
-
-        record.step(&model, &gradients, &loss, learning_rate);
-        record.epoch(&[("root mean squared error", loss.item().sqrt())]);
-        progress.epoch(epoch, &[("mean squared error", loss.item())]);
-        epoch += 1;
-        checkpoints.step(state!(model; optimizer, record; epoch))?;
-        if lesson::interrupted() {
-            break;
-        }
-    }
-    progress.finish();
-    checkpoints.finish(state!(model; optimizer, record; epoch))?;
-    Ok((model, record))
 }
 
 fn read(arguments: &Arguments) -> Result<Dataset<f64, Numbers<f64>>, downhill::datasets::Error> {

@@ -41,6 +41,46 @@ use lesson::keep::Checkpoints;
 
 use crate::words::{ANSWERS, Pieces, Word, judgements, read, split};
 
+/// Trains the model: the loop. Returns it with what kept the best weights on the way.
+fn fit(
+    Run { mut model, mut checkpoints, floor }: Run,
+    pieces: &Pieces,
+    [train, held_out]: [&[Word]; 2],
+    arguments: &Arguments,
+) -> Result<(Model, EarlyStopping), Box<dyn std::error::Error>> {
+    let mut optimizer = Adam::new(arguments.learning_rate);
+    let mut early_stopping = EarlyStopping::new(u64::MAX);
+    let cross_entropy = CrossEntropy::new();
+    let (asked, said) = (pieces.numbers(held_out), judgements(held_out));
+
+    println!("\n{:>7}{:>12}{:>12}  =  doubt + error", "epoch", "training", "held out");
+    let mut epoch = 0;
+    checkpoints.restore(state!(model; optimizer, early_stopping; epoch), false)?;
+    while epoch < arguments.epochs {
+        epoch += 1;
+        let mut total = 0.0;
+        for batch in train.chunks(64) {
+            let logits = model.forward(&pieces.numbers(batch));
+            let loss = cross_entropy.forward(&logits, &judgements(batch))?;
+            let gradients = loss.backward();
+            optimizer.step(&mut model, &gradients)?;
+
+            total += f64::from(loss.item()) * batch.len() as f64;
+        }
+        let logits = without_recording(|| model.forward(&asked));
+        let loss = f64::from(cross_entropy.forward(&logits, &said)?.item());
+        early_stopping.should_stop(loss, &model)?;
+        let training = total / train.len() as f64;
+        println!("{epoch:>7}{training:>12.4}{loss:>12.4}  =  {floor:.4} + {:.4}", loss - floor);
+        checkpoints.epoch(state!(model; optimizer, early_stopping; epoch), None)?;
+        if lesson::interrupted() {
+            break;
+        }
+    }
+    checkpoints.finish(state!(model; optimizer, early_stopping; epoch))?;
+    Ok((model, early_stopping))
+}
+
 /// Learns what people feel about words, from their letters
 #[derive(Parser)]
 struct Arguments {
@@ -146,46 +186,6 @@ struct Run {
     model: Model,
     checkpoints: Checkpoints,
     floor: f64,
-}
-
-/// Trains the model: the loop. Returns it with what kept the best weights on the way.
-fn fit(
-    Run { mut model, mut checkpoints, floor }: Run,
-    pieces: &Pieces,
-    [train, held_out]: [&[Word]; 2],
-    arguments: &Arguments,
-) -> Result<(Model, EarlyStopping), Box<dyn std::error::Error>> {
-    let mut optimizer = Adam::new(arguments.learning_rate);
-    let mut early_stopping = EarlyStopping::new(u64::MAX);
-    let cross_entropy = CrossEntropy::new();
-    let (asked, said) = (pieces.numbers(held_out), judgements(held_out));
-
-    println!("\n{:>7}{:>12}{:>12}  =  doubt + error", "epoch", "training", "held out");
-    let mut epoch = 0;
-    checkpoints.restore(state!(model; optimizer, early_stopping; epoch), false)?;
-    while epoch < arguments.epochs {
-        epoch += 1;
-        let mut total = 0.0;
-        for batch in train.chunks(64) {
-            let logits = model.forward(&pieces.numbers(batch));
-            let loss = cross_entropy.forward(&logits, &judgements(batch))?;
-            let gradients = loss.backward();
-            optimizer.step(&mut model, &gradients)?;
-
-            total += f64::from(loss.item()) * batch.len() as f64;
-        }
-        let logits = without_recording(|| model.forward(&asked));
-        let loss = f64::from(cross_entropy.forward(&logits, &said)?.item());
-        early_stopping.should_stop(loss, &model)?;
-        let training = total / train.len() as f64;
-        println!("{epoch:>7}{training:>12.4}{loss:>12.4}  =  {floor:.4} + {:.4}", loss - floor);
-        checkpoints.epoch(state!(model; optimizer, early_stopping; epoch), None)?;
-        if lesson::interrupted() {
-            break;
-        }
-    }
-    checkpoints.finish(state!(model; optimizer, early_stopping; epoch))?;
-    Ok((model, early_stopping))
 }
 
 /// Prints what a model reaches that knows nothing, one that knows the mean answer, and one that

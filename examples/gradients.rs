@@ -162,7 +162,10 @@ fn print_summary(runs: &[Run]) {
     );
     let cell = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.1e}"));
     for run in runs {
-        let loss = run.losses.last().map_or("-".into(), |loss| format!("{loss:.4}"));
+        let loss = run.losses.last().map_or("-".into(), |&loss| match loss < 1e4 {
+            true => format!("{loss:.4}"),
+            false => format!("{loss:.1e}"),
+        });
         let accuracy = run.accuracy.map_or("lost".into(), |accuracy| format!("{accuracy:.4}"));
         println!(
             "{:<26}{:>10}{:>10}{:>14}{loss:>10}{accuracy:>10}",

@@ -46,6 +46,53 @@ use lesson::keep::Checkpoints;
 use lesson::observe::Record;
 use measures::{MEASURES, measures, print_measures, summary};
 
+/// Trains all models of all runs: the loop.
+fn fit(
+    trials: &mut [Trial],
+    mut checkpoints: Checkpoints,
+    arguments: &Arguments,
+) -> lesson::Outcome {
+    let &Arguments { epochs, batch_size, learning_rate, quiet, .. } = arguments;
+    let count = trials.iter().map(|trial| trial.train.len()).sum::<usize>() as f64;
+    let mut progress = if quiet { Progress::hidden() } else { Progress::new(epochs) };
+    let names = names(trials.len());
+    let mut epoch = 0;
+    checkpoints.restore(state(trials, &names, &mut epoch), quiet)?;
+    while epoch < epochs {
+        let mut losses = [0.0; 3];
+        for Trial { train, test, learners, rng, .. } in &mut *trials {
+            for (step, batch) in train.batches(batch_size, rng).enumerate() {
+                for Learner { loss, model, optimizer, record, totals } in &mut *learners {
+                    let logits = model.forward(&batch.features);
+                    let loss = loss(&logits, &batch.labels)?;
+                    lesson::check_loss(&loss, (epoch, step), learning_rate)?;
+                    let gradients = loss.backward();
+                    optimizer.step(model, &gradients)?;
+
+                    record.step(model, &gradients, &loss, learning_rate);
+                    totals.add(&loss, &logits, &batch.labels);
+                }
+            }
+            for (Learner { model, record, totals, .. }, loss) in
+                learners.iter_mut().zip(&mut losses)
+            {
+                let means = totals.take();
+                *loss += means[0] * train.len() as f64 / count;
+                let evaluate = |samples: &Tensor| model.forward(samples);
+                record.classifier_epoch((epoch, epochs), means, test, evaluate)?;
+            }
+        }
+        progress.epoch(epoch, &[0, 1, 2].map(|index| (LOSSES[index], losses[index])));
+        epoch += 1;
+        checkpoints.epoch(state(trials, &names, &mut epoch), None)?;
+        if lesson::interrupted() {
+            break;
+        }
+    }
+    progress.finish();
+    checkpoints.finish(state(trials, &names, &mut epoch))
+}
+
 /// Trains logistic regression on a rare class with three losses and compares what they find
 #[derive(Parser)]
 struct Arguments {
@@ -183,53 +230,6 @@ fn announce(arguments: &Arguments, first: &Trial, malignant: usize) {
         rare(test),
         1.0 - rare(test) as f64 / test.len() as f64
     );
-}
-
-/// Trains all models of all runs: the loop.
-fn fit(
-    trials: &mut [Trial],
-    mut checkpoints: Checkpoints,
-    arguments: &Arguments,
-) -> lesson::Outcome {
-    let &Arguments { epochs, batch_size, learning_rate, quiet, .. } = arguments;
-    let count = trials.iter().map(|trial| trial.train.len()).sum::<usize>() as f64;
-    let mut progress = if quiet { Progress::hidden() } else { Progress::new(epochs) };
-    let names = names(trials.len());
-    let mut epoch = 0;
-    checkpoints.restore(state(trials, &names, &mut epoch), quiet)?;
-    while epoch < epochs {
-        let mut losses = [0.0; 3];
-        for Trial { train, test, learners, rng, .. } in &mut *trials {
-            for (step, batch) in train.batches(batch_size, rng).enumerate() {
-                for Learner { loss, model, optimizer, record, totals } in &mut *learners {
-                    let logits = model.forward(&batch.features);
-                    let loss = loss(&logits, &batch.labels)?;
-                    lesson::check_loss(&loss, (epoch, step), learning_rate)?;
-                    let gradients = loss.backward();
-                    optimizer.step(model, &gradients)?;
-
-                    record.step(model, &gradients, &loss, learning_rate);
-                    totals.add(&loss, &logits, &batch.labels);
-                }
-            }
-            for (Learner { model, record, totals, .. }, loss) in
-                learners.iter_mut().zip(&mut losses)
-            {
-                let means = totals.take();
-                *loss += means[0] * train.len() as f64 / count;
-                let evaluate = |samples: &Tensor| model.forward(samples);
-                record.classifier_epoch((epoch, epochs), means, test, evaluate)?;
-            }
-        }
-        progress.epoch(epoch, &[0, 1, 2].map(|index| (LOSSES[index], losses[index])));
-        epoch += 1;
-        checkpoints.epoch(state(trials, &names, &mut epoch), None)?;
-        if lesson::interrupted() {
-            break;
-        }
-    }
-    progress.finish();
-    checkpoints.finish(state(trials, &names, &mut epoch))
 }
 
 /// What the parts of each run are called in a checkpoint: its models, their optimizers and records,

@@ -35,6 +35,25 @@ use clap::Parser;
 use downhill::prelude::*;
 use rand::seq::SliceRandom;
 
+/// The mean gradient of these rows, computed in small batches that are added up.
+fn gradients(
+    model: &Mlp,
+    train: &Dataset,
+    rows: &[usize],
+    batch_size: usize,
+) -> Result<(f64, Gradients), downhill::losses::Error> {
+    let (mut loss, mut sum) = (0.0, Gradients::default());
+    for part in rows.chunks(batch_size) {
+        let batch = train.batch(part);
+        // The mean over all rows is that of the parts' means, each weighted by its share.
+        let share = part.len() as f32 / rows.len() as f32;
+        let part = cross_entropy(&model.forward(&batch.features), &batch.labels)? * share;
+        loss += f64::from(part.item());
+        sum += part.backward();
+    }
+    Ok((loss, sum))
+}
+
 /// Measures the noise of gradients, and trains with large batches by adding up small ones
 #[derive(Parser)]
 struct Arguments {
@@ -116,25 +135,6 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
 
 fn network(data: &Data, rng: &mut Xoshiro256PlusPlus) -> Mlp {
     Mlp::new(&[data.train.feature_count(), 64, data.train.class_count()], rng)
-}
-
-/// The mean gradient of these rows, computed in small batches that are added up.
-fn gradients(
-    model: &Mlp,
-    train: &Dataset,
-    rows: &[usize],
-    batch_size: usize,
-) -> Result<(f64, Gradients), downhill::losses::Error> {
-    let (mut loss, mut sum) = (0.0, Gradients::default());
-    for part in rows.chunks(batch_size) {
-        let batch = train.batch(part);
-        // The mean over all rows is that of the parts' means, each weighted by its share.
-        let share = part.len() as f32 / rows.len() as f32;
-        let part = cross_entropy(&model.forward(&batch.features), &batch.labels)? * share;
-        loss += f64::from(part.item());
-        sum += part.backward();
-    }
-    Ok((loss, sum))
 }
 
 /// The noise of a gradient, before the first step and after some epochs.

@@ -59,6 +59,57 @@ use crate::sampling::Sampler;
 use lesson::keep::Checkpoints;
 use lesson::observe::Record;
 
+/// Trains the model: the loop. The learning rate goes up and down again.
+fn fit(
+    Run { mut model, mut record, mut rng, mut checkpoints, quiet }: Run,
+    [train, validation]: [&[Name]; 2],
+    settings: &Settings,
+) -> Result<Run, Box<dyn std::error::Error>> {
+    let &Settings { weight_decay, epochs, batch_size, learning_rate, .. } = settings;
+    let steps = epochs.saturating_mul(train.len().div_ceil(batch_size));
+    let schedule = Schedule::one_cycle(learning_rate, steps as u64, OneCycle::default())?;
+    let mut optimizer = AdamW::new(learning_rate).weight_decay(weight_decay);
+    let cross_entropy = CrossEntropy::new().ignore_index(PADDING);
+    let mut position = Position::new();
+    let (mut step, mut total_loss) = (0, 0.0);
+    checkpoints
+        .restore(state!(model; optimizer, record; rng, position, step, total_loss), quiet)?;
+    let mut progress = if quiet { Progress::hidden() } else { Progress::new(epochs) };
+    while position.epoch() < epochs {
+        let epoch = position.epoch();
+        let names = position.begin_epoch(&mut rng, |rng| shuffled(train, rng));
+        for batch in batches(&names, batch_size).skip(position.batch()) {
+            let logits = model.forward_training(&batch.inputs, &mut rng);
+            let loss = cross_entropy.forward(&logits, &batch.targets)?;
+            lesson::check_loss(&loss, (epoch, position.batch()), learning_rate)?;
+            let mut gradients = loss.backward();
+            clip_by_global_norm(&mut gradients, MAX_NORM)?;
+            let rate = schedule.learning_rate(step);
+            optimizer.set_learning_rate(rate);
+            optimizer.step(&mut model, &gradients)?;
+
+            record.step(&model, &gradients, &loss, rate);
+            total_loss += f64::from(loss.item()) * batch.prediction_count() as f64;
+            step += 1;
+            position.next_batch();
+            checkpoints.step(state!(model; optimizer, record; rng, position, step, total_loss))?;
+        }
+        let mean_loss = std::mem::take(&mut total_loss) / prediction_count(train) as f64;
+        let validation_loss = loss(&model, validation)?;
+        progress.epoch(epoch, &[("loss", mean_loss), ("validation", validation_loss)]);
+        record.epoch(&[("training loss", mean_loss), ("validation loss", validation_loss)]);
+        position.next_epoch();
+        let state = state!(model; optimizer, record; rng, position, step, total_loss);
+        checkpoints.epoch(state, validation_loss)?;
+        if lesson::interrupted() {
+            break;
+        }
+    }
+    progress.finish();
+    checkpoints.finish(state!(model; optimizer, record; rng, position, step, total_loss))?;
+    Ok(Run { model, record, rng, checkpoints, quiet })
+}
+
 /// Gradients longer than this are shortened to it.
 const MAX_NORM: f64 = 1.0;
 
@@ -220,57 +271,6 @@ struct Run {
     rng: Xoshiro256PlusPlus,
     checkpoints: Checkpoints,
     quiet: bool,
-}
-
-/// Trains the model: the loop. The learning rate goes up and down again.
-fn fit(
-    Run { mut model, mut record, mut rng, mut checkpoints, quiet }: Run,
-    [train, validation]: [&[Name]; 2],
-    settings: &Settings,
-) -> Result<Run, Box<dyn std::error::Error>> {
-    let &Settings { weight_decay, epochs, batch_size, learning_rate, .. } = settings;
-    let steps = epochs.saturating_mul(train.len().div_ceil(batch_size));
-    let schedule = Schedule::one_cycle(learning_rate, steps as u64, OneCycle::default())?;
-    let mut optimizer = AdamW::new(learning_rate).weight_decay(weight_decay);
-    let cross_entropy = CrossEntropy::new().ignore_index(PADDING);
-    let mut position = Position::new();
-    let (mut step, mut total_loss) = (0, 0.0);
-    checkpoints
-        .restore(state!(model; optimizer, record; rng, position, step, total_loss), quiet)?;
-    let mut progress = if quiet { Progress::hidden() } else { Progress::new(epochs) };
-    while position.epoch() < epochs {
-        let epoch = position.epoch();
-        let names = position.begin_epoch(&mut rng, |rng| shuffled(train, rng));
-        for batch in batches(&names, batch_size).skip(position.batch()) {
-            let logits = model.forward_training(&batch.inputs, &mut rng);
-            let loss = cross_entropy.forward(&logits, &batch.targets)?;
-            lesson::check_loss(&loss, (epoch, position.batch()), learning_rate)?;
-            let mut gradients = loss.backward();
-            clip_by_global_norm(&mut gradients, MAX_NORM)?;
-            let rate = schedule.learning_rate(step);
-            optimizer.set_learning_rate(rate);
-            optimizer.step(&mut model, &gradients)?;
-
-            record.step(&model, &gradients, &loss, rate);
-            total_loss += f64::from(loss.item()) * batch.prediction_count() as f64;
-            step += 1;
-            position.next_batch();
-            checkpoints.step(state!(model; optimizer, record; rng, position, step, total_loss))?;
-        }
-        let mean_loss = std::mem::take(&mut total_loss) / prediction_count(train) as f64;
-        let validation_loss = loss(&model, validation)?;
-        progress.epoch(epoch, &[("loss", mean_loss), ("validation", validation_loss)]);
-        record.epoch(&[("training loss", mean_loss), ("validation loss", validation_loss)]);
-        position.next_epoch();
-        let state = state!(model; optimizer, record; rng, position, step, total_loss);
-        checkpoints.epoch(state, validation_loss)?;
-        if lesson::interrupted() {
-            break;
-        }
-    }
-    progress.finish();
-    checkpoints.finish(state!(model; optimizer, record; rng, position, step, total_loss))?;
-    Ok(Run { model, record, rng, checkpoints, quiet })
 }
 
 /// The mean loss over all predictions that these names ask for.

@@ -33,6 +33,56 @@ use downhill::prelude::*;
 use downhill::train::state;
 use rand::seq::SliceRandom;
 
+/// Trains one network: the loop. Prints how it does on data that it sees and that it does not.
+fn fit(
+    data: &Data,
+    weight_decay: f64,
+    run: &str,
+    arguments: &Arguments,
+) -> Result<Mlp, Box<dyn std::error::Error>> {
+    let mut checkpoints =
+        arguments.keep.checkpoints::<Arguments>(Some(run), Some(DATA.as_ref()))?;
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
+    let mut model = Mlp::new(&[64, 64, 10], &mut rng);
+    let mut optimizer = AdamW::new(0.01).weight_decay(weight_decay);
+    let mut early_stopping = EarlyStopping::new(u64::MAX);
+    let cross_entropy = CrossEntropy::new();
+
+    println!("\nweight decay {weight_decay}\n");
+    println!("{:>7}{:>16}{:>18}{:>16}", "epoch", "training loss", "validation loss", "accuracy");
+    let mut epoch = 0;
+    checkpoints.restore(state!(model; optimizer, early_stopping; rng, epoch), false)?;
+    while epoch < arguments.epochs {
+        epoch += 1;
+        for batch in data.train.batches(32, &mut rng) {
+            let logits = model.forward(&batch.features);
+            let loss = cross_entropy.forward(&logits, &batch.labels)?;
+            let gradients = loss.backward();
+            optimizer.step(&mut model, &gradients)?;
+        }
+        let [training, _] = judge(&model, &data.train)?;
+        let [validation, right] = judge(&model, &data.validation)?;
+        early_stopping.should_stop(validation, &model)?;
+        if epoch == 1 || epoch % (arguments.epochs / 10).max(1) == 0 {
+            println!("{epoch:>7}{training:>16.4}{validation:>18.4}{right:>16.4}");
+        }
+        checkpoints.epoch(state!(model; optimizer, early_stopping; rng, epoch), None)?;
+        if lesson::interrupted() {
+            break;
+        }
+    }
+    checkpoints.finish(state!(model; optimizer, early_stopping; rng, epoch))?;
+
+    let [last, last_right] = judge(&model, &data.test)?;
+    early_stopping.restore_best(&mut model)?;
+    let [best, best_right] = judge(&model, &data.test)?;
+    let epoch = early_stopping.best_epoch().map_or(0, |epoch| epoch + 1);
+    println!("\non test digits                   loss   accuracy");
+    println!("the last weights           {last:>10.4}{last_right:>11.4}");
+    println!("those of epoch {epoch:<10}  {best:>10.4}{best_right:>11.4}   (early stopping)");
+    Ok(model)
+}
+
 /// Trains a network on few digits for too long, and shows what helps
 #[derive(Parser)]
 struct Arguments {
@@ -94,56 +144,6 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
     let plain = fit(&data, 0.0, "plain", &arguments)?;
     let decayed = fit(&data, arguments.weight_decay, "decayed", &arguments)?;
     arguments.keep.save(&Models { plain, decayed }, &[])
-}
-
-/// Trains one network: the loop. Prints how it does on data that it sees and that it does not.
-fn fit(
-    data: &Data,
-    weight_decay: f64,
-    run: &str,
-    arguments: &Arguments,
-) -> Result<Mlp, Box<dyn std::error::Error>> {
-    let mut checkpoints =
-        arguments.keep.checkpoints::<Arguments>(Some(run), Some(DATA.as_ref()))?;
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
-    let mut model = Mlp::new(&[64, 64, 10], &mut rng);
-    let mut optimizer = AdamW::new(0.01).weight_decay(weight_decay);
-    let mut early_stopping = EarlyStopping::new(u64::MAX);
-    let cross_entropy = CrossEntropy::new();
-
-    println!("\nweight decay {weight_decay}\n");
-    println!("{:>7}{:>16}{:>18}{:>16}", "epoch", "training loss", "validation loss", "accuracy");
-    let mut epoch = 0;
-    checkpoints.restore(state!(model; optimizer, early_stopping; rng, epoch), false)?;
-    while epoch < arguments.epochs {
-        epoch += 1;
-        for batch in data.train.batches(32, &mut rng) {
-            let logits = model.forward(&batch.features);
-            let loss = cross_entropy.forward(&logits, &batch.labels)?;
-            let gradients = loss.backward();
-            optimizer.step(&mut model, &gradients)?;
-        }
-        let [training, _] = judge(&model, &data.train)?;
-        let [validation, right] = judge(&model, &data.validation)?;
-        early_stopping.should_stop(validation, &model)?;
-        if epoch == 1 || epoch % (arguments.epochs / 10).max(1) == 0 {
-            println!("{epoch:>7}{training:>16.4}{validation:>18.4}{right:>16.4}");
-        }
-        checkpoints.epoch(state!(model; optimizer, early_stopping; rng, epoch), None)?;
-        if lesson::interrupted() {
-            break;
-        }
-    }
-    checkpoints.finish(state!(model; optimizer, early_stopping; rng, epoch))?;
-
-    let [last, last_right] = judge(&model, &data.test)?;
-    early_stopping.restore_best(&mut model)?;
-    let [best, best_right] = judge(&model, &data.test)?;
-    let epoch = early_stopping.best_epoch().map_or(0, |epoch| epoch + 1);
-    println!("\non test digits                   loss   accuracy");
-    println!("the last weights           {last:>10.4}{last_right:>11.4}");
-    println!("those of epoch {epoch:<10}  {best:>10.4}{best_right:>11.4}   (early stopping)");
-    Ok(model)
 }
 
 /// The mean loss and the accuracy.

@@ -27,6 +27,22 @@ use std::process::ExitCode;
 use clap::Parser;
 use downhill::prelude::*;
 
+const MINIMUM: f64 = 3.0;
+
+/// Where the weight is at the start and after each step.
+fn walk(rate: f64, steps: usize, curvature: f64) -> Result<Vec<f64>, downhill::optim::Error> {
+    let mut weight = Tensor::parameter(0.0_f64);
+    let mut optimizer = Sgd::new(rate);
+    let mut places = vec![weight.item()];
+    for _step in 0..steps {
+        let loss = (&weight - MINIMUM).square() * (curvature / 2.0);
+        let gradients = loss.backward();
+        optimizer.step(&mut weight, &gradients)?;
+        places.push(weight.item());
+    }
+    Ok(places)
+}
+
 /// Descends a parabola at several rates and prints where each step ends
 #[derive(Parser)]
 struct Arguments {
@@ -49,8 +65,6 @@ struct Arguments {
     #[arg(long, default_value = "2", value_parser = lesson::positive, allow_hyphen_values = true)]
     curvature: f64,
 }
-
-const MINIMUM: f64 = 3.0;
 
 fn main() -> ExitCode {
     lesson::run(descend)
@@ -94,18 +108,4 @@ fn descend(arguments: Arguments) -> lesson::Outcome {
     }
     println!("\nThe limit is 2 ÷ λ = {}.", 2.0 / curvature);
     Ok(())
-}
-
-/// Where the weight is at the start and after each step.
-fn walk(rate: f64, steps: usize, curvature: f64) -> Result<Vec<f64>, downhill::optim::Error> {
-    let mut weight = Tensor::parameter(0.0_f64);
-    let mut optimizer = Sgd::new(rate);
-    let mut places = vec![weight.item()];
-    for _step in 0..steps {
-        let loss = (&weight - MINIMUM).square() * (curvature / 2.0);
-        let gradients = loss.backward();
-        optimizer.step(&mut weight, &gradients)?;
-        places.push(weight.item());
-    }
-    Ok(places)
 }

@@ -34,6 +34,69 @@ use downhill_report::plot::{Image, Picture, images};
 
 use lesson::keep::Checkpoints;
 
+/// Trains the models on the same batches: the loop.
+fn fit(
+    runs: &mut [Run; 2],
+    [train, test]: [&Dataset; 2],
+    mut rng: Xoshiro256PlusPlus,
+    mut checkpoints: Checkpoints,
+    arguments: &Arguments,
+) -> lesson::Outcome {
+    let &Arguments { epochs, batch_size, learning_rate, quiet, .. } = arguments;
+    let mut progress = if quiet { Progress::hidden() } else { Progress::new(epochs) };
+    let mut epoch = 0;
+    macro_rules! state {
+        () => {{
+            let [one, other] = &mut *runs;
+            State::new("cross_entropy", &mut one.model)
+                .memory("cross_entropy_optimizer", &mut one.optimizer)
+                .memory("cross_entropy_record", &mut one.record)
+                .model("squared_error", &mut other.model)
+                .memory("squared_error_optimizer", &mut other.optimizer)
+                .memory("squared_error_record", &mut other.record)
+                .value("rng", &mut rng)
+                .value("epoch", &mut epoch)
+        }};
+    }
+    checkpoints.restore(state!(), quiet)?;
+    while epoch < epochs {
+        let mut totals = [0.0; 2];
+        for (step, batch) in train.batches(batch_size, &mut rng).enumerate() {
+            for (Run { loss, model, optimizer, record, .. }, total) in
+                runs.iter_mut().zip(&mut totals)
+            {
+                let logits = model.forward(&batch.features);
+                let loss = loss(&logits, &batch.features)?;
+                lesson::check_loss(&loss, (epoch, step), learning_rate)?;
+                let gradients = loss.backward();
+                optimizer.step(model, &gradients)?;
+
+                record.step(model, &gradients, &loss, learning_rate);
+                *total += f64::from(loss.item()) * batch.labels.len() as f64;
+            }
+        }
+        let means = [0, 1].map(|run| (runs[run].name, totals[run] / train.len() as f64));
+        progress.epoch(epoch, &means);
+        for (run, (_, mean)) in runs.iter_mut().zip(means) {
+            let [training, held_out] = ["training", "test"].map(|of| format!("{of} {}", run.name));
+            let mut metrics = vec![(training.as_str(), mean)];
+            if run.record.wants_test((epoch, epochs)) {
+                let images = test.full_batch().features;
+                let loss = without_recording(|| (run.loss)(&run.model.forward(&images), &images))?;
+                metrics.push((held_out.as_str(), loss.item().into()));
+            }
+            run.record.epoch(&metrics);
+        }
+        epoch += 1;
+        checkpoints.epoch(state!(), None)?;
+        if lesson::interrupted() {
+            break;
+        }
+    }
+    progress.finish();
+    checkpoints.finish(state!())
+}
+
 /// Trains an autoencoder with cross-entropy and with squared error, and compares the two
 #[derive(Parser)]
 struct Arguments {
@@ -162,69 +225,6 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
         println!("\nWhat squared error makes of a start that is surely wrong: --bias -8");
     }
     Ok(())
-}
-
-/// Trains the models on the same batches: the loop.
-fn fit(
-    runs: &mut [Run; 2],
-    [train, test]: [&Dataset; 2],
-    mut rng: Xoshiro256PlusPlus,
-    mut checkpoints: Checkpoints,
-    arguments: &Arguments,
-) -> lesson::Outcome {
-    let &Arguments { epochs, batch_size, learning_rate, quiet, .. } = arguments;
-    let mut progress = if quiet { Progress::hidden() } else { Progress::new(epochs) };
-    let mut epoch = 0;
-    macro_rules! state {
-        () => {{
-            let [one, other] = &mut *runs;
-            State::new("cross_entropy", &mut one.model)
-                .memory("cross_entropy_optimizer", &mut one.optimizer)
-                .memory("cross_entropy_record", &mut one.record)
-                .model("squared_error", &mut other.model)
-                .memory("squared_error_optimizer", &mut other.optimizer)
-                .memory("squared_error_record", &mut other.record)
-                .value("rng", &mut rng)
-                .value("epoch", &mut epoch)
-        }};
-    }
-    checkpoints.restore(state!(), quiet)?;
-    while epoch < epochs {
-        let mut totals = [0.0; 2];
-        for (step, batch) in train.batches(batch_size, &mut rng).enumerate() {
-            for (Run { loss, model, optimizer, record, .. }, total) in
-                runs.iter_mut().zip(&mut totals)
-            {
-                let logits = model.forward(&batch.features);
-                let loss = loss(&logits, &batch.features)?;
-                lesson::check_loss(&loss, (epoch, step), learning_rate)?;
-                let gradients = loss.backward();
-                optimizer.step(model, &gradients)?;
-
-                record.step(model, &gradients, &loss, learning_rate);
-                *total += f64::from(loss.item()) * batch.labels.len() as f64;
-            }
-        }
-        let means = [0, 1].map(|run| (runs[run].name, totals[run] / train.len() as f64));
-        progress.epoch(epoch, &means);
-        for (run, (_, mean)) in runs.iter_mut().zip(means) {
-            let [training, held_out] = ["training", "test"].map(|of| format!("{of} {}", run.name));
-            let mut metrics = vec![(training.as_str(), mean)];
-            if run.record.wants_test((epoch, epochs)) {
-                let images = test.full_batch().features;
-                let loss = without_recording(|| (run.loss)(&run.model.forward(&images), &images))?;
-                metrics.push((held_out.as_str(), loss.item().into()));
-            }
-            run.record.epoch(&metrics);
-        }
-        epoch += 1;
-        checkpoints.epoch(state!(), None)?;
-        if lesson::interrupted() {
-            break;
-        }
-    }
-    progress.finish();
-    checkpoints.finish(state!())
 }
 
 /// Prints the errors of each model by either measure, on images that it was trained on and others.

@@ -40,7 +40,7 @@ pub(crate) fn explore(arguments: &Arguments, gallery: &Gallery) -> Outcome {
     let model = Mlp::new(&sizes.concat(), &mut rng).activation(Activation::Tanh);
     println!("3. A network: {} weights, the species of penguins", model.parameter_count());
     let what = format!(
-        "hidden {}, tanh, squared error; gradient descent with all {} birds; seed {}",
+        "hidden {}, tanh, squared error; gradient descent, {} birds; seed {}",
         arguments.hidden, birds.count, arguments.seed
     );
     println!("{}\n", lesson::wrapped("   ", &what));

@@ -19,6 +19,18 @@ fn descent_on_bigrams_comes_to_what_counting_finds() {
 }
 
 #[test]
+fn the_summary_of_every_model_fits_a_terminal() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("names.txt");
+    fs::write(&file, "ab\ncd\nef\ngh\nij\n").unwrap();
+    for model in ["bigram", "mlp", "gru", "transformer"] {
+        // `run` looks at the width of each line.
+        let output = run("names", &format!("--model {model} --epochs 1 --data {}", file.display()));
+        assert!(output.contains("vectors ["), "{output}");
+    }
+}
+
+#[test]
 fn counting_calls_unseen_pairs_impossible() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("names.txt");

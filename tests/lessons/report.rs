@@ -166,6 +166,31 @@ fn runs_side_by_side_share_their_pictures() {
 }
 
 #[test]
+fn nothing_is_found_in_the_lessons_good_runs() {
+    for (name, arguments) in [
+        ("digits", ""),
+        ("digits", "--hidden 0"),
+        ("spirals", ""),
+        ("spirals", "--compare sgd,momentum,adam,lion"),
+        ("diabetes", ""),
+        ("names", "--model bigram --epochs 10"),
+        ("imbalance", "--runs 2"),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = example(name);
+        command.args(arguments.split_whitespace()).arg("--report");
+        let output = stdout(command.arg(directory.path().join("report")));
+        assert!(!output.contains("found:"), "{name} {arguments}: {output}");
+    }
+    // And those in which something is wrong, as the lesson says.
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = example("soft_targets");
+    let output = stdout(command.arg("--report").arg(directory.path().join("report")));
+    assert_eq!(output.matches("found:").count(), 2, "{output}");
+    assert_eq!(output.matches("5 of the 16 units of layers.0 are dead").count(), 2, "{output}");
+}
+
+#[test]
 fn a_place_that_cannot_be_written_is_told_before_training_in_one_line() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
