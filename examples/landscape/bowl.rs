@@ -60,7 +60,7 @@ pub(crate) fn explore(model: &Logistic, grid: usize, gallery: &Gallery) -> Outco
     report_divergence(&rates[rates.len() - 1], least);
     let optimizers = descents_of_optimizers(model, limit)?;
     report("ways from (-1, 3)", &optimizers, least);
-    println!("   (gradient descent with half the limit, momentum with a fiftieth, Adam with 0.3;");
+    println!("   (gradient descent with half the limit, momentum a fiftieth of it, Adam 0.3;");
     println!("   arrives: from this step on, the loss is less than {ARRIVED} above the least)\n");
 
     let surface = || surface(model, grid);
