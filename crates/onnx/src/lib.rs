@@ -106,7 +106,7 @@ impl From<&str> for Axis {
 
 /// Writes what a model [evaluates](Module::evaluate), whole or not at all. Its input is called
 /// `input` and has a first axis `batch` of any length, and after it `axes`; its output is called
-/// `output`.
+/// `output`. A model with a layer that does not say how it is written is [traced](trace).
 ///
 /// # Errors
 ///

@@ -58,8 +58,8 @@ pub fn trace<E: Element>(
     let sizes = batches.each_ref().map(|batch| batch.len() as i64);
     let traced = |batch: &Vec<usize>| Trace::of(&sample.select_rows(batch), &function);
     let [first, second, third] = batches.each_ref().map(traced);
-    let merged = Merged { traces: [first?, second?, third?], sizes, export: Export::new() };
-    merged.program::<E>(&sample.shape()[1..])
+    let merged = Merged { sizes, export: Export::new() };
+    merged.program::<E>(&sample.shape()[1..], [first?, second?, third?])
 }
 
 /// What the function does to one batch.
@@ -80,7 +80,7 @@ impl Trace {
         let mut writer = Writer { names, constants: HashMap::new(), export: Export::new() };
         let name = writer.write(&output)?;
         if !writer.names.contains_key(&output.id()) {
-            return Err(Error::Untraceable { what: "nothing but the output".to_owned() });
+            return Err(Error::Untraceable { what: "the output".to_owned() });
         }
         Ok(Self { export: writer.export, output: name, shape: output.shape().to_vec() })
     }
@@ -153,49 +153,50 @@ struct Affine {
 
 /// What was written for batches of three sizes, on the way to one program for any size.
 struct Merged {
-    traces: [Trace; 3],
     sizes: [i64; 3],
     export: Export,
 }
 
 impl Merged {
-    fn program<E: Element>(mut self, lengths: &[usize]) -> Result<Program, Error> {
-        let [first, others @ ..] = self.traces.each_ref().map(|trace| trace.export.nodes());
-        for other in others {
-            let differ = first.iter().zip(other).find(|(one, other)| one != other);
-            let operator = differ.map(|(node, _)| node.operator);
-            if operator.is_some() || first.len() != other.len() {
-                let operator = operator.unwrap_or("the number of operators");
-                return Err(Error::Untraceable { what: operator.to_owned() });
+    fn program<E: Element>(
+        mut self,
+        lengths: &[usize],
+        traces: [Trace; 3],
+    ) -> Result<Program, Error> {
+        let untraceable = |what: &str| Error::Untraceable { what: what.to_owned() };
+        let [(output, shape), (_, second), (_, third)] =
+            traces.each_ref().map(|trace| (trace.output.clone(), trace.shape.clone()));
+        let [(nodes, first), others @ ..] = traces.map(|trace| trace.export.into_parts());
+        for (other, _) in &others {
+            if let Some((node, _)) = nodes.iter().zip(other).find(|(one, other)| one != other) {
+                return Err(untraceable(node.operator));
+            }
+            if nodes.len() != other.len() {
+                return Err(untraceable("the number of operators"));
             }
         }
-        let nodes = first.to_vec();
-        for index in 0..self.traces[0].export.constants().len() {
-            let constants =
-                self.traces.each_ref().map(|trace| trace.export.constants()[index].clone());
-            let name = constants[0].name.clone();
-            self.constant(constants).ok_or_else(|| {
+        let [seconds, thirds] = others.map(|(_, constants)| constants);
+        for ((first, second), third) in first.into_iter().zip(seconds).zip(thirds) {
+            let name = first.name.clone();
+            self.constant([first, second, third]).ok_or_else(|| {
                 let used = nodes.iter().find(|node| node.inputs.contains(&name));
-                let of = used.map_or("", |node| node.operator);
-                Error::Untraceable { what: format!("a constant for {of}") }
+                untraceable(&format!("a constant for {}", used.map_or("", |node| node.operator)))
             })?;
         }
         self.export.extend([], nodes);
-        let batch = || std::iter::once(Axis::from("batch"));
-        let axes: Vec<Axis> = batch().chain(lengths.iter().map(|&length| length.into())).collect();
-        let output_axes: Option<Vec<Axis>> = (0..self.traces[0].shape.len())
-            .map(|axis| {
-                let lengths = self.traces.each_ref().map(|trace| trace.shape.get(axis).copied());
-                Some(match self.affine([lengths[0]?, lengths[1]?, lengths[2]?])? {
-                    Affine { slope: 0, offset } => (offset as usize).into(),
-                    Affine { slope: 1, offset: 0 } => "batch".into(),
-                    _ => Axis::Named(format!("output_{axis}")),
-                })
+        let axis = |axis: usize| {
+            let lengths = [shape.get(axis)?, second.get(axis)?, third.get(axis)?];
+            Some(match self.affine(lengths.map(|&length| length))? {
+                Affine { slope: 0, offset } => (offset as usize).into(),
+                Affine { slope: 1, offset: 0 } => "batch".into(),
+                _ => Axis::Named(format!("output_{axis}")),
             })
-            .collect();
-        let what = || Error::Untraceable { what: "the shape of the output".to_owned() };
-        let (output_axes, output) = (output_axes.ok_or_else(what)?, self.traces[0].output.clone());
+        };
+        let output_axes: Option<Vec<Axis>> = (0..shape.len()).map(axis).collect();
+        let output_axes = output_axes.ok_or_else(|| untraceable("the shape of the output"))?;
         let mut program = Program { export: self.export, ..Program::new() };
+        let fixed = lengths.iter().map(|&length| length.into());
+        let axes: Vec<Axis> = std::iter::once("batch".into()).chain(fixed).collect();
         program.input::<E>(INPUT, &axes);
         program.output::<E>("output", &output, &output_axes);
         Ok(program)

@@ -179,7 +179,10 @@ impl Export {
         let axes: Vec<i64> = axes.into_iter().map(|axis| axis as i64).collect();
         if axes.is_empty() {
             // The operator would take it for all of them.
-            return x.to_owned();
+            return match operator {
+                "ReduceL2" => self.node("Abs", &[x], vec![]),
+                _ => x.to_owned(),
+            };
         }
         let axes = self.integers("axes", &axes);
         self.node(operator, &[x, &axes], vec![("keepdims", Attribute::Integer(is_kept.into()))])
@@ -229,6 +232,11 @@ impl Export {
             self.constants.push(Constant { name: name.clone(), shape: shape.to_vec(), values });
         }
         name
+    }
+
+    /// The operators and the constants.
+    pub fn into_parts(self) -> (Vec<Node>, Vec<Constant>) {
+        (self.nodes, self.constants)
     }
 
     /// Adds constants and operators as they are.

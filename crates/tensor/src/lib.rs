@@ -31,6 +31,7 @@
 //! | compute without remembering | [`without_recording`], [`Tensor::detach`] |
 //! | name what a model learns | [`Parameters`], [`parameters!`] |
 //! | write an operation, and check it | [`operation`], [`Fused`], [`gradcheck`], [`gradcheck_second_order`] |
+//! | write it for other programs | [`export`] |
 //! | write a fast loop | [`downhill_kernels`] |
 //!
 //! To read how it works, take these files in this order: `tensor.rs` (the handle), `operation.rs`
