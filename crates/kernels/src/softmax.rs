@@ -38,7 +38,21 @@ fn log_sum<A: Arithmetic, E: Element>(row: &[E], max: E) -> E {
         }
     }
     let more = largest.into_iter().sum::<E>() - E::one();
-    (more + others.into_iter().sum()).logarithm_1p::<A>()
+    let mut others: E = others.into_iter().sum();
+    // Where this is all there is, exponentials below the least normal number count.
+    let least = E::min_positive_value() * E::from_f64(1e5 * row.len() as f64);
+    if more == E::zero() && others < least {
+        others = sum_of_small(row, max);
+    }
+    (more + others).logarithm_1p::<A>()
+}
+
+/// The sum of e^(x − max) over what is less than the maximum, in which nothing is too small to count.
+#[cold]
+#[inline(never)]
+fn sum_of_small<E: Element>(row: &[E], max: E) -> E {
+    let lesser = row.iter().filter(|&&x| x < max);
+    E::from_f64(lesser.map(|&x| (x - max).as_f64().exp()).sum())
 }
 
 /// A row in blocks, the last of them padded with −∞, which adds nothing, so that a short row takes one
@@ -126,6 +140,13 @@ mod tests {
             log_softmax(&row, &mut out);
             approx::assert_relative_eq!(f64::from(-out[len / 2]), truth, max_relative = 3e-7);
         }
+        // Each of the others is less than the least normal number, and their sum is not.
+        let mut row = vec![0.0_f32; 100_001];
+        row[7] = 88.0;
+        let mut out = vec![0.0; row.len()];
+        log_softmax(&row, &mut out);
+        let truth = 1e5 * (-88.0_f64).exp();
+        approx::assert_relative_eq!(f64::from(-out[7]), truth, max_relative = 3e-7);
         // Of several that are the largest, one is kept apart.
         approx::assert_relative_eq!(log_sum_exp(&[3.0_f64; 40]), 3.0 + 40.0_f64.ln());
     }

@@ -44,6 +44,36 @@ pub fn positive(name: &'static str, value: f64) -> Result<(), Error> {
     option(name, value, "greater than 0 and finite", |value| value > 0.0 && value.is_finite())
 }
 
+/// Checks that an option is greater than 0, and finite, and stays so when it is rounded to `E`.
+///
+/// # Errors
+///
+/// [`Error::OptionValue`] if it is not.
+///
+/// ```
+/// use downhill_losses::checks;
+///
+/// assert!(checks::positive_in::<f64>("epsilon", 1e-60).is_ok());
+/// let error = checks::positive_in::<f32>("epsilon", 1e-60).unwrap_err().to_string();
+/// assert!(error.ends_with("it must be greater than 0 and finite in the type of the numbers"));
+/// ```
+pub fn positive_in<E: Element>(name: &'static str, value: f64) -> Result<(), Error> {
+    positive(name, value)?;
+    option(name, value, "greater than 0 and finite in the type of the numbers", |value| {
+        let rounded = E::from_f64(value);
+        rounded > E::zero() && rounded.is_finite()
+    })
+}
+
+/// Checks a temperature, which logits are divided by: that it and its reciprocal are numbers of `E`.
+pub(crate) fn temperature<E: Element>(value: f64) -> Result<(), Error> {
+    positive_in::<E>("temperature", value)?;
+    option("temperature", value, "greater than 0 and finite in the type of the numbers", |value| {
+        let inverse = E::from_f64(value.recip());
+        inverse > E::zero() && inverse.is_finite()
+    })
+}
+
 /// Checks that an option is from 0 to 1.
 ///
 /// # Errors

@@ -89,7 +89,9 @@ impl<E: Element> Shortfalls<'_, E> {
     fn of(&self, rival: usize) -> E {
         match self.x[rival] == E::neg_infinity() {
             true => E::zero(),
-            false => self.margin - self.x[self.label] + self.x[rival],
+            // Equal scores lack the whole margin, infinite ones, too.
+            false if self.x[rival] == self.x[self.label] => self.margin,
+            false => self.margin + (self.x[rival] - self.x[self.label]),
         }
     }
 

@@ -21,6 +21,7 @@ use std::borrow::Cow;
 use ndarray::{Array, Dimension};
 
 use crate::checks;
+use crate::divergence::{jensen_shannon_term, term};
 use crate::error::Error;
 
 /// In what information is measured.
@@ -127,7 +128,14 @@ pub fn kl_divergence<'a, 'b>(
     q: impl Into<Distributions<'b>>,
     unit: Unit,
 ) -> Result<f64, Error> {
-    measure(&p.into(), &q.into(), unit, relative_entropy)
+    measure(&p.into(), &q.into(), unit, |p, q| {
+        // Near 1 the quotient would be rounded; far from it, it may be no number.
+        let d = match (p - q).abs() < 0.5 * q {
+            true => ((p - q) / q).ln_1p(),
+            false => p.ln() - q.ln(),
+        };
+        term(p, q, d)
+    })
 }
 
 /// Jensen–Shannon divergence, ½ Σ p · ln(p / m) + ½ Σ q · ln(q / m) with m = (p + q) / 2 (Lin,
@@ -142,8 +150,8 @@ pub fn jensen_shannon_divergence<'a, 'b>(
     unit: Unit,
 ) -> Result<f64, Error> {
     measure(&p.into(), &q.into(), unit, |p, q| {
-        let m = 0.5 * (p + q);
-        0.5 * (relative_entropy(p, m) + relative_entropy(q, m))
+        let sum = p + q;
+        if sum == 0.0 { 0.0 } else { jensen_shannon_term(0.5 * sum, (p - q) / sum) }
     })
 }
 
@@ -166,10 +174,6 @@ pub fn perplexity<'a, 'b>(
     q: impl Into<Distributions<'b>>,
 ) -> Result<f64, Error> {
     Ok(cross_entropy(p, q, Unit::Nats)?.exp())
-}
-
-fn relative_entropy(p: f64, q: f64) -> f64 {
-    if p == 0.0 { 0.0 } else { p * (p / q).ln() }
 }
 
 /// The sum of `term` over the classes, averaged over the rows.

@@ -147,15 +147,17 @@ impl GaussianNegativeLogLikelihood {
         target: &Tensor<E>,
         variance: &Tensor<E>,
     ) -> Result<Tensor<E>, Error> {
-        checks::positive("epsilon", self.epsilon)?;
+        checks::positive_in::<E>("epsilon", self.epsilon)?;
         let shape = broadcast("targets", target, input.shape())?;
         broadcast("variances", variance, &shape)?;
         checks::values("variances", variance, "0 or more", |v| v.is_nan() || v >= E::zero())?;
         let epsilon = E::from_f64(self.epsilon);
         let raised = variance.array().mapv(|v| if v < epsilon { epsilon } else { v });
         let variance = operation::unary("raise", variance, raised, |gradient, _, _| gradient);
-        let squared = (input - target).square();
-        let mut losses = (squared / &variance + variance.ln()) * E::from_f64(0.5);
+        let difference = input - target;
+        // In this order, no square overflows or vanishes where the quotient does not.
+        let squared = &difference * (&difference / &variance);
+        let mut losses = (squared + variance.ln()) * E::from_f64(0.5);
         if self.full {
             losses = losses + E::from_f64(0.5) * E::TAU().ln();
         }
@@ -257,5 +259,5 @@ fn poisson<E: Element>(x: &Tensor<E>, y: Tensor<E>) -> Tensor<E> {
         () => x.exp() - y * x,
     };
     let value: ArrayD<E> = Zip::from(x.array()).and(y.array()).map_collect(value);
-    operation::unary("poisson", x, value, move |gradient, _, x| gradient * (x.exp() - &y))
+    operation::unary("poisson", x, value, move |gradient, _, x| gradient.times(&(x.exp() - &y)))
 }

@@ -101,9 +101,9 @@ impl<E: Element> Operation<E> for Logistic<E> {
         // −1 times the derivative of the positive class's loss. The negative class's is this at −x.
         let slope = |x: &Tensor<E>| focus(x) * ((-x).sigmoid() + surprise(x) * self.gamma);
         match index {
-            0 => gradient * (b * slope(&-x) - a * slope(x)),
-            1 => gradient * focus(x) * (-x).softplus(),
-            _ => gradient * focus(&-x) * x.softplus(),
+            0 => gradient.times(&(b * slope(&-x) - a * slope(x))),
+            1 => gradient.times(&(focus(x) * (-x).softplus())),
+            _ => gradient.times(&(focus(&-x) * x.softplus())),
         }
     }
 
@@ -123,8 +123,9 @@ impl<E: Element> Operation<E> for Logistic<E> {
                     of_logits.iter_mut().zip(&*values).zip(factors)
                 {
                     let classes = Classes::new(x, self.gamma);
-                    *of_logit =
-                        gradient * (a * classes.positive_slope + b * classes.negative_slope);
+                    let slope = a * classes.positive_slope + b * classes.negative_slope;
+                    // What the loss leaves out may be anything.
+                    *of_logit = if gradient == E::zero() { gradient } else { gradient * slope };
                 }
             },
         );
@@ -137,6 +138,6 @@ fn surprise<E: Element>(x: &Tensor<E>) -> Tensor<E> {
     let (p, minus_log_p) = (x.sigmoid(), (-x).softplus());
     let value = Zip::from(p.array()).and(minus_log_p.array()).map_collect(|&p, &log| times(p, log));
     operation::unary("surprise", x, value, |gradient, _, x| {
-        gradient * (-x).sigmoid() * (surprise(x) - x.sigmoid())
+        gradient.times(&((-x).sigmoid() * (surprise(x) - x.sigmoid())))
     })
 }

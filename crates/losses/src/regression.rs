@@ -106,6 +106,10 @@ impl ElementwiseRule for HuberRule {
         checks::positive("delta", self.delta)
     }
 
+    fn check<E: Element>(&self, _input: &Tensor<E>, _target: &Tensor<E>) -> Result<(), Error> {
+        checks::positive_in::<E>("delta", self.delta)
+    }
+
     fn losses<E: Element>(&self, input: &Tensor<E>, target: &Tensor<E>) -> Tensor<E> {
         let (delta, half) = (E::from_f64(self.delta), E::from_f64(0.5));
         let value = |d: E| match d.abs() < delta {
@@ -150,7 +154,8 @@ impl ElementwiseRule for SmoothL1Rule {
             return difference.abs();
         }
         let value = |d: E| match d.abs() < beta {
-            true => half * d * d / beta,
+            // In this order, neither overflows nor vanishes what the result does not.
+            true => half * d * (d / beta),
             false => d.abs() - half * beta,
         };
         let slope = move |d: &Tensor<E>| (d / beta).clamp(-E::one(), E::one());
@@ -217,5 +222,7 @@ fn function<E: Element>(
     value: impl Fn(E) -> E,
     slope: impl Fn(&Tensor<E>) -> Tensor<E> + Send + Sync + 'static,
 ) -> Tensor<E> {
-    operation::unary(name, x, x.array().mapv(value), move |gradient, _, x| gradient * slope(x))
+    operation::unary(name, x, x.array().mapv(value), move |gradient, _, x| {
+        gradient.times(&slope(x))
+    })
 }

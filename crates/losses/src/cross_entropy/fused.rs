@@ -52,8 +52,8 @@ impl<E: Element> Fused<E> for Computed<E> {
                 let of_targets = self.target_gradient(inputs);
                 let scale = gradient * E::from_f64(self.normalization);
                 match self.options.is_reduced() {
-                    true => (of_targets * scale).reshape(inputs[1].shape()),
-                    false => of_targets.reshape(inputs[1].shape()) * scale.unsqueeze(-1),
+                    true => scale.times(&of_targets.reshape(inputs[1].shape())),
+                    false => scale.unsqueeze(-1).times(&of_targets.reshape(inputs[1].shape())),
                 }
             }
             Some(saved) if gradient.item() == E::one() => saved.clone(),

@@ -98,7 +98,7 @@ impl CrossEntropy {
         targets: impl IntoTargets<'a, E>,
     ) -> Result<Tensor<E>, Error> {
         let (count, classes) = checks::rows_and_classes("logits", logits.shape())?;
-        self.check_options()?;
+        self.check_options::<E>()?;
         let weights = self.checked_weights(classes)?;
         let (labels, distributions) = match targets.into_targets() {
             Targets::Classes(labels) => {
@@ -168,9 +168,9 @@ impl CrossEntropy {
         }
     }
 
-    fn check_options(&self) -> Result<(), Error> {
+    fn check_options<E: Element>(&self) -> Result<(), Error> {
         checks::fraction("label_smoothing", self.label_smoothing)?;
-        checks::positive("temperature", self.temperature)?;
+        checks::temperature::<E>(self.temperature)?;
         checks::not_negative("z_loss", self.z_loss)
     }
 

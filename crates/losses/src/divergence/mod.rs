@@ -5,7 +5,8 @@ mod relative;
 use downhill_tensor::{Element, Fused, Tensor, fused, operation, without_recording};
 use ndarray::Zip;
 
-use self::relative::{clamp_rows, relative_entropy, relative_entropy_terms};
+pub(crate) use self::relative::term;
+use self::relative::{clamp_rows, distillation, relative_entropy, relative_entropy_terms};
 use crate::checks;
 use crate::cross_entropy::logits_gradient;
 use crate::error::Error;
@@ -105,8 +106,8 @@ impl<E: Element> Fused<E> for FromLogits {
         let (log_p, log_q) = (target.log_probabilities(), input.log_probabilities());
         let terms = relative_entropy_terms(&log_p, &log_q, false) + &p;
         match self.form {
-            Form::Probabilities => quotient_or_zero(&(terms * gradient.unsqueeze(-1)), &p),
-            _ => terms * gradient.unsqueeze(-1),
+            Form::Probabilities => quotient_or_zero(&gradient.unsqueeze(-1).times(&terms), &p),
+            _ => gradient.unsqueeze(-1).times(&terms),
         }
     }
 }
@@ -146,23 +147,11 @@ impl DistributionRule for JensenShannonDivergenceRule {
 
 /// ½ (p · ln(p / m) + q · ln(q / m)), elementwise, by finite logarithms of p and q.
 fn jensen_shannon_terms<E: Element>(log_p: &Tensor<E>, log_q: &Tensor<E>) -> Tensor<E> {
-    // With t = (p − q) / (p + q) = tanh((ln p − ln q) / 2) it is
-    // m · ((1 + t) · ln(1 + t) + (1 − t) · ln(1 − t)) / 2.
+    // (p − q) / (p + q) = tanh((ln p − ln q) / 2)
     let term = |&log_p: &E, &log_q: &E| {
-        let (one, half) = (E::one(), E::from_f64(0.5));
+        let half = E::from_f64(0.5);
         let m = half * (log_p.exp() + log_q.exp());
-        let t = (half * (log_p - log_q)).tanh();
-        let part = |t: E| if t == -one { E::zero() } else { (one + t) * t.ln_1p() };
-        let sum = match t.abs() < E::from_f64(0.1) {
-            // The parts cancel. t² · (1 / 1 + t² / 6 + t⁴ / 15 + …), each k-th 1 / (k · (2k − 1)).
-            true => {
-                let coefficient = |k: f64| E::from_f64((k * (2.0 * k - 1.0)).recip());
-                let series = |sum: E, k: i32| coefficient(f64::from(k)) + sum * t * t;
-                (1..=8).rev().fold(E::zero(), series) * t * t
-            }
-            false => part(t) + part(-t),
-        };
-        half * m * sum
+        jensen_shannon_term(m, (half * (log_p - log_q)).tanh())
     };
     // The derivative with respect to ln p: ½ p · ln(p / m), and p / m = 2 σ(ln p − ln q).
     let slope = |log_p: &Tensor<E>, log_q: &Tensor<E>| {
@@ -173,9 +162,26 @@ fn jensen_shannon_terms<E: Element>(log_p: &Tensor<E>, log_q: &Tensor<E>) -> Ten
         "jensen_shannon_terms",
         [log_p, log_q],
         Zip::from(log_p.array()).and(log_q.array()).map_collect(term),
-        move |gradient, _, log_p, log_q| gradient * slope(log_p, log_q),
-        move |gradient, _, log_p, log_q| gradient * slope(log_q, log_p),
+        move |gradient, _, log_p, log_q| gradient.times(&slope(log_p, log_q)),
+        move |gradient, _, log_p, log_q| gradient.times(&slope(log_q, log_p)),
     )
+}
+
+/// ½ (p · ln(p / m) + q · ln(q / m)) of t = (p − q) / (p + q) and m = (p + q) / 2:
+/// m · ((1 + t) · ln(1 + t) + (1 − t) · ln(1 − t)) / 2, which is not below 0.
+pub(crate) fn jensen_shannon_term<E: Element>(m: E, t: E) -> E {
+    let one = E::one();
+    let part = |t: E| if t == -one { E::zero() } else { (one + t) * t.ln_1p() };
+    let sum = match t.abs() < E::from_f64(0.1) {
+        // The parts cancel. t² · (1 / 1 + t² / 6 + t⁴ / 15 + …), each k-th 1 / (k · (2k − 1)).
+        true => {
+            let coefficient = |k: f64| E::from_f64((k * (2.0 * k - 1.0)).recip());
+            let series = |sum: E, k: i32| coefficient(f64::from(k)) + sum * t * t;
+            (1..=8).rev().fold(E::zero(), series) * t * t
+        }
+        false => part(t) + part(-t),
+    };
+    E::from_f64(0.5) * m * sum
 }
 
 plain_function!(kl_divergence: KlDivergence(logits, probabilities));
@@ -232,22 +238,21 @@ impl KnowledgeDistillation {
     ///
     /// # Errors
     ///
-    /// [`Error`] if the temperature is not positive, the shapes differ, or a row of logits is all
-    /// −∞.
+    /// [`Error`] if the temperature or its reciprocal is not positive and finite in `E`, the shapes
+    /// differ, or a row of logits is all −∞.
     #[inline(never)]
     pub fn forward<E: Element>(
         &self,
         student: &Tensor<E>,
         teacher: &Tensor<E>,
     ) -> Result<Tensor<E>, Error> {
-        checks::positive("temperature", self.temperature)?;
+        checks::temperature::<E>(self.temperature)?;
         checks::shape("teacher's logits", teacher, student.shape())?;
-        let scale = E::from_f64(self.temperature.recip());
-        let divergence = KlDivergence::new().target(Form::Logits).reduction(self.reduction);
-        let loss = divergence.forward(&(student * scale), &(teacher.detach() * scale))?;
-        // One factor after the other: the square of the temperature may not be a number.
-        let temperature = E::from_f64(self.temperature);
-        Ok(loss * temperature * temperature)
+        checks::rows_and_classes("logits", student.shape())?;
+        for tensor in [student, teacher] {
+            Distributions { tensor, form: Form::Logits }.check("logits")?;
+        }
+        Ok(self.reduction.apply(distillation(student, teacher, self.temperature)))
     }
 }
 
@@ -307,6 +312,6 @@ fn information<E: Element>(x: &Tensor<E>) -> Tensor<E> {
         false => -x.exp() * x,
     };
     operation::unary("information", x, x.array().mapv(value), |gradient, _, x| {
-        gradient * (information(x) - x.exp())
+        gradient.times(&(information(x) - x.exp()))
     })
 }

@@ -6,7 +6,7 @@
 //! differences.
 
 use downhill_kernels::Separate;
-use downhill_tensor::{Element, Tensor, operation};
+use downhill_tensor::{Element, Tensor, keep, operation};
 use ndarray::{ArrayD, Zip};
 
 use crate::checks::tolerance;
@@ -15,18 +15,24 @@ use crate::reduction::array;
 
 /// p · d − p + q where d = ln p − ln q, which is not below 0.
 #[inline(always)]
-fn term<E: Element>(p: E, q: E, d: E) -> E {
+pub(crate) fn term<E: Element>(p: E, q: E, d: E) -> E {
+    scaled_term(p, q, d, E::one())
+}
+
+/// t² times the [`term`], which may be too small to be a number while that is not.
+#[inline(always)]
+fn scaled_term<E: Element>(p: E, q: E, d: E, t: E) -> E {
     let (one, half) = (E::one(), E::from_f64(0.5));
     if p == E::zero() {
-        q
+        q * t * t
     } else if d.abs() < half {
         // e^x − 1 − x = x² / 2 · (1 + x / 3 · (1 + x / 4 · (…))) with x = −d.
         let nested = |sum: E, n: u8| one - d / E::from_f64(f64::from(n)) * sum;
-        p * half * d * d * (3..=16).rev().fold(one, nested)
+        p * half * (d * t) * (d * t) * (3..=16).rev().fold(one, nested)
     } else if d > E::zero() {
-        p * (d + (-d).exponential_m1::<Separate>())
+        p * (d + (-d).exponential_m1::<Separate>()) * t * t
     } else {
-        q * (one + d.exponential() * (d - one))
+        q * (one + d.exponential() * (d - one)) * t * t
     }
 }
 
@@ -51,9 +57,9 @@ pub(super) fn relative_entropy_terms<E: Element>(
         [log_p, log_q],
         Zip::from(log_p.array()).and(log_q.array()).map_collect(value),
         |gradient, _, log_p, log_q| {
-            gradient * (relative_entropy_terms(log_p, log_q, false) + log_p.exp())
+            gradient.times(&(relative_entropy_terms(log_p, log_q, false) + log_p.exp()))
         },
-        |gradient, _, log_p, _| -(gradient * log_p.exp()),
+        |gradient, _, log_p, _| -gradient.times(&log_p.exp()),
     )
 }
 
@@ -76,16 +82,40 @@ pub(super) fn relative_entropy<E: Element>(p: &Tensor<E>, q: &Tensor<E>) -> Tens
     let mut row = Row::new(classes);
     let (p_values, q_values) = (p.values(), q.values());
     let rows = p_values.chunks_exact(classes).zip(q_values.chunks_exact(classes));
-    let losses = rows.map(|(p, q)| row.read(p, q).relative_entropy()).collect();
+    let losses = rows.map(|(p, q)| row.read(p, q).relative_entropy(E::one())).collect();
     operation::binary(
         "relative_entropy",
         [p, q],
         array(&p.shape()[..p.ndim() - 1], losses),
         |gradient, loss, p, q| {
-            (log_ratio(p, q) - loss.unsqueeze(-1)) * limit(p).softmax(-1) * gradient.unsqueeze(-1)
+            let slope = (log_ratio(p, q) - loss.unsqueeze(-1)) * limit(p).softmax(-1);
+            gradient.unsqueeze(-1).times(&slope)
         },
-        |gradient, _, p, q| -(difference(p, q) * gradient.unsqueeze(-1)),
+        |gradient, _, p, q| -gradient.unsqueeze(-1).times(&difference(p, q)),
     )
+}
+
+/// T² times the relative entropy of the softmax of logits / T, over the last axis, from that of
+/// the teacher's. Its gradient is T · (softmax(logits / T) − softmax(teacher / T)).
+pub(super) fn distillation<E: Element>(
+    logits: &Tensor<E>,
+    teacher: &Tensor<E>,
+    temperature: f64,
+) -> Tensor<E> {
+    let (t, scale) = (E::from_f64(temperature), E::from_f64(temperature.recip()));
+    let teacher = teacher.detach() * scale;
+    let scaled = logits.detach() * scale;
+    let classes = logits.shape()[logits.ndim() - 1].max(1);
+    let mut row = Row::new(classes);
+    let (p_values, q_values) = (teacher.values(), scaled.values());
+    let rows = p_values.chunks_exact(classes).zip(q_values.chunks_exact(classes));
+    let losses = rows.map(|(p, q)| row.read(p, q).relative_entropy(t)).collect();
+    let losses = array(&logits.shape()[..logits.ndim() - 1], losses);
+    drop((p_values, q_values));
+    operation::unary("knowledge_distillation", logits, losses, move |gradient, _, logits| {
+        let difference = difference(&teacher, &(logits * scale)) * t;
+        -gradient.unsqueeze(-1).times(&difference)
+    })
 }
 
 /// softmax(p) − softmax(q), over the last axis.
@@ -94,8 +124,8 @@ fn difference<E: Element>(p: &Tensor<E>, q: &Tensor<E>) -> Tensor<E> {
         "softmax_difference",
         [p, q],
         each_class(p, q, Row::difference),
-        |gradient, _, p, _| through_softmax(&gradient, &limit(p).softmax(-1)),
-        |gradient, _, _, q| -through_softmax(&gradient, &limit(q).softmax(-1)),
+        |gradient, _, p, _| through_softmax(gradient, &limit(p).softmax(-1)),
+        |gradient, _, _, q| -through_softmax(gradient, &limit(q).softmax(-1)),
     )
 }
 
@@ -106,7 +136,7 @@ fn log_ratio<E: Element>(p: &Tensor<E>, q: &Tensor<E>) -> Tensor<E> {
         Tensor::select(&impossible, &Tensor::scalar(E::zero()), &gradient)
     };
     let through = |gradient: &Tensor<E>, x: &Tensor<E>| {
-        gradient - limit(x).softmax(-1) * gradient.sum_axes(downhill_tensor::keep(-1))
+        gradient - gradient.sum_axes(keep(-1)).times(&limit(x).softmax(-1))
     };
     operation::binary(
         "log_ratio",
@@ -118,9 +148,9 @@ fn log_ratio<E: Element>(p: &Tensor<E>, q: &Tensor<E>) -> Tensor<E> {
 }
 
 /// The vector–Jacobian product of a softmax.
-fn through_softmax<E: Element>(gradient: &Tensor<E>, softmax: &Tensor<E>) -> Tensor<E> {
-    let weighted = gradient * softmax;
-    &weighted - softmax * weighted.sum_axes(downhill_tensor::keep(-1))
+fn through_softmax<E: Element>(gradient: Tensor<E>, softmax: &Tensor<E>) -> Tensor<E> {
+    let weighted = gradient.times(softmax);
+    &weighted - weighted.sum_axes(keep(-1)).times(softmax)
 }
 
 /// What `f` makes of each class of each row.
@@ -182,9 +212,10 @@ impl<E: Element> Row<E> {
         self
     }
 
-    fn relative_entropy(&self) -> E {
+    /// t² times the relative entropy.
+    fn relative_entropy(&self, t: E) -> E {
         let terms = self.p.iter().zip(&self.q).zip(&self.log_ratio);
-        terms.map(|((&p, &q), &d)| term(p, q, d)).sum()
+        terms.map(|((&p, &q), &d)| scaled_term(p, q, d, t)).sum()
     }
 
     /// p − q, which is p · (1 − e^−(ln p − ln q)).

@@ -309,3 +309,98 @@ mod cases {
         assert_eq!(gradient, [0.0; 3]);
     }
 }
+
+/// Of the whole range of a type, what is near its ends.
+#[test]
+fn sums_of_exponentials_that_are_no_normal_numbers_are_exact() {
+    let mut logits = vec![0.0_f32; 100_001];
+    logits[0] = 88.0;
+    let logits = Tensor::from(logits).reshape(&[1, 100_001]);
+    let truth = 1e5 * (-88.0_f64).exp();
+    let loss = f64::from(cross_entropy(&logits, &[0]).unwrap().item());
+    assert_relative_eq!(loss, truth, max_relative = 1e-6);
+    let certain = Tensor::<f32>::one_hot(&[0], 100_001);
+    let loss = f64::from(cross_entropy(&logits, &certain).unwrap().item());
+    assert_relative_eq!(loss, truth, max_relative = 1e-6);
+}
+
+#[test]
+fn distillation_is_exact_at_every_temperature() {
+    let teacher = Tensor::from([[2.0_f32, 1.0]]);
+    for temperature in [1e-37, 1e-30, 1e-10, 0.01, 1e4, 1e15, 1e20, 1e30, 1e37] {
+        let student = Tensor::parameter([[1.0_f32, 2.0]]);
+        let loss = KnowledgeDistillation::new(temperature).forward(&student, &teacher).unwrap();
+        // T² times the divergence is T · tanh(1 / 2T), and its slope the same.
+        let truth = temperature * (0.5 / temperature).tanh();
+        assert_relative_eq!(f64::from(loss.item()), truth, max_relative = 1e-5);
+        let backward = loss.backward().get(&student).unwrap().to_vec();
+        let recorded = grad(&loss, &[&student])[0].to_vec();
+        for gradient in [backward, recorded] {
+            assert_relative_eq!(f64::from(gradient[1]), truth, max_relative = 1e-5);
+        }
+        let equal = KnowledgeDistillation::new(temperature).forward(&student, &student).unwrap();
+        assert_eq!(equal.item(), 0.0);
+    }
+}
+
+#[test]
+fn options_that_the_type_cannot_hold_are_refused() {
+    let x = &Tensor::from([[1.0_f32, 2.0]]);
+    for temperature in [1e-60, 1e-39, 1e39, 1e60] {
+        let error = CrossEntropy::new().temperature(temperature).forward(x, &[0]).unwrap_err();
+        assert!(error.to_string().starts_with("temperature is"), "{error}");
+        let error = KnowledgeDistillation::new(temperature).forward(x, x).unwrap_err();
+        assert!(error.to_string().starts_with("temperature is"), "{error}");
+        let wide = &Tensor::from([[1.0_f64, 2.0]]);
+        assert!(CrossEntropy::new().temperature(temperature).forward(wide, &[0]).is_ok());
+    }
+    assert!(Huber::new().delta(1e-60).forward(x, x).is_err());
+    let gaussian = GaussianNegativeLogLikelihood::new().epsilon(1e-60);
+    assert!(gaussian.forward(x, x, x).is_err());
+}
+
+#[test]
+fn products_and_differences_are_taken_in_an_order_that_keeps_them() {
+    let number = |x: f32| Tensor::from([x]);
+    let smooth = |beta, x| SmoothL1::new().beta(beta).forward(&number(x), &number(0.0)).unwrap();
+    assert_relative_eq!(smooth(1e25, 1e20).item(), 0.5e15, max_relative = 1e-6);
+    assert_relative_eq!(smooth(1e-24, 1e-25).item(), 5e-27, max_relative = 1e-6);
+    let (mean, variance) = (Tensor::parameter([1e20_f32]), Tensor::parameter([1e38_f32]));
+    let loss = GaussianNegativeLogLikelihood::new();
+    let loss = loss.forward(&mean, &number(0.0), &variance).unwrap();
+    assert_relative_eq!(loss.item(), 50.0 + 0.5 * 1e38_f32.ln(), max_relative = 1e-6);
+    let gradients = loss.backward();
+    assert_relative_eq!(gradients.get(&mean).unwrap().item(), 1e-18, max_relative = 1e-5);
+    let scores = Tensor::from([[1e8_f32, 1e8]]);
+    let hinge = MulticlassHinge::new();
+    assert_eq!(hinge.clone().forward(&scores, &[0]).unwrap().item(), 0.5);
+    assert_eq!(hinge.clone().crammer_singer().forward(&scores, &[1]).unwrap().item(), 1.0);
+    let infinite = Tensor::from([[f32::INFINITY, f32::INFINITY]]);
+    assert_eq!(hinge.forward(&infinite, &[0]).unwrap().item(), 0.5);
+}
+
+#[test]
+fn measures_of_information_are_never_below_0_and_exact_near_it() {
+    use information::{Unit, jensen_shannon_divergence, kl_divergence};
+    let near = 1e-9;
+    for (p, q) in [
+        ([0.1, 0.2, 0.7], [0.10000000000000002, 0.2, 0.7]),
+        ([0.3, 0.3, 0.4], [0.30000000000000004, 0.30000000000000004, 0.39999999999999997]),
+        ([0.0999999, 0.2, 0.7], [0.1, 0.2, 0.7000002]),
+        ([0.0, 0.5, 0.5], [0.0, 0.5 + near, 0.5 - near]),
+        ([5e-324, 0.5, 0.5], [0.0, 0.5, 0.5]),
+    ] {
+        let kl = kl_divergence(&p, &q, Unit::Nats).unwrap();
+        let js = jensen_shannon_divergence(&p, &q, Unit::Nats).unwrap();
+        assert!(kl >= 0.0 && js >= 0.0, "{kl}, {js}");
+        assert_eq!(kl_divergence(&p, &p, Unit::Nats), Ok(0.0));
+        assert_eq!(jensen_shannon_divergence(&q, &q, Unit::Bits), Ok(0.0));
+    }
+    let (p, q) = ([0.5, 0.5], [0.5 + near, 0.5 - near]);
+    let kl = kl_divergence(&p, &q, Unit::Nats).unwrap();
+    assert_relative_eq!(kl, 2.0 * near * near, max_relative = 1e-6);
+    let js = jensen_shannon_divergence(&p, &q, Unit::Nats).unwrap();
+    assert_relative_eq!(js, 0.5 * near * near, max_relative = 1e-6);
+    let far = kl_divergence(&[1.0, 0.0], &[1e-310, 1.0], Unit::Nats).unwrap();
+    assert_relative_eq!(far, -1e-310_f64.ln(), max_relative = 1e-12);
+}

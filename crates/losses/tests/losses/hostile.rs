@@ -1,8 +1,9 @@
 //! The gradient of a recorded loss is that of one that is not, whatever the numbers: kernels and
-//! definitions agree up to infinities and NaN.
+//! definitions agree up to infinities and NaN. What a mask leaves out has no gradient.
 
 use downhill_losses::*;
-use downhill_tensor::{Element, Tensor, grad_with};
+use downhill_tensor::{Element, Tensor, grad, grad_with};
+use ndarray::ArrayD;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
@@ -75,6 +76,9 @@ fn check_to<E: Element>(
     let inputs: Vec<Tensor<E>> = inputs.iter().map(|&x| Tensor::parameter(x)).collect();
     for reduction in [Reduction::None, Reduction::Sum] {
         let Ok(output) = loss(&inputs, reduction) else { return Ok(()) };
+        if reduction == Reduction::None {
+            check_masked(name, &output, &inputs)?;
+        }
         let seed = Tensor::full(output.shape(), E::from_f64(0.75));
         let gradients = output.backward_with(&seed);
         let references: Vec<&Tensor<E>> = inputs.iter().collect();
@@ -92,6 +96,43 @@ fn check_to<E: Element>(
                     inputs
                 );
             }
+        }
+    }
+    Ok(())
+}
+
+/// Checks that a row which a mask leaves out of the loss has derivatives of exactly 0, of both orders,
+/// whatever it holds.
+fn check_masked<E: Element>(
+    name: &str,
+    output: &Tensor<E>,
+    inputs: &[Tensor<E>],
+) -> TestCaseResult {
+    const LEFT_OUT: usize = 1;
+    let kept = ArrayD::from_shape_fn(output.shape(), |index| index[0] != LEFT_OUT);
+    let loss = Tensor::select(&kept, output, &Tensor::scalar(E::zero())).sum();
+    let references: Vec<&Tensor<E>> = inputs.iter().collect();
+    let first = grad(&loss, &references);
+    // What rows share, as weights, is a sum over all of them.
+    let by_row = first.iter().filter(|first| first.shape()[0] == ROWS);
+    let squares = by_row.map(|first| first.square().sum());
+    let total = squares.reduce(|sum, square| sum + square).expect("a loss has an input");
+    let second = grad(&total, &references);
+    let gradients = loss.backward();
+    for (number, input) in inputs.iter().enumerate().filter(|(_, input)| input.shape()[0] == ROWS) {
+        let ways = [
+            ("backward", gradients.get(input)),
+            ("grad", Some(&first[number])),
+            ("the second derivative", Some(&second[number])),
+        ];
+        for (way, derivative) in ways {
+            let Some(derivative) = derivative else { continue };
+            let row = derivative.slice(0, LEFT_OUT..LEFT_OUT + 1).to_vec();
+            prop_assert!(
+                row.iter().all(|x| x.is_zero()),
+                "{name}, input {number}, {way}: {row:?} where the loss leaves out {:?}",
+                input.slice(0, LEFT_OUT..LEFT_OUT + 1).to_vec()
+            );
         }
     }
     Ok(())

@@ -223,6 +223,7 @@ pub(crate) fn sum_of_small<E: Element>(logits: impl Iterator<Item = E>, max: E, 
     // e^shift times the least number that is counted is well above the least normal number.
     let shift = -E::min_positive_value().ln() * E::from_f64(0.75);
     let lesser = logits.filter(|&x| x < max);
-    let sum: E = lesser.map(|x| ((x - max) * scale + shift).exponential()).sum();
-    sum * (-shift).exponential()
+    let exponentials = lesser.map(|x| ((x - max) * scale + shift).exponential().as_f64());
+    // In `E`, the sum of many would lose its digits.
+    E::from_f64(exponentials.sum::<f64>() * (-shift.as_f64()).exp())
 }

@@ -66,7 +66,7 @@ impl CrossEntropy {
             "forward_linear: hidden {hs:?} and weight {ws:?}; […, D] and [C, D] are needed"
         );
         let logits = [&hs[..hs.len() - 1], &ws[..1]].concat();
-        self.check_options()?;
+        self.check_options::<E>()?;
         self.checked_weights::<E>(ws[0])?;
         if let Some(bias) = bias {
             checks::shape("biases", bias, &ws[..1])?;
@@ -131,7 +131,10 @@ impl<E: Element> Linear<E> {
             gradient.iter_mut().for_each(|gradient| gradient.fill(E::zero()));
         }
         let rows = 0..self.labels.len();
-        let kept: Vec<usize> = rows.filter(|&row| self.is_kept(self.labels[row])).collect();
+        // What the loss leaves out may be anything, and takes no part in sums over rows.
+        let counts = |row: usize| row_gradients.is_none_or(|gradients| gradients[row] != E::zero());
+        let kept = rows.filter(|&row| self.is_kept(self.labels[row]) && counts(row));
+        let kept: Vec<usize> = kept.collect();
         let labels: Vec<usize> = kept.iter().map(|&row| self.labels[row]).collect();
         let row_gradients: Option<Vec<E>> =
             row_gradients.map(|gradients| kept.iter().map(|&row| gradients[row]).collect());
