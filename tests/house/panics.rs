@@ -139,6 +139,10 @@ fn every_panic_names_the_callers_file_and_what_was_called() {
         "LayerNorm": LayerNorm::new(2).forward(x);
         "LayerNorm": LayerNorm::over(&[3, 3]).forward(x);
         "RmsNorm": RmsNorm::new(2).forward(x);
+        "LayerNorm": LayerNorm::<f32>::new(2).epsilon(-1.0);
+        "RmsNorm": RmsNorm::<f32>::new(2).epsilon(f64::NAN);
+        "BatchNorm": BatchNorm::<f32>::new(2).epsilon(f64::INFINITY);
+        "BatchNorm": BatchNorm::<f32>::new(2).momentum(1.5);
         "Gru": Gru::new(2, 1, &mut rng()).forward(x);
         "Gru": Gru::new(3, 1, &mut rng()).forward(&zeros(&[1, 0, 3]));
         "linear": {

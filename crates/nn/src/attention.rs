@@ -3,9 +3,10 @@
 mod blocks;
 mod operation;
 
+use downhill_kernels::all_finite;
 use downhill_tensor::export::{Attribute, Export};
 use downhill_tensor::{Element, Tensor, parameters};
-use ndarray::Array2;
+use ndarray::{Array2, Axis, Zip};
 use rand::Rng;
 
 use self::operation::attention;
@@ -135,8 +136,23 @@ impl<E: Element> SelfAttention<E> {
             "SelfAttention: the input has shape {:?}; [N, T, {width}] is needed",
             x.shape()
         );
+        let x = &without_padding(x, padding);
         let projected = self.query_key_value.forward(x);
         self.output.forward(&attention(&projected, self.heads, self.causal, padding))
+    }
+}
+
+/// x with 0 for what padding holds that is not finite: even the gradients of the weights, sums over
+/// all places, would otherwise not be.
+fn without_padding<E: Element>(x: &Tensor<E>, padding: Option<&Array2<bool>>) -> Tensor<E> {
+    match padding {
+        Some(padding) if !all_finite(&x.values()) => {
+            let mask = padding.clone().insert_axis(Axis(2)).into_dyn();
+            let finite = x.mask(E::is_finite);
+            let shown = Zip::from(&finite).and_broadcast(&mask).map_collect(|&f, &p| p && !f);
+            x.masked_fill(&shown, E::zero())
+        }
+        _ => x.clone(),
     }
 }
 
@@ -361,6 +377,65 @@ mod tests {
                 Tensor::concat(&[&expected.slice(1, ..1), &expected.slice(1, 2..)], 1).to_vec();
             for (y, expected) in others.to_vec().into_iter().zip(expected) {
                 assert_relative_eq!(y, expected, epsilon = 1e-13);
+            }
+        }
+    }
+
+    #[test]
+    fn what_padding_holds_spoils_no_gradient() {
+        let layer = layer(4, 2);
+        let clean = random(&[2, 3, 4], &mut rng());
+        let padding = ndarray::arr2(&[[false, true, false], [false, false, true]]);
+        // The loss looks at no padding either.
+        let kept = padding.mapv(|padding| !padding).insert_axis(ndarray::Axis(2)).into_dyn();
+        for spoil in [f64::NAN, f64::NEG_INFINITY] {
+            let x = Tensor::parameter(Tensor::select(&kept, &clean, &Tensor::scalar(spoil)));
+            let y = layer.forward_padded(&x, &padding);
+            let loss = Tensor::select(&kept, &y.square(), &Tensor::scalar(0.0)).sum();
+            let gradients = loss.backward();
+            let names = layer.named();
+            let all = names.iter().map(|(_, tensor)| tensor).chain([&x]);
+            for (tensor, recorded) in all.clone().zip(grad(&loss, &all.collect::<Vec<_>>())) {
+                let backward = gradients.get(tensor).unwrap().to_vec();
+                for (backward, recorded) in backward.into_iter().zip(recorded.to_vec()) {
+                    assert_relative_eq!(backward, recorded, epsilon = 1e-12);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_comes_later_or_is_left_out_by_the_loss_spoils_no_earlier_place() {
+        let attention = |x: &Tensor<f64>| attention(x, 2, true, None);
+        let clean = random(&[2, 5, 12], &mut rng());
+        for (spoil, place) in [(f64::NAN, 2), (f64::INFINITY, 4), (f64::NEG_INFINITY, 1)] {
+            let late = |(_, t, _)| t >= place && (t - place) % 2 == 0;
+            let mask = ndarray::Array3::from_shape_fn((2, 5, 12), late).into_dyn();
+            let x = Tensor::parameter(clean.masked_fill(&mask, spoil));
+            let y = attention(&x);
+            let start = |x: &Tensor<f64>| x.slice(1, ..place);
+            let expected = Tensor::parameter(start(&clean));
+            let of_start = attention(&expected);
+            for (y, expected) in start(&y).to_vec().into_iter().zip(of_start.to_vec()) {
+                assert_relative_eq!(y, expected, epsilon = 1e-13);
+            }
+            assert!(y.slice(1, place..place + 1).to_vec().iter().all(|y| !y.is_finite()));
+            let expected_loss = of_start.square().sum();
+            let expected_gradient = grad(&expected_loss, &[&expected]).remove(0);
+            let expected_second = grad(&expected_gradient.square().sum(), &[&expected]).remove(0);
+            let loss = start(&y).square().sum();
+            let recorded = grad(&loss, &[&x]).remove(0);
+            let second = grad(&recorded.square().sum(), &[&x]).remove(0);
+            let backward = loss.backward().get(&x).unwrap().clone();
+            for (found, expected) in [
+                (&backward, &expected_gradient),
+                (&recorded, &expected_gradient),
+                (&second, &expected_second),
+            ] {
+                for (found, expected) in start(found).to_vec().iter().zip(expected.to_vec()) {
+                    assert_relative_eq!(*found, expected, epsilon = 1e-12);
+                }
+                assert!(found.slice(1, place..).to_vec().iter().all(|&found| found == 0.0));
             }
         }
     }

@@ -9,7 +9,8 @@ use rand::Rng;
 use crate::description::Description;
 use crate::error::Error;
 use crate::module::Module;
-use crate::normalization::operation::{Normalize, Statistics};
+use crate::normalization::checked_epsilon;
+use crate::normalization::operation::{Normalize, Statistics, epsilon_in};
 use crate::part::{is_part, sum_over_parts};
 
 /// Normalises each channel to mean 0 and variance 1 over a batch, and then scales and shifts it:
@@ -69,12 +70,26 @@ impl<E: Element> BatchNorm<E> {
     }
 
     /// With another ε, which is added to the variance.
+    ///
+    /// # Panics
+    ///
+    /// If ε is negative or not finite.
+    #[track_caller]
     pub fn epsilon(self, epsilon: f64) -> Self {
-        Self { epsilon, ..self }
+        Self { epsilon: checked_epsilon("BatchNorm", epsilon), ..self }
     }
 
     /// With another momentum: the share of the newest batch in the running averages.
+    ///
+    /// # Panics
+    ///
+    /// If it is not from 0 to 1.
+    #[track_caller]
     pub fn momentum(self, momentum: f64) -> Self {
+        assert!(
+            (0.0..=1.0).contains(&momentum),
+            "BatchNorm: a momentum of {momentum}; it must be from 0 to 1"
+        );
         Self { momentum, ..self }
     }
 
@@ -99,22 +114,26 @@ impl<E: Element> BatchNorm<E> {
     #[track_caller]
     fn normalize_part(&mut self, rows: &Tensor<E>) -> Tensor<E> {
         let channels = rows.shape()[0];
-        let one = |value| Tensor::from([E::from_usize(value)]);
-        let sums = rows.detach().sum_axes(1);
-        let sums = sum_over_parts(&Tensor::concat(&[&sums, &one(rows.shape()[1])], 0));
-        let count = sums.values()[channels];
-        assert_several(rows.shape(), count.as_f64() as usize);
-        // The mean, rounded; what it is shifted by has no influence on the result.
-        let near = sums.slice(0, ..channels) / count;
-        let deviations = rows - near.reshape(&[channels, 1]);
-        let moments = [deviations.sum_axes(1), deviations.square().sum_axes(1)];
-        let moments = sum_over_parts(&Tensor::concat(&[&moments[0], &moments[1]], 0)) / count;
-        let rest = moments.slice(0, ..channels);
-        let variance = moments.slice(0, channels..) - rest.square();
-        let means = (&near + &rest).to_vec();
-        self.track(&Statistics { means, variances: variance.to_vec() }, count.as_f64() as usize);
-        let deviation = (variance + E::from_f64(self.epsilon)).sqrt();
-        (deviations - rest.reshape(&[channels, 1])) / deviation.reshape(&[channels, 1])
+        let mut units = Tensor::ones(&[channels]);
+        let mut moments = PartMoments::of(rows);
+        let is_finite = |moments: &Tensor<E>| moments.mask(E::is_finite);
+        let fits = ndarray::Zip::from(&is_finite(&moments.mean))
+            .and(&is_finite(&moments.variance))
+            .map_collect(|&mean, &variance| mean && variance);
+        if !fits.iter().all(|&fits| fits) {
+            // Sums or squares overflow in some channels, in each part alike: they get another unit.
+            let quarter = E::from_f64((-0.75 * E::max_value().as_f64().log2()).round().exp2());
+            units = Tensor::select(&fits, &units, &Tensor::scalar(quarter));
+            moments = PartMoments::of(&(rows * units.reshape(&[channels, 1])));
+        }
+        let PartMoments { deviations, mean, variance, count } = moments;
+        assert_several(rows.shape(), count);
+        let means = (mean / &units).to_vec();
+        let variances = (variance.detach() / &units / &units).to_vec();
+        self.track(&Statistics { means, variances }, count);
+        let epsilon = units.square() * epsilon_in::<E>(self.epsilon);
+        let deviation = (variance + epsilon).sqrt();
+        deviations / deviation.reshape(&[channels, 1])
     }
 
     /// Moves the running averages towards the mean and the population variance of `count` values
@@ -134,6 +153,41 @@ impl<E: Element> BatchNorm<E> {
                     *running = (E::one() - momentum) * *running + momentum * batch;
                 }
             });
+        }
+    }
+}
+
+/// What a whole batch says of each channel, and how far the values of a part are from the mean.
+struct PartMoments<E: Element> {
+    /// `[channels, values]`.
+    deviations: Tensor<E>,
+    /// `[channels]`, a constant.
+    mean: Tensor<E>,
+    variance: Tensor<E>,
+    /// How many values a channel has in all parts.
+    count: usize,
+}
+
+impl<E: Element> PartMoments<E> {
+    /// The moments of `rows`, the values of each channel in a part, `[channels, values]`.
+    fn of(rows: &Tensor<E>) -> Self {
+        let channels = rows.shape()[0];
+        let one = |value| Tensor::from([E::from_usize(value)]);
+        let sums = rows.detach().sum_axes(1);
+        let sums = sum_over_parts(&Tensor::concat(&[&sums, &one(rows.shape()[1])], 0));
+        let count = sums.values()[channels];
+        // The mean, rounded; what it is shifted by has no influence on the result.
+        let near = sums.slice(0, ..channels) / count;
+        let deviations = rows - near.reshape(&[channels, 1]);
+        let moments = [deviations.sum_axes(1), deviations.square().sum_axes(1)];
+        let moments = sum_over_parts(&Tensor::concat(&[&moments[0], &moments[1]], 0)) / count;
+        let rest = moments.slice(0, ..channels);
+        let variance = moments.slice(0, channels..) - rest.square();
+        Self {
+            mean: near + rest.detach(),
+            deviations: deviations - rest.reshape(&[channels, 1]),
+            variance,
+            count: count.as_f64() as usize,
         }
     }
 }
@@ -186,7 +240,7 @@ impl<E: Element> Module<E> for BatchNorm<E> {
     #[track_caller]
     fn evaluate(&self, x: &Tensor<E>) -> Tensor<E> {
         let along_channels = self.along_channels(x);
-        let deviation = (&self.running_variance + E::from_f64(self.epsilon)).sqrt();
+        let deviation = (&self.running_variance + epsilon_in::<E>(self.epsilon)).sqrt();
         let centred = x - along_channels(&self.running_mean);
         let factor = &self.weight / &deviation;
         let scaled = match factor.array().iter().all(|factor| factor.is_finite()) {
@@ -331,6 +385,26 @@ mod tests {
                 equal(&added.collect::<Vec<_>>(), &whole.2[index]);
                 equal(&parts[0].3[index], &whole.3[index]);
                 assert_eq!(parts[0].3[index], parts[1].3[index]);
+            }
+        }
+    }
+
+    #[test]
+    fn two_parts_of_huge_values_give_what_the_batch_gives() {
+        for huge in [1e20_f32, 1e37, 2e38] {
+            let x = Tensor::from([[huge, 1.0], [-huge, 3.0], [huge, 2.0], [huge / 2.0, 6.0]]);
+            let run = |rows: std::ops::Range<usize>| {
+                let mut norm = BatchNorm::<f32>::new(2);
+                let y = norm.forward_training(&x.slice(0, rows), &mut rng());
+                (y.to_vec(), norm.running_mean.to_vec())
+            };
+            let whole = run(0..4);
+            let parts = in_two_parts([2, 2], |part| run(2 * part..2 * part + 2));
+            for (found, expected) in [&parts[0].0[..], &parts[1].0].concat().iter().zip(&whole.0) {
+                assert_relative_eq!(found, expected, max_relative = 1e-5);
+            }
+            for (found, expected) in parts[0].1.iter().zip(&whole.1) {
+                assert_relative_eq!(found, expected, max_relative = 1e-5);
             }
         }
     }

@@ -52,6 +52,11 @@ impl Description {
         Self { layer: layer.into(), tensors: Vec::new(), parts: Vec::new() }
     }
 
+    /// What the layer is called, and how it is set.
+    pub(crate) fn layer(&self) -> &str {
+        &self.layer
+    }
+
     /// With the tensors of `holder` as the layer's own.
     pub fn tensors<E: Element>(mut self, holder: &(impl Parameters<E> + ?Sized)) -> Self {
         holder.visit(Path::ROOT, &mut |path, tensor| {

@@ -72,8 +72,13 @@ impl<E: Element> LayerNorm<E> {
     }
 
     /// With another ε, which is added to the variance.
+    ///
+    /// # Panics
+    ///
+    /// If ε is negative or not finite.
+    #[track_caller]
     pub fn epsilon(self, epsilon: f64) -> Self {
-        Self { epsilon, ..self }
+        Self { epsilon: checked_epsilon("LayerNorm", epsilon), ..self }
     }
 
     /// The normalised vectors.
@@ -93,6 +98,15 @@ impl<E: Element> LayerNorm<E> {
         let rows = x.reshape(&[others, &[self.weight.len()]].concat());
         normalize.apply(&rows).0.reshape(x.shape())
     }
+}
+
+#[track_caller]
+pub(crate) fn checked_epsilon(layer: &str, epsilon: f64) -> f64 {
+    assert!(
+        epsilon >= 0.0 && epsilon.is_finite(),
+        "{layer}: ε is {epsilon}; it must be 0 or more and finite"
+    );
+    epsilon
 }
 
 #[track_caller]
@@ -161,8 +175,13 @@ impl<E: Element> RmsNorm<E> {
     }
 
     /// With another ε, which is added to the mean square.
+    ///
+    /// # Panics
+    ///
+    /// If ε is negative or not finite.
+    #[track_caller]
     pub fn epsilon(self, epsilon: f64) -> Self {
-        Self { epsilon, ..self }
+        Self { epsilon: checked_epsilon("RmsNorm", epsilon), ..self }
     }
 
     /// The normalised vectors.

@@ -1,6 +1,8 @@
 //! Layers one after the other.
 
+use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use downhill_tensor::export::Export;
 use downhill_tensor::{Element, Parameters, Path, Tensor};
@@ -81,12 +83,22 @@ impl<E: Element> Parameters<E> for Sequential<E> {
 impl<E: Element> Module<E> for Sequential<E> {
     #[track_caller]
     fn forward_training(&mut self, x: &Tensor<E>, rng: &mut dyn Rng) -> Tensor<E> {
-        self.layers.iter_mut().fold(x.clone(), |x, layer| layer.forward_training(&x, rng))
+        let mut x = x.clone();
+        for (index, layer) in self.layers.iter_mut().enumerate() {
+            let outcome = catch_unwind(AssertUnwindSafe(|| layer.forward_training(&x, rng)));
+            x = outcome.unwrap_or_else(|panic| panic_in(index, layer.describe(), panic));
+        }
+        x
     }
 
     #[track_caller]
     fn evaluate(&self, x: &Tensor<E>) -> Tensor<E> {
-        self.layers.iter().fold(x.clone(), |x, layer| layer.evaluate(&x))
+        let mut x = x.clone();
+        for (index, layer) in self.layers.iter().enumerate() {
+            let outcome = catch_unwind(AssertUnwindSafe(|| layer.evaluate(&x)));
+            x = outcome.unwrap_or_else(|panic| panic_in(index, layer.describe(), panic));
+        }
+        x
     }
 
     fn export(&self, mut x: String, export: &mut Export) -> Result<String, Error> {
@@ -102,6 +114,17 @@ impl<E: Element> Module<E> for Sequential<E> {
             .iter()
             .enumerate()
             .fold(whole, |whole, (index, layer)| whole.part(index.to_string(), layer.describe()))
+    }
+}
+
+/// Goes on with the panic of a layer, at the caller's line and with the layer's place. Through a
+/// `dyn Module` the caller's line is not handed on, and the layer's own panic names the layer's file.
+#[track_caller]
+fn panic_in(index: usize, layer: Description, panic: Box<dyn Any + Send>) -> ! {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    match text.or_else(|| panic.downcast_ref::<&str>().copied()) {
+        Some(text) => panic!("Sequential: layer {index}, {}: {text}", layer.layer()),
+        None => resume_unwind(panic),
     }
 }
 
@@ -149,6 +172,17 @@ mod tests {
     fn parameters_are_named_by_position() {
         let names: Vec<String> = model().named().into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["0.weight", "0.bias", "3.0.weight", "3.0.bias"]);
+    }
+
+    #[test]
+    #[should_panic(
+        expected = "Sequential: layer 3, Sequential: Sequential: layer 0, Linear(4 → 2): \
+                               linear: [5, 3] × [4, 2]: inner dimensions 3 and 4 differ"
+    )]
+    fn a_layer_that_does_not_fit_is_named_with_its_place() {
+        let mut layers = model().layers;
+        layers[0] = Box::new(Activation::Tanh);
+        Sequential { layers }.evaluate(&random(&[5, 3], &mut rng()));
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! The attention of all heads as one operation.
 
+use std::ops::Range;
+
 use downhill_kernels::lanes::LANES;
 use downhill_kernels::{
     Arithmetic, Vectorized, all_finite, all_within, buffer, each_chunk, each_pair_of_chunks,
     vectorize_arithmetic,
 };
-use downhill_tensor::{Element, Fused, Tensor, fused, vjp_by_definition};
+use downhill_tensor::{
+    Element, Fused, Tensor, fused, operation, vjp_by_definition, without_recording,
+};
 use ndarray::{Array2, Array4, ArrayD};
 
 use super::blocks::{Block, Blocks, Matrix, blocks, product};
@@ -31,7 +35,10 @@ pub(super) fn attention<E: Element>(
     // to make of infinities.
     let largest = (E::max_value() / E::from_usize(4 * plan.size())).sqrt();
     if !all_within(&xs, largest) {
-        return plan.definition(x, padding);
+        return match all_finite(&xs) {
+            true => plan.definition(x, padding),
+            false => plan.definition_by_place(x, padding),
+        };
     }
     let mut weights = buffer(sequences * heads * plan.weights_len() * LANES);
     let mut out = buffer(sequences * places * plan.width);
@@ -214,20 +221,29 @@ impl<E: Element> Vectorized for AttendBackwards<'_, E> {
 impl Plan {
     /// What each place finds, in tensor operations.
     fn definition<E: Element>(&self, x: &Tensor<E>, padding: Option<&Array2<bool>>) -> Tensor<E> {
+        self.found(x, padding, 0..self.places)
+    }
+
+    /// What the places `looking` find.
+    fn found<E: Element>(
+        &self,
+        x: &Tensor<E>,
+        padding: Option<&Array2<bool>>,
+        looking: Range<usize>,
+    ) -> Tensor<E> {
         let Plan { sequences, places, heads, width, causal } = *self;
         let parts =
             x.reshape(&[sequences, places, 3, heads, width / heads]).permute(&[2, 0, 3, 1, 4]);
         let part = |index: usize| parts.slice(0, index..index + 1).squeeze(0);
-        let sees = |sequence: usize, place: usize, seen: usize| {
-            let is_padding = padding.is_some_and(|padding| padding[[sequence, seen]]);
-            !(is_padding || causal && seen > place)
-        };
+        let (first, count) = (looking.start, looking.len());
+        let end = if causal { looking.end } else { places };
+        let sees = |n: usize, place: usize, seen: usize| self.sees(padding, n, first + place, seen);
         let masks = if padding.is_some() { sequences } else { 1 };
-        let sees_any = Array4::from_shape_fn((masks, 1, places, 1), |(n, _, place, _)| {
-            (0..places).any(|seen| sees(n, place, seen))
+        let sees_any = Array4::from_shape_fn((masks, 1, count, 1), |(n, _, place, _)| {
+            (0..end).any(|seen| sees(n, place, seen))
         });
         // A place that sees none has weights of 0: its softmax, of other scores, is not chosen.
-        let mask = Array4::from_shape_fn((masks, 1, places, places), |(n, _, place, seen)| {
+        let mask = Array4::from_shape_fn((masks, 1, count, end), |(n, _, place, seen)| {
             sees(n, place, seen) || !sees_any[[n, 0, place, 0]]
         });
         // Nor does what is hidden by padding come into a product, whatever it holds.
@@ -236,15 +252,84 @@ impl Plan {
                 .into_dyn()
         });
         let seen = |index| match &unseen {
-            Some(unseen) => part(index).masked_fill(unseen, E::zero()),
-            None => part(index),
+            Some(unseen) => part(index).masked_fill(unseen, E::zero()).slice(2, ..end),
+            None => part(index).slice(2, ..end),
         };
-        let scores = part(QUERY).matmul(&seen(KEY).transpose()) * self.scale::<E>();
+        let queries = part(QUERY).slice(2, looking);
+        let scores = queries.matmul(&seen(KEY).transpose()) * self.scale::<E>();
         let hidden = Tensor::scalar(E::neg_infinity());
         let weights = Tensor::select(&mask.into_dyn(), &scores, &hidden).softmax(-1);
         let weights = Tensor::select(&sees_any.into_dyn(), &weights, &Tensor::scalar(E::zero()));
         let found = weights.matmul(&seen(VALUE));
-        found.permute(&[0, 2, 1, 3]).reshape(&[sequences, places, width])
+        found.permute(&[0, 2, 1, 3]).reshape(&[sequences, count, width])
+    }
+
+    /// What each place finds where some hold NaN or infinities, so that 0 times what one holds is
+    /// not 0: a product with what is not seen, or whose result the loss leaves out, does not come
+    /// about.
+    fn definition_by_place<E: Element>(
+        self,
+        x: &Tensor<E>,
+        padding: Option<&Array2<bool>>,
+    ) -> Tensor<E> {
+        let value = without_recording(|| match self.causal {
+            false => self.definition(x, padding),
+            true => {
+                let found = |place| self.found(x, padding, place..place + 1);
+                let found: Vec<Tensor<E>> = (0..self.places).map(found).collect();
+                Tensor::concat(&found.iter().collect::<Vec<_>>(), 1)
+            }
+        });
+        let padding = padding.cloned();
+        let attention = Attention { plan: self, padding, weights: Tensor::zeros(&[0]) };
+        operation::unary("attention", x, value.array().to_owned(), move |gradient, _, x| {
+            let mut x = self.without_unused(x, &gradient, attention.padding.as_ref());
+            if !x.requires_gradient() {
+                // Where nothing is recorded, there is something to differentiate all the same.
+                x = Tensor::parameter(x);
+            }
+            vjp_by_definition(&attention, 0, &gradient, &[x])
+        })
+    }
+
+    /// Queries, keys and values with 0 for those that are not finite and that no place uses whose
+    /// gradient is not 0.
+    fn without_unused<E: Element>(
+        &self,
+        x: &Tensor<E>,
+        gradient: &Tensor<E>,
+        padding: Option<&Array2<bool>>,
+    ) -> Tensor<E> {
+        let Plan { sequences, places, width, .. } = *self;
+        let gradients = gradient.values();
+        let looks: Vec<bool> =
+            gradients.chunks(width).map(|row| row.iter().any(|&g| g != E::zero())).collect();
+        let looks = |n: usize, place: usize| looks[n * places + place];
+        let shape = (sequences, places, 3, 1);
+        let xs = x.values();
+        let unused = Array4::from_shape_fn(shape, |(n, place, part, _)| {
+            let start = ((n * places + place) * 3 + part) * width;
+            let is_used = match part {
+                QUERY => looks(n, place),
+                _ => (0..places).any(|by| looks(n, by) && self.sees(padding, n, by, place)),
+            };
+            !is_used && !all_finite(&xs[start..start + width])
+        });
+        x.reshape(&[sequences, places, 3, width])
+            .masked_fill(&unused.into_dyn(), E::zero())
+            .reshape(x.shape())
+    }
+
+    /// Whether a place of a sequence sees another.
+    fn sees(
+        &self,
+        padding: Option<&Array2<bool>>,
+        sequence: usize,
+        place: usize,
+        seen: usize,
+    ) -> bool {
+        let is_padding = padding.is_some_and(|padding| padding[[sequence, seen]]);
+        !(is_padding || self.causal && seen > place)
     }
 
     /// From scores to weights, 16 places at a time: each place that looks has a lane, and the

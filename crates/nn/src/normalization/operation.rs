@@ -17,6 +17,14 @@ pub(crate) struct Normalize<'a, E: Element> {
     pub(crate) bias: Option<&'a Tensor<E>>,
 }
 
+/// ε as a number of `E`, where one above 0 stays so.
+pub(crate) fn epsilon_in<E: Element>(epsilon: f64) -> E {
+    match epsilon > 0.0 {
+        true => E::from_f64(epsilon).max(E::min_positive_value()),
+        false => E::zero(),
+    }
+}
+
 /// The mean and the mean square deviation of each row; without centring the mean counts as 0.
 pub(crate) struct Statistics<E> {
     pub(crate) means: Vec<E>,
@@ -29,7 +37,7 @@ impl<E: Element> Normalize<'_, E> {
     pub(crate) fn apply(self, x: &Tensor<E>) -> (Tensor<E>, Statistics<E>) {
         let shape = x.shape();
         let width = shape.last().copied().unwrap_or(1).max(1);
-        let epsilon = E::from_f64(self.epsilon);
+        let epsilon = epsilon_in(self.epsilon);
         let xs = x.values();
         let (weights, biases) = (self.weight.map(Tensor::values), self.bias.map(Tensor::values));
         let mut normalized = buffer(x.len());
@@ -92,7 +100,7 @@ impl<E: Element> Normalize<'_, E> {
             scales: moments.iter().map(|row| row.factor * row.unit).collect(),
             units,
             centred: self.centred,
-            epsilon: E::from_f64(self.epsilon),
+            epsilon: epsilon_in(self.epsilon),
         }
     }
 }
