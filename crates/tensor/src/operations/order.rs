@@ -84,7 +84,7 @@ impl<E: Element> Tensor<E> {
         indices
     }
 
-    /// The sums of the first 1, 2, 3, … values along an axis.
+    /// The sums of the first 1, 2, 3, … values along an axis, each rounded once from `f64`.
     ///
     /// # Panics
     ///
@@ -108,7 +108,13 @@ impl<E: Element> Tensor<E> {
         if from_last {
             value.invert_axis(Axis(axis));
         }
-        value.accumulate_axis_inplace(Axis(axis), |&sum, x| *x += sum);
+        for lane in value.lanes_mut(Axis(axis)) {
+            let mut sum = 0.0;
+            for x in lane {
+                sum += x.as_f64();
+                *x = E::from_f64(sum);
+            }
+        }
         if from_last {
             value.invert_axis(Axis(axis));
         }
@@ -183,6 +189,18 @@ mod tests {
         assert_eq!(x.cumsum(-1).to_vec(), [1.0, 3.0, 6.0, 4.0, 9.0, 15.0]);
         let gradients = x.cumsum(1).sum().backward();
         assert_eq!(gradients.get(&x).unwrap().to_vec(), [3.0, 2.0, 1.0, 3.0, 2.0, 1.0]);
+    }
+
+    #[test]
+    fn running_sums_of_many_values_keep_their_digits() {
+        let x = Tensor::parameter(Tensor::<f32>::full(&[1_000_000], 0.1));
+        let right = 1e6 * f64::from(0.1_f32);
+        let sums = x.cumsum(0);
+        approx::assert_relative_eq!(f64::from(sums.values()[999_999]), right, max_relative = 1e-7);
+        let gradients = (&sums * &x.detach()).sum().backward();
+        let first = f64::from(gradients.get(&x).unwrap().values()[0]);
+        approx::assert_relative_eq!(first, right, max_relative = 1e-7);
+        assert_eq!(Tensor::from([1e8_f32, 1.0, -1e8]).cumsum(0).to_vec(), [1e8, 1e8, 1.0]);
     }
 
     #[test]

@@ -20,7 +20,7 @@ impl<E: Element> Tensor<E> {
     pub fn powi(&self, n: i32) -> Self {
         self.elementwise(
             with_numbers("powi", "Pow", [("exponent", E::from_f64(n.into()))]),
-            move |x: E| x.powi(n),
+            move |x: E| power(x, n),
             move |gradient, _, x| {
                 let power = match n.checked_sub(1) {
                     _ if n == 0 => return Self::zeros(x.shape()),
@@ -118,6 +118,17 @@ impl<E: Element> Tensor<E> {
     }
 }
 
+/// xⁿ within a rounding or two. Repeated products are as exact as long as there are few of them,
+/// and a reciprocal of a power may be a number where the power is none.
+fn power<E: Element>(x: E, n: i32) -> E {
+    let x = x.as_f64();
+    E::from_f64(match n {
+        -1 => x.recip(),
+        0..=16 => x.powi(n),
+        _ => x.powf(n.into()),
+    })
+}
+
 /// Where x is 0 and y not positive.
 fn absent<E: Element>(x: &Tensor<E>, y: &Tensor<E>) -> ArrayD<bool> {
     compare("x_ln_y", x, y, |x, y| x.is_zero() && y <= E::zero())
@@ -138,6 +149,20 @@ mod tests {
         for p in [-1.5, 0.0, 0.5, 1.0, 2.5] {
             check_unary(move |x| x.powf(p), 0.5, 2.0);
         }
+    }
+
+    #[test]
+    fn whole_powers_are_exact_however_large_or_small() {
+        for (x, n) in [(1.0001_f32, 100_000), (0.1, -38), (2.0, -140), (10.0, -40), (-1.01, 4_001)]
+        {
+            let right = f64::from(x).powf(n.into());
+            let found = f64::from(Tensor::from([x]).powi(n).item());
+            approx::assert_relative_eq!(found, right, max_relative = 1e-7, epsilon = 7e-46);
+        }
+        let found = Tensor::from([1.00001_f64]).powi(10_000_000).item();
+        approx::assert_relative_eq!(found, (1e7 * 1.00001_f64.ln()).exp(), max_relative = 1e-13);
+        assert_eq!(Tensor::from([1e20_f64]).powi(-16).item(), 1e-320);
+        assert_eq!(Tensor::from([-0.0_f64]).powi(-3).item(), f64::NEG_INFINITY);
     }
 
     #[test]
