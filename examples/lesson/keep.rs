@@ -219,13 +219,13 @@ fn check_writable(path: &Path) -> Result<(), String> {
 
 impl<E: Element> Remembers<E> for Record<E> {
     #[inline(never)]
-    fn remember(&self, model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)> {
-        let mut remembered = self.history.remember(model);
+    fn remember(&self, model: &dyn Parameters<E>) -> Result<Vec<(String, Remembered<E>)>, String> {
+        let mut remembered = self.history.remember(model)?;
         if !self.predictions.is_empty() {
             let bytes = serde_json::json!(self.predictions).to_string().into_bytes();
             remembered.push((PREDICTIONS.to_owned(), Remembered::Bytes(bytes)));
         }
-        remembered
+        Ok(remembered)
     }
 
     #[inline(never)]

@@ -118,8 +118,21 @@ impl<E: Element> ExponentialMovingAverage<E> {
         }
     }
 
+    /// The averages of the parameters of `model`, by name; none as long as nothing has been
+    /// averaged.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoAverage`] if the averages are those of another model.
+    pub fn state(&self, model: &dyn Parameters<E>) -> Result<Vec<(String, Tensor<E>)>, Error> {
+        if self.averages.iter().next().is_some() {
+            self.check_is_about(model)?;
+        }
+        Ok(self.named())
+    }
+
     /// Takes back the averages of the parameters of `model`, by name: what
-    /// [`named`](Parameters::named) has returned.
+    /// [`state`](Self::state) has returned.
     ///
     /// # Errors
     ///
@@ -179,7 +192,7 @@ mod tests {
         model[2].update(|values| values[0] = 4.0);
         average.update(&model).unwrap();
         let mut restored = ExponentialMovingAverage::new(0.5);
-        restored.restore(&model, &average.named()).unwrap();
+        restored.restore(&model, &average.state(&model).unwrap()).unwrap();
         for average in [&mut average, &mut restored] {
             average.update(&model).unwrap();
             let values: Vec<f64> =

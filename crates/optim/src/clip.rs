@@ -3,7 +3,7 @@
 use downhill_kernels::vectorize;
 use downhill_tensor::{Element, Gradients, Tensor};
 
-use crate::error::{Error, above, check};
+use crate::error::{Error, above, check, check_in};
 use crate::norm::norm;
 
 /// Scales all gradients together so that their norm, √Σ gradient² over all parameters, is no more
@@ -60,7 +60,7 @@ pub fn clip_by_global_p_norm<E: Element>(
     p: f64,
     max_norm: f64,
 ) -> Result<f64, Error> {
-    check("max_norm", max_norm, above(0.0))?;
+    check_in::<E>("max_norm", max_norm, above(0.0))?;
     if p != f64::INFINITY {
         check("p", p, 1.0..)?;
     }
@@ -97,7 +97,7 @@ fn p_norm<E: Element>(values: &[E], p: f64) -> f64 {
 /// [`Error::HyperParameter`] if `max_norm` is not above 0.
 #[inline(never)]
 pub fn clip_by_norm<E: Element>(gradients: &mut Gradients<E>, max_norm: f64) -> Result<(), Error> {
-    check("max_norm", max_norm, above(0.0))?;
+    check_in::<E>("max_norm", max_norm, above(0.0))?;
     for gradient in gradients.iter_mut() {
         let norm = norm(&gradient.values());
         limit(gradient, norm, max_norm);
@@ -126,7 +126,7 @@ pub fn clip_by_value<E: Element>(
     gradients: &mut Gradients<E>,
     max_value: f64,
 ) -> Result<(), Error> {
-    check("max_value", max_value, above(0.0))?;
+    check_in::<E>("max_value", max_value, above(0.0))?;
     let high = E::from_f64(max_value);
     for gradient in gradients.iter_mut() {
         gradient.update(|values| {
@@ -145,7 +145,14 @@ pub fn clip_by_value<E: Element>(
 fn limit<E: Element>(gradient: &mut Tensor<E>, norm: f64, max_norm: f64) {
     let factor = max_norm / (norm + 1e-6);
     if factor < 1.0 && norm.is_finite() {
-        gradient.update(|values| scale(values, E::from_f64(factor)));
+        gradient.update(|values| {
+            // A factor that `E` cannot hold is the product of two that it can.
+            if factor < E::min_positive_value().as_f64() {
+                scale(values, E::from_f64(factor.sqrt()));
+                return scale(values, E::from_f64(factor.sqrt()));
+            }
+            scale(values, E::from_f64(factor));
+        });
     }
 }
 
@@ -202,6 +209,21 @@ mod tests {
         let (_parameters, mut clipped) = gradients(&[&[3e200], &[-4e200]]);
         assert_relative_eq!(clip_by_global_norm(&mut clipped, 5.0).unwrap(), 5e200);
         assert_relative_eq!(all(&clipped)[..], [3.0, -4.0], max_relative = 1e-6);
+    }
+
+    #[test]
+    fn a_factor_too_small_for_f32_clips_rather_than_makes_0() {
+        for (value, max_norm) in [(3e38_f32, 1e-8), (1e30, 1e-30), (3e38, 1.0)] {
+            let parameter = Tensor::parameter([0.0_f32]);
+            let mut clipped = Gradients::default();
+            clipped.insert(&parameter, Tensor::from([-value]));
+            clip_by_global_norm(&mut clipped, max_norm).unwrap();
+            let found = f64::from(clipped.get(&parameter).unwrap().item());
+            assert_relative_eq!(found, -max_norm, max_relative = 1e-5);
+        }
+        let mut none = Gradients::<f32>::default();
+        let error = clip_by_value(&mut none, 1e-60).unwrap_err().to_string();
+        assert!(error.ends_with("above 0 and finite in f32, where it is 0"), "{error}");
     }
 
     #[test]

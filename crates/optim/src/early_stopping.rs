@@ -115,7 +115,7 @@ impl<E: Element> EarlyStopping<E> {
             Err(Error::State { name: name.to_owned(), problem: problem.to_owned() })
         };
         let present = model.named();
-        if self.best_model.is_empty() {
+        if self.state.best_epoch.is_none() {
             return refuse("best", "is missing: no metric but NaN has been observed");
         }
         if present.len() != self.best_model.len() {

@@ -70,6 +70,16 @@ pub enum Error {
         averages: usize,
     },
 
+    /// What is remembered is of the parameters of another model.
+    #[error(
+        "nothing is remembered of the parameters of this model, but of {remembered} others; are \
+         they those of another model?"
+    )]
+    OtherModel {
+        /// Of how many parameters something is remembered.
+        remembered: usize,
+    },
+
     /// A gradient, or a weight that decays, so large that a number that the optimizer keeps would
     /// become NaN or an infinity. No weight was changed.
     #[error(

@@ -142,7 +142,7 @@ impl<R: Rule, E: Element> Optimizer<E> for FirstOrder<R, E> {
         self.untouched(model)
     }
 
-    fn state(&self, model: &dyn Parameters<E>) -> Vec<(String, Tensor<E>)> {
+    fn state(&self, model: &dyn Parameters<E>) -> Result<Vec<(String, Tensor<E>)>, Error> {
         self.saved(model)
     }
 

@@ -3,7 +3,7 @@
 use downhill_kernels::dot;
 use downhill_tensor::{Element, Gradients, Parameters, Tensor};
 
-use crate::error::{BoxError, Error, above, check};
+use crate::error::{BoxError, Error, above, check, check_in};
 use crate::norm::largest;
 
 mod line_search;
@@ -209,6 +209,7 @@ impl<E: Element> Lbfgs<E> {
                 break StoppedBy::Evaluations;
             }
             let first_length = match self.memory.is_fresh() {
+                true if self.relative => self.learning_rate / sum_of_sizes(&gradient),
                 true => self.learning_rate * (1.0 / sum_of_sizes(&gradient)).min(1.0),
                 false => self.learning_rate,
             };
@@ -252,8 +253,15 @@ impl<E: Element> Lbfgs<E> {
     /// What is remembered, by name: the last iteration's `gradient` and `displacement`, each `[N]`
     /// for N values in all parameters, and those of `history_size` iterations and how the
     /// gradient changed on them, `displacements` and `gradient_changes`, each `[M, N]`.
-    pub fn state(&self) -> Vec<(String, Tensor<E>)> {
-        self.memory.save()
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OtherModel`] if it is remembered of other parameters than those of `model`.
+    pub fn state(&self, model: &dyn Parameters<E>) -> Result<Vec<(String, Tensor<E>)>, Error> {
+        match self.memory.is_fresh() || self.memory.is_about(&parameters(model)) {
+            true => Ok(self.memory.save()),
+            false => Err(Error::OtherModel { remembered: self.memory.parameter_count() }),
+        }
     }
 
     /// Takes back what [`state`](Self::state) returned, so that stepping `model` goes on as it
@@ -275,7 +283,7 @@ impl<E: Element> Lbfgs<E> {
     }
 
     fn validate(&self) -> Result<(), Error> {
-        check("learning_rate", self.learning_rate, above(0.0))?;
+        check_in::<E>("learning_rate", self.learning_rate, above(0.0))?;
         check("gradient_tolerance", self.gradient_tolerance, 0.0..)?;
         check("change_tolerance", self.change_tolerance, 0.0..)?;
         check("history_size", self.history_size as f64, 1.0..)

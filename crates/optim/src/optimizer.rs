@@ -28,8 +28,8 @@ pub trait Optimizer<E: Element> {
     /// # Errors
     ///
     /// If a hyper-parameter is outside its range, no parameter has a gradient, all that have one
-    /// are frozen, or a gradient holds NaN or an infinity or is so large that what the optimizer remembers would. Then no weight
-    /// has been changed.
+    /// are frozen, or a gradient holds NaN or an infinity or is so large that what the optimizer
+    /// remembers would. Then no weight has been changed.
     fn step(
         &mut self,
         model: &mut dyn Parameters<E>,
@@ -62,7 +62,11 @@ pub trait Optimizer<E: Element> {
     /// `hidden.0.weight.velocity`, and under `hidden.0.weight.step` how often the parameter has
     /// been updated, as two digits `[2]` with 2²⁴ for ten, which are exact in `f32`. A parameter that
     /// has not been is left out. Hyper-parameters are not state.
-    fn state(&self, model: &dyn Parameters<E>) -> Vec<(String, Tensor<E>)>;
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OtherModel`] if parameters have been updated, and none of them is one of `model`.
+    fn state(&self, model: &dyn Parameters<E>) -> Result<Vec<(String, Tensor<E>)>, Error>;
 
     /// Takes back what [`state`](Self::state) returned, in any order, so that stepping goes on as
     /// it would have.
@@ -76,7 +80,7 @@ pub trait Optimizer<E: Element> {
     /// let gradients = x.square().sum().backward();
     /// optimizer.step(&mut x, &gradients)?;
     ///
-    /// let state = optimizer.state(&x);
+    /// let state = optimizer.state(&x)?;
     /// let mut resumed = Adam::new(0.1);
     /// resumed.restore(&x, &state)?;
     ///

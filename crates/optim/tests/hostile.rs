@@ -2,7 +2,8 @@
 //! the step is refused by the parameter's name and leaves everything as it was.
 
 use downhill_optim::{
-    Adagrad, Adam, AdamW, Error, Lion, Muon, Optimizer, ParameterGroup, RmsProp, Sgd, unclaimed,
+    Adagrad, Adam, AdamW, Error, ExponentialMovingAverage, Lion, Muon, Optimizer, ParameterGroup,
+    RmsProp, Sgd, unclaimed,
 };
 use downhill_tensor::{Gradients, Parameters, Tensor, parameters};
 use proptest::prelude::*;
@@ -49,7 +50,7 @@ fn optimizers() -> Vec<(&'static str, Box<dyn Optimizer<f32>>)> {
 
 /// The names and bits of the model and of what the optimizer remembers.
 fn everything(optimizer: &dyn Optimizer<f32>, model: &Layer) -> Vec<(String, Vec<u32>)> {
-    let state = optimizer.state(model);
+    let state = optimizer.state(model).unwrap();
     let bits = |tensor: &Tensor| tensor.to_vec().into_iter().map(f32::to_bits).collect();
     model.named().iter().chain(&state).map(|(name, tensor)| (name.clone(), bits(tensor))).collect()
 }
@@ -185,6 +186,28 @@ fn a_step_that_trains_nothing_is_refused_with_its_likely_cause() {
 }
 
 #[test]
+fn what_is_remembered_of_one_model_is_not_saved_as_that_of_another() {
+    let other = Layer::new([2.0; 4]);
+    for (name, mut optimizer) in optimizers() {
+        let mut model = Layer::new([1.0; 4]);
+        assert!(optimizer.state(&other).unwrap().is_empty(), "{name}: nothing is remembered yet");
+        let gradients = model.gradients([0.1; 4]);
+        optimizer.step(&mut model, &gradients).unwrap();
+        assert!(!optimizer.state(&model).unwrap().is_empty());
+        let error = optimizer.state(&other).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "nothing is remembered of the parameters of this model, but of 1 others; are they \
+             those of another model?"
+        );
+    }
+    let mut average = ExponentialMovingAverage::new(0.5);
+    assert!(average.state(&other).unwrap().is_empty());
+    average.update(&Layer::new([1.0; 4])).unwrap();
+    assert!(matches!(average.state(&other), Err(Error::NoAverage { .. })));
+}
+
+#[test]
 fn a_step_in_which_all_is_frozen_is_refused() {
     let mut model: Vec<_> = (0..2).map(|_| Tensor::parameter([1.0_f32])).collect();
     let mut optimizer = Sgd::new(0.1).group(ParameterGroup::matching("0").frozen());
@@ -215,12 +238,13 @@ fn a_group_has_options_of_its_own() {
         .group_with(ParameterGroup::matching("2"), |sgd| sgd.nesterov(true));
     assert_eq!(step(&mut optimizer, &mut model), [-1.0, -1.0, -1.5]);
     assert_eq!(step(&mut optimizer, &mut model), [-1.5, -2.5, -3.25]);
-    let names: Vec<String> = optimizer.state(&model).into_iter().map(|(name, _)| name).collect();
+    let names: Vec<String> =
+        optimizer.state(&model).unwrap().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["0.step", "1.velocity", "1.step", "2.velocity", "2.step"]);
 
     // A restored optimizer goes on in the same way.
     let mut resumed = optimizer.clone();
-    resumed.restore(&model, &optimizer.state(&model)).unwrap();
+    resumed.restore(&model, &optimizer.state(&model).unwrap()).unwrap();
     let mut copy = model.clone();
     assert_eq!(step(&mut optimizer, &mut model), step(&mut resumed, &mut copy));
 

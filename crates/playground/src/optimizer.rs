@@ -135,14 +135,14 @@ impl Optimizer {
                 match (&mut self.kind, &other.kind) {
                     $((Kind::$kind(new), Kind::$kind(old)) => {
                         // What does not fit is forgotten, as momentum that is switched off.
-                        let _ = new.restore(network, &old.state(network));
+                        let _ = old.state(network).and_then(|old| new.restore(network, &old));
                     })*
                     (Kind::Muon(new, new_rest), Kind::Muon(old, old_rest)) => {
-                        let _ = new.restore(network, &old.state(network));
-                        let _ = new_rest.restore(network, &old_rest.state(network));
+                        let _ = old.state(network).and_then(|old| new.restore(network, &old));
+                        let _ = old_rest.state(network).and_then(|old| new_rest.restore(network, &old));
                     }
                     (Kind::Lbfgs(new, _), Kind::Lbfgs(old, _)) => {
-                        let _ = new.restore(network, &old.state());
+                        let _ = old.state(network).and_then(|old| new.restore(network, &old));
                     }
                     _ => {}
                 }
@@ -216,28 +216,28 @@ impl Optimizer {
     }
 
     /// What is remembered, by name.
-    pub(crate) fn state(&self, network: &Network) -> Vec<(String, Tensor)> {
+    pub(crate) fn state(&self, network: &Network) -> Result<Vec<(String, Tensor)>, Error> {
         macro_rules! state {
             ($($kind:ident)*) => {
                 match &self.kind {
-                    $(Kind::$kind(optimizer) => optimizer.state(network),)*
+                    $(Kind::$kind(optimizer) => optimizer.state(network)?,)*
                     Kind::Muon(muon, rest) => {
-                        let mut state = muon.state(network);
-                        state.extend(rest.state(network));
+                        let mut state = muon.state(network)?;
+                        state.extend(rest.state(network)?);
                         state
                     }
-                    Kind::Lbfgs(optimizer, _) => last_of_lbfgs(optimizer, network),
+                    Kind::Lbfgs(optimizer, _) => last_of_lbfgs(optimizer, network)?,
                 }
             };
         }
-        state!(Sgd Adagrad RmsProp Adam AdamW Lion)
+        Ok(state!(Sgd Adagrad RmsProp Adam AdamW Lion))
     }
 }
 
 /// What L-BFGS remembers of its last step, parameter by parameter.
-fn last_of_lbfgs(optimizer: &Lbfgs, network: &Network) -> Vec<(String, Tensor)> {
+fn last_of_lbfgs(optimizer: &Lbfgs, network: &Network) -> Result<Vec<(String, Tensor)>, Error> {
     let mut parts = Vec::new();
-    for (what, whole) in optimizer.state() {
+    for (what, whole) in optimizer.state(network)? {
         if whole.shape().len() != 1 {
             continue;
         }
@@ -249,7 +249,7 @@ fn last_of_lbfgs(optimizer: &Lbfgs, network: &Network) -> Vec<(String, Tensor)> 
                 .push((format!("{name}.{what}"), part.expect("it holds a number for each weight")));
         }
     }
-    parts
+    Ok(parts)
 }
 
 /// How many of a schedule's steps go up, and how many down.

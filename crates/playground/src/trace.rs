@@ -171,7 +171,7 @@ pub(crate) fn step(reply: &mut Reply, state: &State) -> Result<(), Error> {
     }
     let mut remembered = Vec::new();
     for (when, state) in [("before", state), ("after", &after)] {
-        for (name, tensor) in state.optimizer.state(&state.network) {
+        for (name, tensor) in state.optimizer.state(&state.network)? {
             let what = name.rsplit('.').next().unwrap_or_default().to_owned();
             if !remembered.contains(&what) {
                 remembered.push(what);
@@ -208,7 +208,7 @@ pub(crate) fn history(
         let gradient = gradients.as_ref().and_then(|all| all.get(&parameter)).cloned();
         let mut of_moment = vec![("value".to_owned(), parameter)];
         of_moment.extend(gradient.map(|gradient| ("gradient".to_owned(), gradient)));
-        for (full, tensor) in state.optimizer.state(&state.network) {
+        for (full, tensor) in state.optimizer.state(&state.network)? {
             let what = full.strip_prefix(name).and_then(|rest| rest.strip_prefix('.'));
             if let Some(what) = what.filter(|_| tensor.shape() == shape) {
                 of_moment.push((what.to_owned(), tensor));

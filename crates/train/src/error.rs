@@ -228,6 +228,15 @@ pub enum Error {
         problem: String,
     },
 
+    /// A part of a run's state that remembers nothing of its model.
+    #[error("`{part}` is not saved: {problem}")]
+    Remember {
+        /// The part of the run's state.
+        part: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+
     /// A directory of checkpoints that another run uses.
     #[error("{} is in use by {holder}; wait until it ends, or name another directory", directory.display())]
     InUse {

@@ -25,7 +25,10 @@ impl<R: Rule, E: Element> FirstOrder<R, E> {
 
     /// What is remembered of each parameter, by name.
     #[inline(never)]
-    pub(super) fn saved(&self, model: &dyn Parameters<E>) -> Vec<(String, Tensor<E>)> {
+    pub(super) fn saved(
+        &self,
+        model: &dyn Parameters<E>,
+    ) -> Result<Vec<(String, Tensor<E>)>, Error> {
         let mut saved = Vec::new();
         each_parameter(model, |index, path, parameter| {
             let slot = self.slots.find(index, parameter.id());
@@ -37,7 +40,11 @@ impl<R: Rule, E: Element> FirstOrder<R, E> {
             }
             saved.push((format!("{path}.step"), count(slot.step)));
         });
-        saved
+        let updated = self.slots.iter().filter(|slot| slot.step > 0).count();
+        match saved.is_empty() && updated > 0 {
+            true => Err(Error::OtherModel { remembered: updated }),
+            false => Ok(saved),
+        }
     }
 
     /// What has been saved of all parameters.

@@ -52,6 +52,10 @@ impl<E: Element> Memory<E> {
         self.parameters == parameters
     }
 
+    pub(super) fn parameter_count(&self) -> usize {
+        self.parameters.len()
+    }
+
     /// Whether no iteration has been completed.
     pub(super) fn is_fresh(&self) -> bool {
         self.last.is_none()

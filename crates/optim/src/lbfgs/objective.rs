@@ -91,7 +91,7 @@ where
     ) -> Result<Trial<E>, Error> {
         self.set_weights(base, direction, length);
         let (loss, gradient, _) = self.evaluate()?;
-        let is_finite = loss.is_finite() && all_finite(&gradient);
+        let is_finite = loss.is_finite() && all_finite(&gradient) && all_finite(&self.weights());
         let loss = if is_finite { loss } else { f64::INFINITY };
         let slope = dot(&gradient, direction);
         Ok(Trial { length, loss, gradient, slope })

@@ -121,7 +121,7 @@ fn a_restored_optimizer_goes_on_as_the_first() {
     let mut x = Tensor::parameter(Tensor::zeros(&[6]));
     let mut first = iterations(3).history_size(2);
     first.step(&mut x, |x| evaluated(quadratic(x))).unwrap();
-    let state = first.state();
+    let state = first.state(&x).unwrap();
     let names: Vec<&str> = state.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["gradient", "displacement", "displacements", "gradient_changes"]);
     assert_eq!(state[2].1.shape(), [2, 6]);
@@ -134,9 +134,9 @@ fn a_restored_optimizer_goes_on_as_the_first() {
     assert_eq!(x.to_vec(), copy.to_vec());
 
     let fresh: Lbfgs<f64> = Lbfgs::new();
-    assert!(fresh.state().is_empty());
-    second.restore(&copy, &fresh.state()).unwrap();
-    assert!(second.state().is_empty());
+    assert!(fresh.state(&copy).unwrap().is_empty());
+    second.restore(&copy, &fresh.state(&copy).unwrap()).unwrap();
+    assert!(second.state(&copy).unwrap().is_empty());
 }
 
 #[test]
@@ -144,8 +144,10 @@ fn a_state_that_does_not_fit_is_refused() {
     let mut x = Tensor::parameter(Tensor::zeros(&[6]));
     let mut optimizer = iterations(3);
     optimizer.step(&mut x, |x| evaluated(quadratic(x))).unwrap();
-    let state = optimizer.state();
+    let state = optimizer.state(&x).unwrap();
     let other = Tensor::parameter(Tensor::zeros(&[5]));
+    let error = optimizer.state(&other).unwrap_err().to_string();
+    assert!(error.starts_with("nothing is remembered of the parameters of this model"), "{error}");
     let error = Lbfgs::new().restore(&other, &state).unwrap_err();
     assert_eq!(error.to_string(), "the saved state `gradient` has shape [6], but [5] is needed");
     let error = Lbfgs::new().restore(&x, &state[..3]).unwrap_err();
@@ -275,5 +277,37 @@ fn options_are_validated() {
     ] {
         let error = optimizer.step(&mut x, |x| evaluated(quadratic(x))).unwrap_err();
         assert_eq!(error.to_string(), message);
+    }
+}
+
+#[test]
+fn weights_never_become_infinite() {
+    for (learning_rate, start) in [(1e38, 1.0_f32), (1e38, 1e30), (1.0, 3e38)] {
+        let mut x = Tensor::parameter([start]);
+        let mut optimizer = Lbfgs::new().learning_rate(learning_rate).gradient_tolerance(0.0);
+        let outcome = optimizer.step(&mut x, |x| {
+            let loss = (x * 1e-3).tanh().sum();
+            let gradients = loss.backward();
+            Ok((loss, gradients))
+        });
+        assert!(outcome.is_ok() && x.item().is_finite(), "{} after {outcome:?}", x.item());
+    }
+    let error = Lbfgs::<f32>::new()
+        .learning_rate(1e39)
+        .step(&mut Tensor::parameter([1.0]), |x| Ok((x.sum(), x.sum().backward())));
+    assert!(error.unwrap_err().to_string().ends_with("finite in f32, where it is inf"));
+}
+
+#[test]
+fn relative_tolerances_minimize_a_loss_of_any_scale_in_f32() {
+    for scale in [1e-30_f32, 1e-20, 1e-12, 1e-6, 1.0, 1e12, 1e20, 1e30] {
+        let mut x = Tensor::parameter([0.0_f32, 5.0]);
+        let outcome = Lbfgs::new().relative(true).max_iterations(50).step(&mut x, |x| {
+            let loss = (x - 3.0).square().sum() * scale;
+            let gradients = loss.backward();
+            Ok((loss, gradients))
+        });
+        let values = x.to_vec();
+        assert!(values.iter().all(|x| (x - 3.0).abs() < 1e-3), "{values:?} after {outcome:?}");
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use downhill_optim::{EarlyStopping, ExponentialMovingAverage, FirstOrder, Lbfgs, Optimizer, Rule};
+use downhill_optim::{
+    EarlyStopping, Error, ExponentialMovingAverage, FirstOrder, Lbfgs, Optimizer, Rule,
+};
 use downhill_tensor::{Element, Parameters, Tensor};
 
 /// A part of what is remembered.
@@ -20,7 +22,11 @@ pub enum Remembered<E: Element> {
 /// a [`History`](crate::History).
 pub trait Remembers<E: Element> {
     /// All that is remembered of `model`, by name.
-    fn remember(&self, model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)>;
+    ///
+    /// # Errors
+    ///
+    /// Why there is nothing of this model, in words: what is remembered is of another.
+    fn remember(&self, model: &dyn Parameters<E>) -> Result<Vec<(String, Remembered<E>)>, String>;
 
     /// Takes back what [`remember`](Self::remember) returned.
     ///
@@ -40,11 +46,11 @@ const LEARNING_RATE: &str = "learning_rate";
 fn remember_optimizer<E: Element>(
     optimizer: &dyn Optimizer<E>,
     model: &dyn Parameters<E>,
-) -> Vec<(String, Remembered<E>)> {
+) -> Result<Vec<(String, Remembered<E>)>, String> {
     let rate = Remembered::Number(optimizer.learning_rate());
-    let mut all = remember_tensors(optimizer.state(model));
+    let mut all = remember_tensors(optimizer.state(model))?;
     all.push((LEARNING_RATE.to_owned(), rate));
-    all
+    Ok(all)
 }
 
 #[inline(never)]
@@ -61,8 +67,11 @@ fn recall_optimizer<E: Element>(
     Ok(())
 }
 
-fn remember_tensors<E: Element>(tensors: Vec<(String, Tensor<E>)>) -> Vec<(String, Remembered<E>)> {
-    tensors.into_iter().map(|(name, tensor)| (name, Remembered::Tensor(tensor))).collect()
+fn remember_tensors<E: Element>(
+    tensors: Result<Vec<(String, Tensor<E>)>, Error>,
+) -> Result<Vec<(String, Remembered<E>)>, String> {
+    let tensors = tensors.map_err(|error| error.to_string())?;
+    Ok(tensors.into_iter().map(|(name, tensor)| (name, Remembered::Tensor(tensor))).collect())
 }
 
 #[inline(never)]
@@ -77,7 +86,7 @@ fn recall_tensors<E: Element>(
 }
 
 impl<E: Element, R: Rule> Remembers<E> for FirstOrder<R, E> {
-    fn remember(&self, model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)> {
+    fn remember(&self, model: &dyn Parameters<E>) -> Result<Vec<(String, Remembered<E>)>, String> {
         remember_optimizer(self, model)
     }
 
@@ -91,7 +100,7 @@ impl<E: Element, R: Rule> Remembers<E> for FirstOrder<R, E> {
 }
 
 impl<E: Element> Remembers<E> for Box<dyn Optimizer<E>> {
-    fn remember(&self, model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)> {
+    fn remember(&self, model: &dyn Parameters<E>) -> Result<Vec<(String, Remembered<E>)>, String> {
         remember_optimizer(self.as_ref(), model)
     }
 
@@ -105,7 +114,7 @@ impl<E: Element> Remembers<E> for Box<dyn Optimizer<E>> {
 }
 
 impl<E: Element, M: Remembers<E> + ?Sized> Remembers<E> for &mut M {
-    fn remember(&self, model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)> {
+    fn remember(&self, model: &dyn Parameters<E>) -> Result<Vec<(String, Remembered<E>)>, String> {
         (**self).remember(model)
     }
 
@@ -120,12 +129,13 @@ impl<E: Element, M: Remembers<E> + ?Sized> Remembers<E> for &mut M {
 
 /// Each under its index.
 impl<E: Element, M: Remembers<E>> Remembers<E> for Vec<M> {
-    fn remember(&self, model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)> {
-        let parts = self.iter().enumerate().flat_map(|(index, part)| {
-            let named = move |(name, remembered)| (format!("{index}.{name}"), remembered);
-            part.remember(model).into_iter().map(named)
-        });
-        parts.collect()
+    fn remember(&self, model: &dyn Parameters<E>) -> Result<Vec<(String, Remembered<E>)>, String> {
+        let mut all = Vec::new();
+        for (index, part) in self.iter().enumerate() {
+            let named = |(name, remembered)| (format!("{index}.{name}"), remembered);
+            all.extend(part.remember(model)?.into_iter().map(named));
+        }
+        Ok(all)
     }
 
     fn recall(
@@ -133,7 +143,8 @@ impl<E: Element, M: Remembers<E>> Remembers<E> for Vec<M> {
         model: &dyn Parameters<E>,
         mut remembered: BTreeMap<String, Remembered<E>>,
     ) -> Result<(), String> {
-        let before: Vec<_> = self.iter().map(|part| part.remember(model)).collect();
+        let before = self.iter().map(|part| part.remember(model));
+        let before = before.collect::<Result<Vec<_>, _>>()?;
         let mut outcome = Ok(());
         for (index, part) in self.iter_mut().enumerate() {
             let prefix = format!("{index}.");
@@ -156,8 +167,8 @@ impl<E: Element, M: Remembers<E>> Remembers<E> for Vec<M> {
 }
 
 impl<E: Element> Remembers<E> for Lbfgs<E> {
-    fn remember(&self, _model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)> {
-        remember_tensors(self.state())
+    fn remember(&self, model: &dyn Parameters<E>) -> Result<Vec<(String, Remembered<E>)>, String> {
+        remember_tensors(self.state(model))
     }
 
     fn recall(
@@ -170,8 +181,8 @@ impl<E: Element> Remembers<E> for Lbfgs<E> {
 }
 
 impl<E: Element> Remembers<E> for ExponentialMovingAverage<E> {
-    fn remember(&self, _model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)> {
-        remember_tensors(self.named())
+    fn remember(&self, model: &dyn Parameters<E>) -> Result<Vec<(String, Remembered<E>)>, String> {
+        remember_tensors(self.state(model))
     }
 
     fn recall(
@@ -187,13 +198,13 @@ const OBSERVED: &str = "observed";
 const BEST: &str = "best.";
 
 impl<E: Element> Remembers<E> for EarlyStopping<E> {
-    fn remember(&self, _model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)> {
+    fn remember(&self, _model: &dyn Parameters<E>) -> Result<Vec<(String, Remembered<E>)>, String> {
         let (observed, best_model) = self.state();
         let observed = rmp_serde::to_vec_named(observed).expect("it can be serialized");
         let best = best_model.iter();
         let best = best
             .map(|(name, tensor)| (format!("{BEST}{name}"), Remembered::Tensor(tensor.clone())));
-        [(OBSERVED.to_owned(), Remembered::Bytes(observed))].into_iter().chain(best).collect()
+        Ok([(OBSERVED.to_owned(), Remembered::Bytes(observed))].into_iter().chain(best).collect())
     }
 
     fn recall(

@@ -301,8 +301,9 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFinite`] if a parameter is NaN or infinite. [`Error::Write`] if an earlier
-    /// checkpoint could not be written; those before it are still there.
+    /// [`Error::NotFinite`] if a parameter is NaN or infinite. [`Error::Remember`] if an optimizer,
+    /// or what else remembers something of the model, does of another. [`Error::Write`] if an
+    /// earlier checkpoint could not be written; those before it are still there.
     #[inline(never)]
     pub fn save<E: Element>(&mut self, state: State<'_, E>) -> Result<(), Error> {
         self.push(state, None)

@@ -108,7 +108,8 @@ impl<'a, E: Element> State<'a, E> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFinite`] if a parameter is NaN or infinite.
+    /// [`Error::NotFinite`] if a parameter is NaN or infinite, and [`Error::Remember`] if what
+    /// should remember something of the model does of another.
     ///
     /// ```
     /// use downhill_tensor::Tensor;
@@ -163,7 +164,10 @@ impl<'a, E: Element> State<'a, E> {
                 }
                 Part::Memory(memory) => {
                     let model = model.expect("a state begins with a model");
-                    all.extend(memory.remember(model).into_iter().map(|(of, remembered)| {
+                    let remembered = memory.remember(model);
+                    let remembered = remembered
+                        .map_err(|problem| Error::Remember { part: (*name).to_owned(), problem })?;
+                    all.extend(remembered.into_iter().map(|(of, remembered)| {
                         let data = match remembered {
                             Remembered::Tensor(tensor) => Data::Tensor(tensor),
                             Remembered::Number(number) => Data::Number(number),
@@ -208,13 +212,14 @@ impl<'a, E: Element> State<'a, E> {
                 }
                 Part::Memory(memory) => {
                     let model = &**model.as_mut().expect("a state begins with a model");
-                    undo.push(Undo::Memory(memory.remember(model)));
-                    outcome = remembered(entries).and_then(|remembered| {
-                        memory.recall(model, remembered).map_err(|problem| Error::State {
-                            path: file.path().to_owned(),
-                            part: (*name).to_owned(),
-                            problem,
-                        })
+                    let refuse = |problem| Error::State {
+                        path: file.path().to_owned(),
+                        part: (*name).to_owned(),
+                        problem,
+                    };
+                    outcome = memory.remember(model).map_err(refuse).and_then(|before| {
+                        undo.push(Undo::Memory(before));
+                        memory.recall(model, remembered(entries)?).map_err(refuse)
                     });
                 }
                 Part::Value(_) => undo.push(Undo::Nothing),

@@ -497,3 +497,20 @@ fn two_parts_of_one_name_panic() {
     let (mut run, mut count) = (Run::new(adam()), 1);
     let _ = run.state().value("model", &mut count);
 }
+
+#[test]
+fn an_optimizer_of_another_model_is_not_saved() {
+    let folder = TempDir::new().unwrap();
+    let mut checkpoint = Checkpoint::open(folder.path().join("run")).unwrap();
+    let (mut model, mut other) = (Tensor::parameter([1.0_f32]), Tensor::parameter([2.0]));
+    let mut optimizer: Adam = Adam::new(0.1);
+    checkpoint.save(state!(model; optimizer;)).unwrap();
+    let gradients = other.square().sum().backward();
+    optimizer.step(&mut other, &gradients).unwrap();
+    let error = checkpoint.save(state!(model; optimizer;)).unwrap_err().to_string();
+    assert!(error.starts_with("`optimizer` is not saved: nothing is remembered"), "{error}");
+    checkpoint.finish().unwrap();
+    let error = checkpoint.restore(state!(model; optimizer;)).unwrap_err().to_string();
+    assert!(error.contains("`optimizer` cannot be taken back: nothing is remembered"), "{error}");
+    optimizer.state(&other).unwrap();
+}

@@ -41,8 +41,8 @@ impl Record<'_> {
 /// A record of nothing remembers nothing.
 impl<E: Element> Remembers<E> for History<E> {
     #[inline(never)]
-    fn remember(&self, _model: &dyn Parameters<E>) -> Vec<(String, Remembered<E>)> {
-        let Some(layers) = &self.layers else { return Vec::new() };
+    fn remember(&self, _model: &dyn Parameters<E>) -> Result<Vec<(String, Remembered<E>)>, String> {
+        let Some(layers) = &self.layers else { return Ok(Vec::new()) };
         let record = Record {
             names: Cow::from(&layers.names),
             losses: Cow::from(&self.losses),
@@ -54,7 +54,7 @@ impl<E: Element> Remembers<E> for History<E> {
             reached: Cow::from(&self.reached),
             last_alive: Cow::from(&self.last_alive),
         };
-        vec![(RECORD.to_owned(), Remembered::Bytes(record.encode()))]
+        Ok(vec![(RECORD.to_owned(), Remembered::Bytes(record.encode()))])
     }
 
     #[inline(never)]

@@ -113,7 +113,8 @@ impl<E: Element> History<E> {
     #[track_caller]
     pub fn every(self, steps: usize) -> Self {
         assert!(steps > 0, "History::every: 0 steps");
-        let (measurements, histograms) = (Thinned::new(steps), Thinned::new(4 * steps));
+        let (measurements, histograms) =
+            (Thinned::new(steps), Thinned::new(steps.saturating_mul(4)));
         Self { measurements, histograms, ..self }
     }
 

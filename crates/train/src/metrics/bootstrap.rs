@@ -58,8 +58,9 @@ pub fn bootstrap_interval(
 fn quantile(sorted: &[f64], fraction: f64) -> Option<f64> {
     let place = fraction * sorted.len().checked_sub(1)? as f64;
     let (lower, upper) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
-    // Of two infinite neighbours the difference is NaN.
-    Some(if lower == upper { lower } else { lower + (upper - lower) * place.fract() })
+    // Infinite ones have no difference, and that of finite ones may be infinite.
+    let share = place.fract();
+    Some(if lower == upper { lower } else { lower * (1.0 - share) + upper * share })
 }
 
 #[cfg(test)]

@@ -57,6 +57,11 @@ impl ConfusionMatrix {
     ///
     /// When there are not as many labels as predictions or none at all, or a label or prediction
     /// is not below `class_count`.
+    ///
+    /// # Panics
+    ///
+    /// If there are more classes than a table of them has room for.
+    #[track_caller]
     #[inline(never)]
     pub fn new<'a>(
         predictions: impl ClassIndices<'a>,
@@ -64,7 +69,10 @@ impl ConfusionMatrix {
         class_count: usize,
     ) -> Result<Self, Error> {
         let pairs = with_labels("confusion matrix", "predictions", predictions, labels)?;
-        let mut counts = vec![0; class_count * class_count];
+        let Some(entries) = class_count.checked_mul(class_count) else {
+            panic!("ConfusionMatrix: {class_count} classes are too many");
+        };
+        let mut counts = vec![0; entries];
         for (index, (&prediction, label)) in pairs.enumerate() {
             check_class("predictions", index, prediction, class_count)?;
             check_class("labels", index, label, class_count)?;
@@ -117,6 +125,8 @@ impl ConfusionMatrix {
     /// If there is no such class.
     #[track_caller]
     pub fn name(&self, class: usize) -> &str {
+        let class_count = self.class_count();
+        assert!(class < class_count, "confusion matrix: class {class} of {class_count} classes");
         &self.names[class]
     }
 
@@ -176,6 +186,9 @@ impl ConfusionMatrix {
     #[track_caller]
     pub fn f_beta(&self, class: usize, beta: f64) -> Option<f64> {
         let weight = beta * beta;
+        if weight.is_infinite() {
+            return self.recall(class);
+        }
         let found = (1.0 + weight) * self.count(class, class) as f64;
         let all = weight * self.true_count(class) as f64 + self.predicted_count(class) as f64;
         self.ratio(found, all)

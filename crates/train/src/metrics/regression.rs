@@ -33,8 +33,10 @@ pub fn r_squared<E: Element>(predictions: &Tensor<E>, targets: &Tensor<E>) -> Re
         return Err(Error::ConstantTargets { value });
     }
     let target_mean = mean(&pairs, |_, target| target);
-    let residual = mean(&pairs, |prediction, target| (target - prediction).powi(2));
-    let variance = mean(&pairs, |_, target| (target - target_mean).powi(2));
+    let unit = unit(&pairs, |_, target| target - target_mean);
+    let square = |error: f64| (error / unit).powi(2);
+    let residual = mean(&pairs, |prediction, target| square(target - prediction));
+    let variance = mean(&pairs, |_, target| square(target - target_mean));
     Ok(1.0 - residual / variance)
 }
 
@@ -58,7 +60,9 @@ pub fn root_mean_squared_error<E: Element>(
     targets: &Tensor<E>,
 ) -> Result<f64, Error> {
     let pairs = pairs("root mean squared error", predictions, targets)?;
-    Ok(mean(&pairs, |prediction, target| (target - prediction).powi(2)).sqrt())
+    let unit = unit(&pairs, |prediction, target| target - prediction);
+    let square = |prediction: f64, target: f64| ((target - prediction) / unit).powi(2);
+    Ok(mean(&pairs, square).sqrt() * unit)
 }
 
 /// The mean absolute error, Σ |y − ŷ| / N, in the units of the targets, which pair up with the
@@ -113,8 +117,19 @@ pub fn pairs<E: Element>(
 }
 
 fn mean(pairs: &[(f64, f64)], of: impl Fn(f64, f64) -> f64) -> f64 {
-    pairs.iter().map(|&(prediction, target)| of(prediction, target)).sum::<f64>()
-        / pairs.len() as f64
+    let count = pairs.len() as f64;
+    let values = || pairs.iter().map(|&(prediction, target)| of(prediction, target));
+    let sum: f64 = values().sum();
+    // The sum may be too large where the mean is not.
+    if sum.is_finite() { sum / count } else { values().map(|value| value / count).sum() }
+}
+
+/// A power of two near the largest size of a value: in this unit, squares neither overflow nor
+/// vanish, and no digit changes.
+fn unit(pairs: &[(f64, f64)], of: impl Fn(f64, f64) -> f64) -> f64 {
+    let sizes = pairs.iter().map(|&(prediction, target)| of(prediction, target).abs());
+    let largest = sizes.fold(0.0, f64::max);
+    if largest.is_normal() { largest.log2().floor().exp2() } else { 1.0 }
 }
 
 #[cfg(test)]
@@ -151,6 +166,17 @@ mod tests {
         let targets = Tensor::from([16_777_216.0_f32, 1.0, 1.0]);
         let error = mean_absolute_error(&predictions, &targets).unwrap();
         assert_eq!(error, 16_777_218.0 / 3.0);
+    }
+
+    #[test]
+    fn errors_of_any_size_are_measured() {
+        for size in [1e-200, 1e-300, 1.0, 1e200, 8e307] {
+            let (p, t) = (Tensor::from([size, 0.0]), Tensor::from([size, size]) * 0.5);
+            assert_relative_eq!(root_mean_squared_error(&p, &t).unwrap(), size / 2.0);
+            assert_relative_eq!(mean_absolute_error(&p, &t).unwrap(), size / 2.0);
+            let (p, t) = (Tensor::from([size, 2.0 * size]), Tensor::from([size, size * 1.5]));
+            assert_relative_eq!(r_squared(&p, &t).unwrap(), -1.0, max_relative = 1e-12);
+        }
     }
 
     #[test]
