@@ -10,8 +10,8 @@ use crate::{CrossEntropy, Reduction};
 #[test]
 fn linear_cross_entropy_is_that_of_the_logits() {
     let rng = &mut Xoshiro256PlusPlus::seed_from_u64(5);
-    // Of the last, one row of logits exceeds what is held at a time.
-    for (rows, width, classes) in [(1, 1, 1), (5, 3, 7), (70, 4, 40_000), (3, 2, 2_000_000)] {
+    // Of the last, no vector of rows fits into what is held at a time.
+    for (rows, width, classes) in [(1, 1, 1), (5, 3, 7), (70, 4, 40_000), (3, 2, 120_000)] {
         let hidden = Tensor::parameter(random(&[rows, width], 1.0, rng));
         let weight = Tensor::parameter(random(&[classes, width], 1.0, rng));
         let bias = Tensor::parameter(random(&[classes], 1.0, rng));
