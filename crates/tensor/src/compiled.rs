@@ -62,3 +62,12 @@ pub fn compiled<E: Element>() {
     x.backward();
     let _ = (x.argmax(0), format!("{x} {x:?}"));
 }
+
+/// Compiles them here for builds without optimisation and for tests, which take many programs; these
+/// link to every generic function that is compiled, marked or not.
+#[cfg(debug_assertions)]
+#[inline(never)]
+pub fn compiled_in_debug_builds() {
+    compiled::<f32>();
+    compiled::<f64>();
+}

@@ -68,6 +68,9 @@ mod testing;
 pub use autodiff::{grad, grad_with};
 #[doc(hidden)]
 pub use compiled::compiled;
+#[cfg(debug_assertions)]
+#[doc(hidden)]
+pub use compiled::compiled_in_debug_builds;
 pub use downhill_kernels::Element;
 pub use error::Error;
 pub use fused::{Fused, fused, vjp_by_definition};
