@@ -36,6 +36,9 @@ struct Arguments {
     /// The number of values, for the case `sum`
     #[arg(long, default_value = "1000")]
     values: usize,
+    /// The rows of a batch, if other than those of the case
+    #[arg(long)]
+    rows: Option<usize>,
     /// For how long steps are timed
     #[arg(long, default_value = "2")]
     seconds: f64,
@@ -117,12 +120,14 @@ struct Data {
 
 impl Data {
     fn new(arguments: &Arguments, rng: &mut Xoshiro256PlusPlus) -> Self {
-        let (shape, rows, classes, places): (Vec<usize>, _, _, _) = match arguments.case {
-            Case::MnistL => (vec![256, 784], 256, 10, 1),
-            Case::Cnn => (vec![32, 1, 8, 8], 32, 10, 1),
-            Case::Transformer => (vec![64, 1], 64, 27, PLACES),
-            Case::Sum => (vec![64, 1], 64, 1, 1),
+        let (row, rows, classes, places): (&[usize], _, _, _) = match arguments.case {
+            Case::MnistL => (&[784], 256, 10, 1),
+            Case::Cnn => (&[1, 8, 8], 32, 10, 1),
+            Case::Transformer => (&[1], 64, 27, PLACES),
+            Case::Sum => (&[1], 64, 1, 1),
         };
+        let rows = arguments.rows.unwrap_or(rows);
+        let shape = [&[rows], row].concat();
         let mut number = || (rng.next_u32() >> 8) as f32 / (1 << 23) as f32 - 1.0;
         let values = (0..shape.iter().product()).map(|_| number()).collect();
         let features = Tensor::from_shape_vec(&shape, values).expect("as many as the shape holds");

@@ -79,7 +79,7 @@ impl Error {
 }
 
 /// `rank 2`, or `ranks 2, 3`.
-fn ranks_of(ranks: &[usize]) -> String {
+pub(crate) fn ranks_of(ranks: &[usize]) -> String {
     let list: Vec<String> = ranks.iter().map(ToString::to_string).collect();
     format!("rank{} {}", if ranks.len() == 1 { "" } else { "s" }, list.join(", "))
 }

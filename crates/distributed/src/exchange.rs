@@ -18,6 +18,9 @@ use crate::group::{Group, Number};
 const PIECES: mpi::Tag = 1;
 const SUMS: mpi::Tag = 2;
 
+/// How many numbers are worked on at a time, while they are near the processor.
+pub(crate) const BLOCK: usize = 4096;
+
 /// What a process has computed: the sum over the parts of each of its largest nodes.
 pub(crate) type Sums<E> = Vec<(Node, Vec<E>)>;
 
@@ -43,6 +46,11 @@ impl Group {
             return sum;
         }
         let (rank, ranks) = (self.rank(), self.ranks());
+        if ranks == 1 {
+            let Some((_, mut sum)) = mine.into_iter().next() else { return vec![E::zero(); len] };
+            divide(&mut sum);
+            return sum;
+        }
         let own = cut(len, ranks, rank);
         let others = || (0..ranks).filter(move |&other| other != rank);
         // Those that others send, in the order in which they do.
@@ -74,45 +82,52 @@ impl Group {
             requests.into_iter().for_each(|request| self.wait(what, request));
         });
 
-        let mut known = |node: &Node| {
-            if !has_items(node) {
-                return Some(None);
-            }
-            if let Some(place) = pieces.iter().position(|(of, _)| of == node) {
-                return Some(Some(std::mem::take(&mut pieces[place].1)));
-            }
-            let (_, values) = mine.iter().find(|(of, _)| of == node)?;
-            let mut segment = buffer(own.len());
-            segment.copy_from_slice(&values[own.clone()]);
-            Some(Some(segment))
-        };
-        let segment = cut::sum(0..self.parts, &mut known, &add);
-        let mut segment = segment.unwrap_or_else(|| vec![E::zero(); own.len()]);
-        divide(&mut segment);
-
         let mut sum = buffer(len);
-        sum[own.clone()].copy_from_slice(&segment);
-        let mut rest = &mut sum[..];
-        let mut segments = Vec::new();
+        let (mut segments, mut rest) = (Vec::new(), &mut sum[..]);
         for other in 0..ranks {
             let (segment, later) = rest.split_at_mut(cut(len, ranks, other).len());
             rest = later;
             segments.push(segment);
         }
+        let segment = segments.remove(rank);
+        for start in (0..segment.len()).step_by(BLOCK) {
+            let block = start..segment.len().min(start + BLOCK);
+            let mut known = |node: &Node| {
+                if !has_items(node) {
+                    return Some(None);
+                }
+                let of = |(of, _): &&(Node, Vec<E>)| of == node;
+                let values = match pieces.iter().find(of) {
+                    Some((_, piece)) => &piece[block.clone()],
+                    None => &mine.iter().find(of)?.1[own.clone()][block.clone()],
+                };
+                let mut copy = buffer(values.len());
+                copy.copy_from_slice(values);
+                Some(Some(copy))
+            };
+            let block_of_sum = &mut segment[block.clone()];
+            match cut::sum(0..self.parts, &mut known, &add) {
+                Some(mut values) => {
+                    divide(&mut values);
+                    block_of_sum.copy_from_slice(&values);
+                    recycle(values);
+                }
+                None => block_of_sum.fill(E::zero()),
+            }
+        }
         scope(|scope| {
             let mut requests = Vec::new();
-            for (other, part) in segments.into_iter().enumerate().filter(|(it, _)| *it != rank) {
+            for (other, part) in others().zip(segments) {
                 let owner = process(other);
                 requests.push(owner.immediate_receive_into_with_tag(scope, part, SUMS));
             }
             for other in others() {
-                let segment = &segment[..];
+                let segment = &*segment;
                 requests.push(process(other).immediate_send_with_tag(scope, segment, SUMS));
             }
             requests.into_iter().for_each(|request| self.wait(what, request));
         });
-        recycle(segment);
-        mine.into_iter().for_each(|(_, values)| recycle(values));
+        mine.into_iter().chain(pieces).for_each(|(_, values)| recycle(values));
         sum
     }
 

@@ -12,7 +12,7 @@ use rand::{Rng, SeedableRng};
 
 use crate::cut::{self, Node, cut, largest_nodes};
 use crate::error::Error;
-use crate::exchange::add;
+use crate::exchange::{BLOCK, add};
 use crate::group::{Group, Number};
 use crate::meeting::Nobody;
 
@@ -373,9 +373,15 @@ where
             let place = &mut gradients[layout.places[index].1.clone()];
             match of.get(parameter) {
                 Some(gradient) => {
-                    place.copy_from_slice(&gradient.values());
+                    let mut is_finite = true;
+                    for (place, values) in
+                        place.chunks_mut(BLOCK).zip(gradient.values().chunks(BLOCK))
+                    {
+                        place.copy_from_slice(values);
+                        is_finite &= all_finite(place);
+                    }
                     present[index / 64] |= 1 << (index % 64);
-                    if not_finite.is_none() && !all_finite(place) {
+                    if not_finite.is_none() && !is_finite {
                         not_finite = Some(index);
                     }
                 }

@@ -50,7 +50,7 @@
 //!
 //! To be read: `cut` (in which order is added), `gradients` (a step), `exchange` (who sends what to
 //! whom), `meeting` (how parts normalise together), `run` (how a run ends), `wait` (how one process
-//! waits for another, and for how long), `begin`.
+//! waits for another, and for how long), `start` (the same before MPI runs), `begin`.
 
 mod begin;
 mod cut;
@@ -60,6 +60,7 @@ mod gradients;
 mod group;
 mod meeting;
 mod run;
+mod start;
 mod wait;
 
 pub use error::Error;

@@ -3,8 +3,7 @@
 use std::any::Any;
 use std::error::Error as StdError;
 use std::panic::{self, AssertUnwindSafe};
-use std::process::{self, ExitCode};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -15,14 +14,11 @@ use mpi::topology::{Communicator, SimpleCommunicator};
 
 use crate::error::Error;
 use crate::group::{Group, timeout};
+use crate::start;
 
 /// How many times longer than elsewhere processes wait at the end for the one of rank 0, which may
 /// still write a report.
 const END: u32 = 20;
-
-/// How much longer than elsewhere a process waits for the others to start: MPI may have to reach
-/// many machines.
-const START: Duration = Duration::from_secs(30);
 
 /// Runs `main` on each of the processes that `mpirun` has started, or on one without `mpirun`.
 ///
@@ -37,7 +33,7 @@ pub fn run<E>(main: impl FnOnce(Group) -> Result<(), E>) -> ExitCode
 where
     E: Into<Box<dyn StdError>>,
 {
-    let started = guard_start(timeout() + START);
+    let started = start::guard(timeout());
     let (universe, _) = mpi::initialize_with_threading(Threading::Funneled)
         .expect("run: MPI has been initialised already");
     let group = Group::of_world();
@@ -75,20 +71,6 @@ where
         return ExitCode::from(status);
     }
     fail(speaker, &message, status.into())
-}
-
-/// Ends this process, and by that all, unless what is returned is dropped within `time`: a process
-/// that never starts keeps the others within MPI, where nothing else can end them.
-fn guard_start(time: Duration) -> Sender<()> {
-    let (started, is_started) = channel();
-    thread::spawn(move || {
-        if is_started.recv_timeout(time) == Err(RecvTimeoutError::Timeout) {
-            let seconds = time.as_secs_f64();
-            eprintln!("error: not all processes have started MPI after {seconds} s");
-            process::exit(1);
-        }
-    });
-    started
 }
 
 /// Waits until all processes have come to their end.
