@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
+use downhill::datasets::{Csv, Fill, Imputer};
 use downhill::kernels;
 use downhill::losses::CrossEntropy;
 use downhill::nn::{
@@ -12,6 +13,10 @@ use downhill::nn::{
 };
 use downhill::optim::{FirstOrder, Rule, Update};
 use downhill::prelude::*;
+use downhill::report::Report;
+use downhill::report::plot::{self, Chart, DecisionMap, Field};
+use downhill::train::metrics::{ConfusionMatrix, bootstrap_interval};
+use downhill::train::{Checkpoint, History, State, TensorBoard, save_with_notes};
 use ndarray::{Array2, ShapeBuilder};
 
 /// The message of a panic and the file it names.
@@ -61,6 +66,8 @@ fn every_panic_names_the_callers_file_and_what_was_called() {
     let image = &zeros(&[1, 1, 3, 3]);
     let matrix = &Array2::<f32>::zeros((2, 3));
     let far = usize::MAX;
+    let folder = tempfile::tempdir().unwrap();
+    let parameter = &Tensor::parameter([0.0_f32]);
     type Case<'a> = (&'a str, Box<dyn Fn() + 'a>);
     let mut cases: Vec<Case<'_>> = Vec::new();
     macro_rules! cases {
@@ -199,6 +206,85 @@ fn every_panic_names_the_callers_file_and_what_was_called() {
         "Standardizer::fit": Standardizer::fit(&dataset().select(&[]));
         "separator": downhill::datasets::Csv::new("x.csv").separator('→');
         "comments": downhill::datasets::Csv::new("x.csv").comments('→');
+        "full_batch": lacking().full_batch();
+        "batch": lacking().batch(&[0]);
+        "batches": lacking().batches(1, &mut rng());
+        "batches": lacking().batches_in_order(1);
+        "batches": lacking().batches_balanced(1, &mut rng());
+        "batches": lacking().batches_weighted(1, &[1.0; 2], &mut rng());
+        "batches": dataset().batches_balanced(0, &mut rng());
+        "batches": dataset().batches_weighted(0, &[1.0; 8], &mut rng());
+        "Standardizer::fit": Standardizer::fit(&lacking());
+        "Standardizer::transform": Standardizer::fit(&dataset()).transform(&lacking());
+        "Imputer::transform": {
+            let imputer = Imputer::fit(&lacking(), Fill::Value(0.0)).unwrap();
+            imputer.transform(&dataset())
+        };
+        // Metrics.
+        "ConfusionMatrix": ConfusionMatrix::new(&[0], &[0], 1 << 63);
+        "with_names": confusion().with_names(&["one"]);
+        "confusion matrix": confusion().name(2).to_owned();
+        "confusion matrix": confusion().count(0, 2);
+        "confusion matrix": confusion().true_count(2);
+        "confusion matrix": confusion().predicted_count(3);
+        "confusion matrix": confusion().precision(2);
+        "confusion matrix": confusion().recall(2);
+        "confusion matrix": confusion().f1(2);
+        "confusion matrix": confusion().f_beta(far, 2.0);
+        "bootstrap_interval": bootstrap_interval(0, 1, 0.9, &mut rng(), |_| 0.0);
+        "bootstrap_interval": bootstrap_interval(1, 0, 0.9, &mut rng(), |_| 0.0);
+        "bootstrap_interval": bootstrap_interval(1, 1, 1.0, &mut rng(), |_| 0.0);
+        // What surrounds a loop.
+        "History::every": History::<f32>::disabled().every(0);
+        "item": {
+            let weight = Tensor::parameter([0.0_f32, 1.0]);
+            let gradients = weight.sum().backward();
+            History::new(&weight).step(&weight, &gradients, &weight, 0.1);
+        };
+        "History::step": {
+            let (weight, other) = (Tensor::parameter([0.0_f32]), Tensor::parameter([0.0_f32]));
+            let loss = weight.sum();
+            History::new(&weight).every(1).step(&other, &loss.backward(), &loss, 0.1);
+        };
+        "State": {
+            let (mut weight, mut other) = (Tensor::parameter([0.0_f32]), Tensor::parameter([0.0]));
+            State::new("weight", &mut weight).model("weight", &mut other).shapes()
+        };
+        "State": {
+            let (mut weight, mut count) = (Tensor::parameter([0.0_f32]), 0);
+            State::new("weight", &mut weight).value("weight", &mut count).shapes()
+        };
+        "Checkpoint::keep": Checkpoint::open(folder.path().join("run")).unwrap().keep(0);
+        "Checkpoint::share": Checkpoint::open(folder.path().join("run")).unwrap().share(0.0);
+        "save_with_notes": {
+            let notes = [("checksum", String::new())];
+            save_with_notes(parameter, &notes, folder.path().join("model"))
+        };
+        "TensorBoard::image": {
+            let mut board = TensorBoard::create(folder.path().join("board")).unwrap();
+            board.image("x", 0, 2, &[0.0; 3])
+        };
+        // Pictures.
+        "Field": Field::new((0.0, 1.0), (0.0, 1.0), 2, vec![0.0; 3]);
+        "Field": Field::new((0.0, 1.0), (0.0, 1.0), 1 << 32, vec![]);
+        "Field": Field::sample((0.0, 1.0), (0.0, 1.0), 1, |x, _| x);
+        "Chart": Chart::new("", "", "").x_range(1.0, 1.0);
+        "Chart": Chart::new("", "", "").y_range(0.0, f64::NAN);
+        "contours": {
+            let field = Field::sample((0.0, 1.0), (0.0, 1.0), 2, |x, _| x);
+            Chart::new("", "", "").contours(&field, &[f64::NAN])
+        };
+        "images": plot::images("Digits", &[image_of_3()]);
+        "images": plot::weights("Filters", &[image_of_3()]);
+        "weight_images": plot::weight_images(x, [5, 5], &["a"]);
+        "heat_map": plot::heat_map("", ["", ""], &["a"], &["b"], &[0.0; 2]);
+        "plane_of": plot::plane_of(y);
+        "DecisionMap": DecisionMap::new(x, &[0, 1], &["a", "b"]);
+        "DecisionMap": DecisionMap::new(&zeros(&[1, 2]), &[1], &["a"]);
+        "DecisionMap": DecisionMap::new(&zeros(&[1, 2]), &[0], &["a"]).capture(0, x);
+        "embedding": report().embedding("", x, &["one"], &[]);
+        "plane_of": report().embedding("", y, &["one"], &[]);
+        "heat_map": report().language_model(&[], &["a"], &[0.0; 2]);
     }
     let mut wrong = Vec::new();
     for (index, (name, case)) in cases.iter().enumerate() {
@@ -217,6 +303,24 @@ fn every_panic_names_the_callers_file_and_what_was_called() {
         wrong.push(format!("{file}: {message}"));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn confusion() -> ConfusionMatrix {
+    ConfusionMatrix::new(&[0, 1], &[0, 1], 2).unwrap()
+}
+
+/// A table of one column in which a value is missing.
+fn lacking() -> Dataset {
+    let table = Csv::from_text("table", "x,class\n1,a\n,b\n").keep_missing(true);
+    table.read_classification().unwrap()
+}
+
+fn image_of_3() -> plot::Image {
+    plot::Image { pixels: vec![0.0; 3], width: 2, caption: vec![] }
+}
+
+fn report() -> Report {
+    Report::create(tempfile::tempdir().unwrap().path().join("report"), "A run").unwrap()
 }
 
 fn dataset() -> Dataset {

@@ -1,8 +1,11 @@
 //! The figures of the course on every path of the kernels: with the widest vector instructions of
 //! this processor, with those of AVX2, and with none, which rounds products and sums apart.
 //!
-//! Vectors of either length give the same bits. Without them long runs end elsewhere; what the pages
-//! say must hold there, too.
+//! Vectors of either length give the same bits, but in products of matrices whose inner dimension is
+//! some thousands, which the crate `gemm` sums up in parts that depend on it. Without vectors long runs
+//! end elsewhere. What the pages say must hold in any case.
+//!
+//! Runs of more than some seconds are left to tests that are compiled in release.
 
 use std::fs;
 
@@ -13,6 +16,21 @@ use super::{example, last_figure, row, stdout};
 /// Numbers as a page says them, one for a figure or two for its range, and the place of the figure in
 /// what is printed.
 type Figure<'a> = (&'a [&'a str], fn(&str) -> f64);
+
+/// Whether a long run is left out, which is said.
+fn skips(command: &str) -> bool {
+    if cfg!(debug_assertions) {
+        eprintln!("SKIPPED: `{command}` takes long; `cargo test --release` runs it");
+    }
+    cfg!(debug_assertions)
+}
+
+/// Runs a long command on every path, in release.
+fn check_long(page: &str, command: &str, figures: &[Figure<'_>]) {
+    if !skips(command) {
+        check(page, command, figures);
+    }
+}
 
 /// Runs a command on every path.
 fn check(page: &str, command: &str, figures: &[Figure<'_>]) {
@@ -133,4 +151,108 @@ fn optimizers_are_as_the_lesson_says_on_every_path() {
             (&["0.66"], |output| row(output, "sgd ")[5]),
         ],
     );
+}
+
+#[test]
+fn the_rare_class_is_as_the_lesson_says_on_every_path() {
+    let page = "09-imbalance";
+    check(
+        page,
+        "imbalance --quiet",
+        &[
+            (&["0.888"], |output| row(output, "recall")[0]),
+            (&["0.933"], |output| row(output, "recall")[2]),
+            (&["0.996"], |output| row(output, "precision")[0]),
+            (&["0.859"], |output| row(output, "precision")[2]),
+            (&["0.988"], |output| row(output, "accuracy")[0]),
+            (&["0.976"], |output| row(output, "accuracy")[2]),
+            (&["0.302"], |output| row(output, "best temperature")[4]),
+            (&["0.130"], |output| row(output, "calibration error")[4]),
+            (&["0.045"], |output| row(output, "calibration error then")[4]),
+        ],
+    );
+    check_long(
+        page,
+        "imbalance --fraction 0.05 --quiet",
+        &[
+            (&["0.758"], |output| row(output, "recall")[0]),
+            (&["0.875"], |output| row(output, "recall")[2]),
+        ],
+    );
+}
+
+#[test]
+fn language_models_are_as_the_lesson_says_on_every_path() {
+    let page = "12-language-models";
+    let loss = |output: &str| last_figure(output, "validation loss");
+    check(page, "names --model bigram --quiet", &[(&["2.3541"], loss)]);
+    check_long(page, "names --model mlp --quiet", &[(&["1.9105"], loss)]);
+}
+
+#[test]
+fn doubt_is_as_the_lesson_says_on_every_path() {
+    check_long(
+        "13-real-doubt",
+        "doubt",
+        &[
+            (&["1.60"], |output| row(output, "3 ")[1]),
+            (&["1.07"], |output| row(output, "3 ")[2]),
+            (&["0.54"], |output| row(output, "3 ")[3]),
+            (&["1.67"], |output| row(output, "12 ")[1]),
+        ],
+    );
+}
+
+#[test]
+fn decisions_are_as_the_lesson_says_on_every_path() {
+    check(
+        "14-decisions",
+        "cart_pole --baseline none",
+        &[
+            (&["496"], |output| row(output, "update  72:")[0]),
+            (&["225"], |output| row(output, "update 108:")[0]),
+        ],
+    );
+    // Seeds end elsewhere on each path, and all of them well.
+    if skips("cart_pole --seeds 10") {
+        return;
+    }
+    for vectors in ["", "avx2", "none"] {
+        let mut run = example("cart_pole");
+        let output = stdout(run.args(["--seeds", "10"]).env("DOWNHILL_VECTORS", vectors));
+        assert!(output.contains("10 of 10 seeds reach 475"), "{vectors}: {output}");
+    }
+}
+
+#[test]
+fn landscapes_are_as_the_lesson_says_on_every_path() {
+    let page = "15-landscapes";
+    check(
+        page,
+        "landscape --only plateau",
+        &[
+            (&["0.088"], |output| -row(output, "the Hessian's least eigenvalue")[1]),
+            (&["13"], |output| row(output, "steps until 90 % of the birds are right")[0]),
+            (&["225"], |output| row(output, "steps until 90 % of the birds are right")[1]),
+        ],
+    );
+    check_long(
+        page,
+        "landscape --only network --learning-rate 0.3,1,1.5",
+        &[
+            (&["4.07"], |output| row(output, "mean of the last quarter")[0]),
+            (&["2.00"], |output| row(output, "mean of the last quarter")[1]),
+            (&["1.33"], |output| row(output, "mean of the last quarter")[2]),
+        ],
+    );
+}
+
+#[test]
+fn the_first_example_is_as_the_readme_says_on_every_path() {
+    let readme = include_str!("../../README.md");
+    let said = readme.lines().find(|line| line.starts_with("test accuracy ")).unwrap();
+    for vectors in ["", "avx2", "none"] {
+        let output = stdout(example("first").env("DOWNHILL_VECTORS", vectors));
+        assert_eq!(output.lines().last(), Some(said), "{vectors}");
+    }
 }

@@ -27,9 +27,8 @@ pub trait Optimizer<E: Element> {
     ///
     /// # Errors
     ///
-    /// If a hyper-parameter is outside its range, no parameter has a gradient, all that have one
-    /// are frozen, or a gradient holds NaN or an infinity or is so large that what the optimizer
-    /// remembers would. Then no weight has been changed.
+    /// If a hyper-parameter is outside its range, no parameter has a gradient, all that have one are
+    /// frozen, or a number in a gradient, or kept from it, is not finite. Then no weight is changed.
     fn step(
         &mut self,
         model: &mut dyn Parameters<E>,
@@ -58,10 +57,9 @@ pub trait Optimizer<E: Element> {
     /// Sets the learning rate for the steps to come, as a schedule does.
     fn set_learning_rate(&mut self, learning_rate: f64);
 
-    /// What the optimizer has remembered of each parameter of `model`, by name: arrays such as
-    /// `hidden.0.weight.velocity`, and under `hidden.0.weight.step` how often the parameter has
-    /// been updated, as two digits `[2]` with 2²⁴ for ten, which are exact in `f32`. A parameter that
-    /// has not been is left out. Hyper-parameters are not state.
+    /// What is remembered of each parameter of `model` that has been updated, by name: arrays such
+    /// as `hidden.0.weight.velocity`, and under `hidden.0.weight.step` how often it has been, as two
+    /// digits `[2]` with 2²⁴ for ten, exact in `f32`. Hyper-parameters are not state.
     ///
     /// # Errors
     ///

@@ -320,7 +320,7 @@ impl Chart {
 fn checked_range(start: f64, end: f64) -> (f64, f64) {
     assert!(
         start.is_finite() && end.is_finite() && start != end,
-        "an axis cannot reach from {start} to {end}"
+        "Chart: an axis cannot reach from {start} to {end}"
     );
     (start, end)
 }

@@ -43,7 +43,7 @@ impl Field {
     pub fn new(x_range: (f64, f64), y_range: (f64, f64), size: usize, values: Vec<f64>) -> Self {
         assert!(size >= 2, "Field: a grid of {size} by {size} points is too coarse");
         assert!(
-            values.len() == size * size,
+            size.checked_mul(size) == Some(values.len()),
             "Field: {} values for a grid of {size} by {size}",
             values.len()
         );

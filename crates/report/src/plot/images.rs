@@ -132,7 +132,7 @@ fn tiles(
     for image in images {
         assert!(
             image.width > 0 && image.pixels.len().is_multiple_of(image.width),
-            "{title}: {} pixels are no whole rows of {}",
+            "images: {} pixels of an image of `{title}` are no whole rows of {}",
             image.pixels.len(),
             image.width
         );

@@ -125,9 +125,14 @@ impl ConfusionMatrix {
     /// If there is no such class.
     #[track_caller]
     pub fn name(&self, class: usize) -> &str {
+        self.check(class);
+        &self.names[class]
+    }
+
+    #[track_caller]
+    fn check(&self, class: usize) {
         let class_count = self.class_count();
         assert!(class < class_count, "confusion matrix: class {class} of {class_count} classes");
-        &self.names[class]
     }
 
     /// The number of classes.
@@ -154,12 +159,14 @@ impl ConfusionMatrix {
     /// The number of samples of class `class`.
     #[track_caller]
     pub fn true_count(&self, class: usize) -> usize {
+        self.check(class);
         (0..self.class_count()).map(|predicted| self.count(class, predicted)).sum()
     }
 
     /// The number of samples that were predicted to be of class `class`.
     #[track_caller]
     pub fn predicted_count(&self, class: usize) -> usize {
+        self.check(class);
         (0..self.class_count()).map(|true_class| self.count(true_class, class)).sum()
     }
 
