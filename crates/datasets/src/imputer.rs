@@ -49,7 +49,8 @@ impl Imputer {
     ///
     /// # Errors
     ///
-    /// [`Error::NoValue`] when a feature has no value at all, from which to take mean or median.
+    /// [`Error::NoValue`] when a feature has no value at all, from which to take mean or median, and
+    /// [`Error::NotFiniteEntry`] when it would be filled with what is no finite number.
     pub fn fit<E: Element, T: Target<E>>(
         dataset: &Dataset<E, T>,
         fill: Fill,
@@ -63,7 +64,12 @@ impl Imputer {
                 Fill::Mean => mean(present()),
                 Fill::Median => median(present().collect()),
             };
-            value.ok_or_else(|| Error::NoValue(dataset.feature_names()[index].clone()))
+            let value =
+                value.ok_or_else(|| Error::NoValue(dataset.feature_names()[index].clone()))?;
+            match E::from_f64(value).is_finite() {
+                true => Ok(value),
+                false => Err(Error::NotFiniteEntry { array: "fill", index: vec![index], value }),
+            }
         };
         Ok(Self { values: (0..features.ncols()).map(fill_of).collect::<Result<_, _>>()? })
     }
@@ -158,6 +164,11 @@ mod tests {
             "feature `feature_1` has no value to take a mean or median of"
         );
         assert!(Imputer::fit(&lacking(array![[1.0, NAN]]), Fill::Value(0.0)).is_ok());
+        for value in [NAN, f64::INFINITY] {
+            // Nothing would be filled, and nobody would say so.
+            let error = Imputer::fit(&lacking(array![[1.0]]), Fill::Value(value)).unwrap_err();
+            assert!(error.to_string().starts_with("fill[0] is"), "{error}");
+        }
     }
 
     #[test]

@@ -137,6 +137,12 @@ fn readers(
 enum Cell {
     Missing,
     Whole(i128),
+    /// A whole number of units of 10 to the power of −`scale`.
+    Decimal {
+        units: i128,
+        scale: i32,
+    },
+    Single(f32),
     Real(f64),
     Text(String),
 }
@@ -156,10 +162,10 @@ fn read_cells(
     );
     let is_decimal = column.converted_type() == ConvertedType::DECIMAL
         || matches!(column.logical_type_ref(), Some(LogicalType::Decimal { .. }));
-    let unit = 10_f64.powi(column.type_scale());
-    let whole =
-        |value: i128| if is_decimal { Cell::Real(value as f64 / unit) } else { Cell::Whole(value) };
-    let real = |value: f64| if value.is_nan() { Cell::Missing } else { Cell::Real(value) };
+    let whole = |units: i128| match is_decimal {
+        true => Cell::Decimal { units, scale: column.type_scale() },
+        false => Cell::Whole(units),
+    };
     match reader {
         ColumnReader::BoolColumnReader(reader) => {
             cells(reader, column, count, |&value| Ok(Cell::Whole(value.into())))
@@ -171,10 +177,12 @@ fn read_cells(
             Ok(whole(if unsigned { value.cast_unsigned().into() } else { value.into() }))
         }),
         ColumnReader::FloatColumnReader(reader) => {
-            cells(reader, column, count, |&value| Ok(real(value.into())))
+            let cell = |&x: &f32| if x.is_nan() { Cell::Missing } else { Cell::Single(x) };
+            cells(reader, column, count, |value| Ok(cell(value)))
         }
         ColumnReader::DoubleColumnReader(reader) => {
-            cells(reader, column, count, |&value| Ok(real(value)))
+            let cell = |&x: &f64| if x.is_nan() { Cell::Missing } else { Cell::Real(x) };
+            cells(reader, column, count, |value| Ok(cell(value)))
         }
         ColumnReader::ByteArrayColumnReader(reader) => {
             cells(reader, column, count, |value| Ok(Cell::Text(value.as_utf8()?.trim().into())))
@@ -258,6 +266,8 @@ impl<E: Element> row::Row<E> for Row<'_> {
                 return Err(self.problem(column, Problem::NotANumber { value, leave_out }));
             }
             Cell::Whole(value) => *value as f64,
+            Cell::Decimal { units, scale } => *units as f64 / 10_f64.powi(*scale),
+            Cell::Single(value) => f64::from(*value),
             Cell::Real(value) => *value,
         };
         let element = E::from_f64(number);
@@ -273,12 +283,26 @@ impl<E: Element> row::Row<E> for Row<'_> {
             Cell::Missing => Err(self.problem(column, Problem::Missing)),
             Cell::Text(text) => Ok(Cow::from(text)),
             Cell::Whole(value) => Ok(Cow::from(value.to_string())),
+            Cell::Decimal { units, scale } => Ok(Cow::from(decimal(*units, *scale))),
+            Cell::Single(value) => Ok(Cow::from(value.to_string())),
             Cell::Real(value) => Ok(Cow::from(value.to_string())),
         }
     }
 
     fn error(&self, column: usize, problem: Problem) -> Error {
         self.problem(column, problem)
+    }
+}
+
+/// All digits of a decimal number, without zeros at the end.
+fn decimal(units: i128, scale: i32) -> String {
+    let scale = usize::try_from(scale).unwrap_or(0);
+    let digits = format!("{:0width$}", units.unsigned_abs(), width = scale + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    let sign = if units < 0 { "-" } else { "" };
+    match fraction.trim_end_matches('0') {
+        "" => format!("{sign}{whole}"),
+        fraction => format!("{sign}{whole}.{fraction}"),
     }
 }
 

@@ -199,7 +199,8 @@ enum Infinities {
 const FUSED: [(&str, f64); 4] =
     [("norm", 1e35), ("sequential", 1e5), ("attention", 1e5), ("transformer", 1e5)];
 
-/// The largest of the numbers with which the values of layers with a kernel are compared.
+/// The largest of the numbers with which the values of layers with a kernel are compared. A norm of a row
+/// that hardly varies multiplies roundings by 1 / √ε, 316, in each order.
 const ORDINARY: f64 = 3.0;
 
 /// Layers that multiply matrices: sums of products may overflow on the way, whatever they come to.
@@ -253,7 +254,7 @@ fn backward_is_grad<E: Element>(numbers: &[f64]) -> TestCaseResult {
             continue;
         };
         both_orders_agree(&case, &limited(numbers, *largest, Infinities::Kept), f64::MAX)?;
-        both_orders_agree(&case, &limited(numbers, ORDINARY, Infinities::Kept), 1024.0)?;
+        both_orders_agree(&case, &limited(numbers, ORDINARY, Infinities::Kept), 65_536.0)?;
     }
     Ok(())
 }

@@ -66,3 +66,27 @@ fn errors_name_column_and_row() {
     let text = Parquet::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
     assert!(text.read_classification::<f32>().unwrap_err().to_string().contains("Cargo.toml: "));
 }
+
+#[test]
+fn classes_that_are_numbers_keep_all_their_digits() {
+    let classes = |column: &str| {
+        let table = Parquet::new(&file("snappy.parquet").path).target(column).features(&["flag"]);
+        table.read_classification::<f32>().unwrap().class_names().to_vec()
+    };
+    assert_eq!(classes("decimal")[..5], ["0", "0.25", "0.5", "0.75", "1"]);
+    assert_eq!(classes("single")[..3], ["0", "0.125", "0.25"]);
+    // Those of `f32` as it writes them, and not as the nearest `f64` does.
+    let header = ["class".to_owned()];
+    let columns = [Some(vec![Cell::Single(0.1)])];
+    let row = Row { path: Path::new(""), header: &header, columns: &columns, row: 0, number: 1 };
+    assert_eq!(row::Row::<f64>::word(&row, 0).unwrap(), "0.1");
+    for (units, scale, word) in [
+        (9_007_199_254_740_993, 2, "90071992547409.93"),
+        (-5, 3, "-0.005"),
+        (-1200, 2, "-12"),
+        (7, 0, "7"),
+        (0, 4, "0"),
+    ] {
+        assert_eq!(decimal(units, scale), word);
+    }
+}
