@@ -97,7 +97,6 @@ impl<R: Rule, E: Element> FirstOrder<R, E> {
 }
 
 impl<R: Rule, E: Element> Optimizer<E> for FirstOrder<R, E> {
-    #[inline(never)]
     fn step(
         &mut self,
         model: &mut dyn Parameters<E>,

@@ -30,7 +30,6 @@ use downhill_kernels::Element;
 /// Passes `seeds`, pairs of an output and the gradient with respect to it, down the graph to
 /// every tensor that `follow` accepts, and hands each of these with its complete gradient to
 /// `arrive`, youngest first. What that gives back goes on to the tensor's inputs.
-#[inline(never)]
 fn propagate<'a, E: Element>(
     seeds: impl IntoIterator<Item = (&'a Tensor<E>, Tensor<E>)>,
     follow: impl Fn(&Tensor<E>) -> bool,

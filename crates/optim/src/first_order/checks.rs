@@ -23,6 +23,7 @@ impl<R: Rule, E: Element> FirstOrder<R, E> {
     /// Checks that there are gradients, and that all are finite; gives every parameter a slot, in
     /// the order of visiting. Returns whether all gradients, and all weights that decay, are so
     /// small that no update can overflow.
+    #[inline(never)]
     pub(super) fn check_gradients(
         &mut self,
         model: &dyn Parameters<E>,
@@ -55,6 +56,7 @@ impl<R: Rule, E: Element> FirstOrder<R, E> {
     }
 
     /// Checks that some parameter with a gradient is not frozen.
+    #[inline(never)]
     pub(super) fn check_not_all_frozen(
         &self,
         model: &dyn Parameters<E>,
@@ -84,6 +86,7 @@ impl<R: Rule, E: Element> FirstOrder<R, E> {
     }
 
     /// Updates copies of all parameters, to find out whether what the step would leave is finite.
+    #[inline(never)]
     pub(super) fn rehearse(
         &mut self,
         model: &dyn Parameters<E>,

@@ -66,6 +66,7 @@ impl<R, E: Element> FirstOrder<R, E> {
 
 impl<R: Rule, E: Element> FirstOrder<R, E> {
     /// Finds the groups of each parameter, and checks that its rule can update it.
+    #[inline(never)]
     pub(super) fn assign_groups(&mut self, model: &dyn Parameters<E>) -> Result<(), Error> {
         let mut matched = vec![false; self.groups.len()];
         try_each_parameter(model, |index, path, parameter| {

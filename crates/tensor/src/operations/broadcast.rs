@@ -3,7 +3,7 @@
 //! As in NumPy, shapes are aligned at their last axes, and an axis of length 1 (or a missing one)
 //! is repeated to the length of the other's.
 
-use ndarray::ArrayD;
+use ndarray::{ArrayD, Zip};
 
 use crate::storage::{Storage, volume};
 use crate::tensor::Tensor;
@@ -62,7 +62,11 @@ pub(crate) fn zip<E: Element>(
         (Some(&[x]), Some(ys)) if y.shape() == shape => {
             Storage::new(&shape, kernels::map(ys, |y: E| f(x, y)))
         }
-        _ => zip(name, &x.detach().broadcast_to(&shape), &y.detach().broadcast_to(&shape), f),
+        _ => {
+            let mut out = x.array().broadcast(&shape[..]).expect("it was just checked").to_owned();
+            Zip::from(&mut out).and_broadcast(&y.array()).for_each(|x, &y| *x = f(*x, y));
+            out.into()
+        }
     }
 }
 

@@ -31,7 +31,6 @@ impl<E: Element> Tensor<E> {
     /// let x = Tensor::from([[1.0, 2.0], [3.0, 4.0]]);
     /// assert_eq!(x.matmul(&Tensor::from([1.0, -1.0])).to_vec(), [-1.0, -1.0]);
     /// ```
-    #[inline(never)]
     #[track_caller]
     pub fn matmul(&self, other: &Self) -> Self {
         let (x, y) = (self, other);

@@ -39,7 +39,6 @@ impl Reduction {
     }
 
     /// `f` of the values that are reduced to each result.
-    #[inline(never)]
     fn rows<E: Element>(&self, x: &Tensor<E>, f: impl Fn(&[E]) -> E) -> Storage<E> {
         let rank = x.ndim();
         let mut order: Vec<usize> = (0..rank).filter(|axis| !self.axes.contains(axis)).collect();
