@@ -184,12 +184,16 @@ mod tests {
 TransformerBlock                                 28,272
   attention_norm: LayerNorm(48)                      96  weight [48], bias [48]
   attention: SelfAttention(48, 4 heads, causal)   9,408
-    query_key_value: Linear(48 → 144)             7,056  weight [48, 144], bias [144]
-    output: Linear(48 → 48)                       2,352  weight [48, 48], bias [48]
+    query_key_value: Linear(48 → 144)             7,056  weight [48, 144],
+                                                         bias [144]
+    output: Linear(48 → 48)                       2,352  weight [48, 48],
+                                                         bias [48]
   feed_forward_norm: LayerNorm(48)                   96  weight [48], bias [48]
   feed_forward: Mlp(Gelu)                        18,672
-    layers.0: Linear(48 → 192)                    9,408  weight [48, 192], bias [192]
-    layers.1: Linear(192 → 48)                    9,264  weight [192, 48], bias [48]
+    layers.0: Linear(48 → 192)                    9,408  weight [48, 192],
+                                                         bias [192]
+    layers.1: Linear(192 → 48)                    9,264  weight [192, 48],
+                                                         bias [48]
   dropout: Dropout(0.1)                               0"
         );
     }
