@@ -70,7 +70,6 @@
 mod binary;
 pub mod checks;
 pub mod class_weights;
-mod compiled;
 mod cross_entropy;
 mod divergence;
 mod elementwise;
@@ -91,8 +90,6 @@ pub use binary::{
     BinaryCrossEntropy, BinaryCrossEntropyRule, BinaryCrossEntropyWithLogits,
     BinaryCrossEntropyWithLogitsRule, binary_cross_entropy, binary_cross_entropy_with_logits,
 };
-#[doc(hidden)]
-pub use compiled::compiled;
 pub use cross_entropy::{CrossEntropy, cross_entropy};
 pub use divergence::{
     Entropy, JensenShannonDivergence, JensenShannonDivergenceRule, KlDivergence, KlDivergenceRule,

@@ -11,7 +11,6 @@ mod adaptive_pooling;
 mod attention;
 mod batch_norm;
 mod bidirectional;
-mod compiled;
 mod convolution;
 mod description;
 mod dropout;
@@ -40,8 +39,6 @@ pub use adaptive_pooling::AdaptiveAvgPool2d;
 pub use attention::SelfAttention;
 pub use batch_norm::BatchNorm;
 pub use bidirectional::Bidirectional;
-#[doc(hidden)]
-pub use compiled::compiled;
 pub use convolution::Conv2d;
 pub use description::Description;
 pub use downhill_tensor::export::{Attribute, Constant, Export, Node, Numbers};

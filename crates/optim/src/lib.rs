@@ -42,7 +42,6 @@ mod adagrad;
 mod adam;
 mod average;
 mod clip;
-mod compiled;
 mod early_stopping;
 mod error;
 mod first_order;
@@ -67,8 +66,6 @@ pub use adagrad::{Adagrad, AdagradRule};
 pub use adam::{Adam, AdamRule, AdamW};
 pub use average::ExponentialMovingAverage;
 pub use clip::{clip_by_global_norm, clip_by_global_p_norm, clip_by_norm, clip_by_value};
-#[doc(hidden)]
-pub use compiled::compiled;
 pub use early_stopping::{EarlyStopping, EarlyStoppingState};
 pub use error::{BoxError, Error, check, check_in};
 pub use first_order::FirstOrder;
