@@ -1,5 +1,7 @@
 //! Picking values by their position.
 
+use std::sync::Arc;
+
 use ndarray::{ArrayD, ArrayViewMutD, Axis, Zip};
 
 use super::axes::resolve;
@@ -37,8 +39,8 @@ impl<E: Element> Tensor<E> {
         for &row in rows {
             picked.extend_from_slice(&values[row * length..(row + 1) * length]);
         }
-        let rows: Box<[usize]> = rows.into();
-        let numbers = rows.clone();
+        let rows: Arc<[usize]> = rows.into();
+        let numbers = Arc::clone(&rows);
         let label = written("select_rows", move |x, _, export| {
             let rows: Vec<i64> = numbers.iter().map(|&row| row as i64).collect();
             let rows = export.integers("rows", &rows);
@@ -118,7 +120,8 @@ impl<E: Element> Tensor<E> {
                 *out = line[index];
             }
         });
-        let (indices, numbers) = (indices.clone(), indices.clone());
+        let indices = Arc::new(indices.clone());
+        let numbers = Arc::clone(&indices);
         let label = written("gather", move |x, _, export| {
             let indices = Numbers::I64(numbers.iter().map(|&index| index as i64).collect());
             let indices = export.fixed("indices", numbers.shape(), indices);

@@ -1,5 +1,7 @@
 //! Choosing between tensors by a mask.
 
+use std::sync::Arc;
+
 use ndarray::{ArrayD, Zip};
 
 use super::broadcast::expect_broadcast;
@@ -56,7 +58,8 @@ impl<E: Element> Tensor<E> {
                 *out = x;
             }
         });
-        let [for_x, for_y, chosen] = [mask; 3].map(Clone::clone);
+        let for_x = Arc::new(mask.clone());
+        let [for_y, chosen] = [&for_x; 2].map(Arc::clone);
         operation::binary(
             written("select", move |x, _, export| {
                 let mask = Numbers::Bool(chosen.iter().copied().collect());
