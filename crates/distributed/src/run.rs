@@ -33,7 +33,7 @@ pub fn run<E>(main: impl FnOnce(Group) -> Result<(), E>) -> ExitCode
 where
     E: Into<Box<dyn StdError>>,
 {
-    let started = start::guard(timeout());
+    let started = start::guard("start", timeout());
     let (universe, _) = mpi::initialize_with_threading(Threading::Funneled)
         .expect("run: MPI has been initialised already");
     let group = Group::of_world();
@@ -49,7 +49,9 @@ where
     let failure: Box<dyn StdError> = match outcome {
         Ok(Ok(())) => {
             end(&at_end);
+            let ended = start::guard("end", at_end.timeout);
             drop(universe);
+            drop(ended);
             return ExitCode::SUCCESS;
         }
         Ok(Err(error)) => error.into(),

@@ -1,8 +1,8 @@
-//! How a process watches over its own start: until MPI runs, nothing else could say that another
-//! process never came.
+//! How a process watches over the start and the end of MPI: while it does not run, nothing else could
+//! say that another process never came.
 //!
-//! MPI starts on no process before it has started on all, and what waits there can neither send nor
-//! be interrupted. So each process has a thread that answers to its name on a socket of the machine.
+//! MPI starts and ends on no process before all have come to it, and what waits there can neither send
+//! nor be interrupted. So each process has a thread that answers to its name on a socket of the machine.
 //! Who has waited for MPI too long calls the others of the machine by their names, and knows who is
 //! stopped, or was never there.
 
@@ -15,26 +15,26 @@ use crate::error::ranks_of;
 
 /// How much longer than elsewhere a process waits for those of other machines: MPI may have to reach
 /// many.
-const START: Duration = Duration::from_secs(30);
+const FARTHER: Duration = Duration::from_secs(30);
 
 /// How long a process lets those of lower rank say first why the run ends.
 const TURN: Duration = Duration::from_secs(3);
 
 /// Ends this process, and by that all, unless what is returned is dropped in time: once another
-/// process of this machine has not answered for `timeout`, or one of another machine for [`START`]
-/// longer.
-pub(crate) fn guard(timeout: Duration) -> Sender<()> {
-    let (started, is_started) = channel();
+/// process of this machine has not answered for `timeout`, or one of another machine for [`FARTHER`]
+/// longer. `stage` is what waits for them: the start or the end of MPI.
+pub(crate) fn guard(stage: &'static str, timeout: Duration) -> Sender<()> {
+    let (passed, is_passed) = channel();
     let neighbours = Neighbours::known();
     if let Some(neighbours) = &neighbours {
         neighbours.answer();
     }
-    thread::spawn(move || watch(timeout, &is_started, neighbours));
-    started
+    thread::spawn(move || watch(stage, timeout, &is_passed, neighbours));
+    passed
 }
 
-fn watch(timeout: Duration, is_started: &Receiver<()>, neighbours: Option<Neighbours>) {
-    let is_late = |time| is_started.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
+fn watch(stage: &str, timeout: Duration, is_passed: &Receiver<()>, neighbours: Option<Neighbours>) {
+    let is_late = |time| is_passed.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
     if !is_late(timeout) {
         return;
     }
@@ -42,7 +42,7 @@ fn watch(timeout: Duration, is_started: &Receiver<()>, neighbours: Option<Neighb
         let missing = neighbours.missing();
         if let Some(speaker) = (0..neighbours.count).find(|rank| !missing.contains(rank))
             && !missing.is_empty()
-            && is_started.try_recv() == Err(TryRecvError::Empty)
+            && is_passed.try_recv() == Err(TryRecvError::Empty)
         {
             if speaker != neighbours.own {
                 thread::sleep(TURN);
@@ -50,16 +50,16 @@ fn watch(timeout: Duration, is_started: &Receiver<()>, neighbours: Option<Neighb
             let have = if missing.len() == 1 { "has" } else { "have" };
             let place = if neighbours.are_all { "" } else { " of those on this machine" };
             eprintln!(
-                "error: {}{place} {have} not answered for {} s in the start of MPI",
+                "error: {}{place} {have} not answered for {} s in the {stage} of MPI",
                 ranks_of(&missing),
                 timeout.as_secs_f64()
             );
             process::exit(1);
         }
     }
-    if is_late(START) {
-        let seconds = (timeout + START).as_secs_f64();
-        eprintln!("error: not all processes have started MPI after {seconds} s");
+    if is_late(FARTHER) {
+        let seconds = (timeout + FARTHER).as_secs_f64();
+        eprintln!("error: the {stage} of MPI waits for other processes after {seconds} s");
         process::exit(1);
     }
 }
@@ -112,7 +112,7 @@ mod socket {
             UnixDatagram::bind_addr(&self.address(who)?).ok()
         }
 
-        /// Answers, as long as this process runs, to whoever calls its number.
+        /// Answers, as long as this process runs, to whoever calls its number, if it does not yet.
         pub(super) fn answer(&self) {
             let Some(socket) = self.socket(&self.own.to_string()) else { return };
             // A caller that is stopped, its queue full, keeps no other waiting.

@@ -3,8 +3,9 @@
 //! to the same bytes.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long a run may go on, on a machine that is busy, once a process has been killed, and once one
@@ -78,8 +79,16 @@ fn children(parent: u32) -> Vec<u32> {
     list.unwrap_or_default().split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
+fn exists(process: u32) -> bool {
+    Path::new(&format!("/proc/{process}")).exists()
+}
+
+fn kill(signal: &str, process: u32) -> io::Result<ExitStatus> {
+    Command::new("kill").args([signal, &process.to_string()]).stderr(Stdio::null()).status()
+}
+
 fn signal(name: &str, process: u32) {
-    let sent = Command::new("kill").args([name, &process.to_string()]).status();
+    let sent = kill(name, process);
     assert!(sent.is_ok_and(|status| status.success()), "kill {name} {process}");
 }
 
@@ -106,15 +115,24 @@ fn survive(name: &str, within: Duration, told: impl Fn(&str, usize) -> bool) {
         let mut round = 5 * run;
         loop {
             let ranks = [2, 4, 3, 4, 2, 3][round as usize % 6];
-            let child = digits(ranks, Some(&folder), &model);
+            let mut child = digits(ranks, Some(&folder), &model);
             if stopped < ROUNDS && round < 5 * run + 5 {
                 let processes = ranks_of(child.id(), ranks);
                 let victim = (round as usize * 7 + 3) % ranks;
                 let share = (round * 37 % 100) as u32;
                 std::thread::sleep(Duration::from_millis(300) + whole * share / 150);
-                if processes.iter().all(|it| Path::new(&format!("/proc/{it}")).exists()) {
+                if processes.iter().all(|&it| exists(it)) {
                     let begun = Instant::now();
                     signal(name, processes[victim]);
+                    // One that is stopped after the end of MPI keeps only `mpirun` waiting.
+                    while child.try_wait().expect("a child").is_none() && begun.elapsed() < within {
+                        let mut others = processes.iter().filter(|&&it| it != processes[victim]);
+                        if others.all(|&it| !exists(it)) {
+                            let _ = kill("-CONT", processes[victim]);
+                            break;
+                        }
+                        std::thread::sleep(Duration::from_millis(10));
+                    }
                     let output = ended(child, within);
                     stopped += 1;
                     round += 1;
