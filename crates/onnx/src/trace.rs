@@ -202,8 +202,8 @@ impl Merged {
         Ok(program)
     }
 
-    /// Writes a constant, of which the three batches have one each, if it does not change or follows
-    /// from the size of the batch.
+    /// Writes one constant in place of those of the three batches, if they are the same or follow from
+    /// the size of the batch.
     fn constant(&mut self, constants: [Constant; 3]) -> Option<()> {
         let [first, second, third] = &constants;
         if first == second && first == third {

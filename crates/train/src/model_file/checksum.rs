@@ -9,9 +9,7 @@ use crc32fast::Hasher;
 pub(super) const CHECKSUM_LENGTH: usize = 8;
 
 /// What stands in a header before the checksum.
-pub(super) fn before_checksum() -> String {
-    r#"{"__metadata__":{"checksum":""#.to_owned()
-}
+pub(super) const BEFORE_CHECKSUM: &str = r#"{"__metadata__":{"checksum":""#;
 
 /// The checksum of what has been given so far.
 #[derive(Default, Clone)]
@@ -49,17 +47,16 @@ struct Parts {
 impl Checksum {
     /// That of a header, if it tells one.
     pub(super) fn of_header(header: &[u8]) -> Option<Self> {
-        let before = before_checksum();
-        let (written, rest) =
-            header.strip_prefix(before.as_bytes())?.split_at_checked(CHECKSUM_LENGTH)?;
+        let before = BEFORE_CHECKSUM.as_bytes();
+        let (written, rest) = header.strip_prefix(before)?.split_at_checked(CHECKSUM_LENGTH)?;
         let mut digest = Digest::default();
-        for part in [before.as_bytes(), &[b'0'; CHECKSUM_LENGTH], rest] {
+        for part in [before, &[b'0'; CHECKSUM_LENGTH], rest] {
             digest.update(part);
         }
         Some(Self { written: written.to_vec(), header: digest, parts: Mutex::default() })
     }
 
-    /// The same, of which nothing has been read.
+    /// The checksum of the same file, before any data has been read.
     pub(super) fn anew(&self) -> Self {
         let (written, header) = (self.written.clone(), self.header.clone());
         Self { written, header, parts: Mutex::default() }

@@ -14,7 +14,7 @@ use safetensors::{Dtype, SafeTensorError};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::checksum::{CHECKSUM_LENGTH, Checksum, Digest, before_checksum};
+use super::checksum::{BEFORE_CHECKSUM, CHECKSUM_LENGTH, Checksum, Digest};
 use super::entry::FileEntry;
 use super::numbers::in_file_order;
 use super::source::Source;
@@ -146,7 +146,7 @@ fn header<E: Element>(
         shape: Vec<usize>,
         data_offsets: (usize, usize),
     }
-    let mut text = before_checksum();
+    let mut text = BEFORE_CHECKSUM.to_owned();
     let checksum_at = text.len()..text.len() + CHECKSUM_LENGTH;
     let nothing = "0".repeat(CHECKSUM_LENGTH);
     text += &format!(r#"{nothing}","{FORMAT_VERSION}":"{NEWEST}""#);
