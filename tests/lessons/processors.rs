@@ -75,7 +75,7 @@ const BEST: &str = "those of epoch";
 
 #[test]
 fn overfitting_is_as_the_lesson_says_on_every_path() {
-    check(
+    check_long(
         "07-overfitting",
         "overfitting",
         &[
@@ -85,7 +85,7 @@ fn overfitting_is_as_the_lesson_says_on_every_path() {
             (&["0.770"], |output| overfitting(output, "0", LAST)[1]),
         ],
     );
-    check(
+    check_long(
         "07-overfitting",
         "overfitting --samples 900",
         &[(&["0.29", "0.30"], |output| overfitting(output, "1", LAST)[0])],
@@ -104,7 +104,7 @@ fn overfitting_is_as_the_lesson_says_on_every_path() {
 
 #[test]
 fn deep_networks_are_as_the_lesson_says_on_every_path() {
-    check(
+    check_long(
         "10-deep-networks",
         "gradients --quiet",
         &[
@@ -185,7 +185,7 @@ fn the_rare_class_is_as_the_lesson_says_on_every_path() {
 fn language_models_are_as_the_lesson_says_on_every_path() {
     let page = "12-language-models";
     let loss = |output: &str| last_figure(output, "validation loss");
-    check(page, "names --model bigram --quiet", &[(&["2.3541"], loss)]);
+    check_long(page, "names --model bigram --quiet", &[(&["2.3541"], loss)]);
     check_long(page, "names --model mlp --quiet", &[(&["1.9105"], loss)]);
 }
 

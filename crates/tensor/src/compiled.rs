@@ -65,7 +65,7 @@ pub fn compiled<E: Element>() {
 
 /// Compiles them here for builds without optimisation and for tests, which take many programs; these
 /// link to every generic function that is compiled, marked or not.
-#[cfg(debug_assertions)]
+#[cfg(all(debug_assertions, not(test)))]
 #[inline(never)]
 pub fn compiled_in_debug_builds() {
     compiled::<f32>();

@@ -68,7 +68,7 @@ mod testing;
 pub use autodiff::{grad, grad_with};
 #[doc(hidden)]
 pub use compiled::compiled;
-#[cfg(debug_assertions)]
+#[cfg(all(debug_assertions, not(test)))]
 #[doc(hidden)]
 pub use compiled::compiled_in_debug_builds;
 pub use downhill_kernels::Element;

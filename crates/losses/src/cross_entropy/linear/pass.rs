@@ -15,8 +15,9 @@ use super::row_chunks::{Chunk, Layer};
 use crate::cross_entropy::kernel::{LANES, RowTargets, Rows, is_too_small, sum_of_small};
 use crate::error::Error;
 
-/// Size of the logits buffer in bytes, and of what else a chunk needs.
-const CHUNK: usize = 14 << 20;
+/// Size of the logits buffer in bytes, and of what else a chunk needs. Tests, which are not optimised,
+/// come to several chunks with fewer logits.
+const CHUNK: usize = if cfg!(test) { 1 << 20 } else { 14 << 20 };
 
 /// The gradients that are wanted, to be added to. That of the weight is overwritten instead.
 pub(super) struct LayerGradients<'a, E> {
