@@ -121,9 +121,9 @@ impl<E: Element> BatchNorm<E> {
             .and(&is_finite(&moments.variance))
             .map_collect(|&mean, &variance| mean && variance);
         if !fits.iter().all(|&fits| fits) {
-            // Sums or squares overflow in some channels, in each part alike: they get another unit.
-            let quarter = E::from_f64((-0.75 * E::max_value().as_f64().log2()).round().exp2());
-            units = Tensor::select(&fits, &units, &Tensor::scalar(quarter));
+            // Sums or squares overflow in some channels, in each part alike: they get a small unit.
+            let small = E::from_f64((-0.75 * E::max_value().as_f64().log2()).round().exp2());
+            units = Tensor::select(&fits, &units, &Tensor::scalar(small));
             moments = PartMoments::of(&(rows * units.reshape(&[channels, 1])));
         }
         let PartMoments { deviations, mean, variance, count } = moments;
