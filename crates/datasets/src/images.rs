@@ -36,6 +36,10 @@ pub struct ImageFolder {
     size: Option<[u32; 2]>,
 }
 
+/// No PNG packs more into a byte: eight pixels a byte at most, which deflate then shrinks 1,032 times
+/// at most. A JPEG takes a bit or more for a block of 64.
+const PIXELS_PER_BYTE: u64 = 8 * 1032;
+
 impl ImageFolder {
     /// The pictures of `directory`, read as grey ones of the size that they have.
     pub fn new(directory: impl AsRef<Path>) -> Self {
@@ -112,14 +116,20 @@ impl ImageFolder {
             reader.with_guessed_format().map_err(Error::read(path))
         };
         let damaged = |error: image::ImageError| Problem::Format(error.to_string()).at(path);
-        // By its header, so that no memory is reserved for a picture that does not fit.
-        if let (None, Some(expected)) = (self.size, shape) {
-            let (width, height) = open()?.into_dimensions().map_err(damaged)?;
-            if [height, width] != expected {
-                let shape = |[height, width]: [u32; 2]| [height as usize, width as usize];
-                let (found, expected) = (shape([height, width]), shape(expected));
-                return Err(Problem::ImageShape { found, expected }.at(path));
-            }
+        // By its header, so that no memory is reserved for a picture that does not fit or that the
+        // file is too short to hold.
+        let (width, height) = open()?.into_dimensions().map_err(damaged)?;
+        if let (None, Some(expected)) = (self.size, shape)
+            && [height, width] != expected
+        {
+            let shape = |[height, width]: [u32; 2]| [height as usize, width as usize];
+            let (found, expected) = (shape([height, width]), shape(expected));
+            return Err(Problem::ImageShape { found, expected }.at(path));
+        }
+        let length = fs::metadata(path).map_err(Error::read(path))?.len();
+        if u64::from(width) * u64::from(height) > length.saturating_mul(PIXELS_PER_BYTE) {
+            let short = format!("{length} bytes cannot hold {width} x {height} pixels");
+            return Err(Problem::Format(short).at(path));
         }
         let picture = open()?.decode().map_err(damaged)?;
         Ok(match self.size {

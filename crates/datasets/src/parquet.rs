@@ -128,7 +128,16 @@ fn readers(
     group: &dyn RowGroupReader,
     plan: &Plan,
 ) -> Result<Vec<(usize, ColumnReader)>, ParquetError> {
-    let reader = |column| Ok((column, group.get_column_reader(column)?));
+    let reader = |column| {
+        let chunk = group.metadata().column(column);
+        let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
+        if start < 0 || chunk.compressed_size() < 0 {
+            let name = chunk.column_path().string();
+            let nowhere = format!("column `{name}` has a negative place or length in the file");
+            return Err(ParquetError::General(nowhere));
+        }
+        Ok((column, group.get_column_reader(column)?))
+    };
     plan.columns().map(reader).collect()
 }
 

@@ -24,25 +24,29 @@ impl Dictionary {
     /// shortest; otherwise alphabetically.
     pub(crate) fn in_order(self) -> (Vec<String>, Vec<usize>) {
         let count = self.numbers.len();
-        let mut words: Vec<(Option<Decimal>, String, usize)> = self
+        let (mut names, mut positions) = (Vec::with_capacity(count), vec![0; count]);
+        if !self.numbers.keys().all(|word| Decimal::parse(word).is_some()) {
+            let mut words: Vec<(String, usize)> = self.numbers.into_iter().collect();
+            words.sort_unstable();
+            for (word, number) in words {
+                positions[number] = names.len();
+                names.push(word);
+            }
+            return (names, positions);
+        }
+        let mut words: Vec<(Decimal, String, usize)> = self
             .numbers
             .into_iter()
-            .map(|(word, number)| (Decimal::parse(&word), word, number))
+            .filter_map(|(word, number)| Some((Decimal::parse(&word)?, word, number)))
             .collect();
-        let all_numbers = words.iter().all(|(decimal, ..)| decimal.is_some());
-        if all_numbers {
-            words.sort_by(|a, b| (&a.0, a.1.len(), &a.1).cmp(&(&b.0, b.1.len(), &b.1)));
-        } else {
-            words.sort_by(|a, b| a.1.cmp(&b.1));
-        }
-        let (mut names, mut positions) = (Vec::new(), vec![0; count]);
+        words.sort_unstable_by(|a, b| (&a.0, a.1.len(), &a.1).cmp(&(&b.0, b.1.len(), &b.1)));
         let mut last = None;
         for (decimal, word, number) in words {
-            if !all_numbers || last != decimal {
+            if last.as_ref() != Some(&decimal) {
                 names.push(word);
             }
             positions[number] = names.len() - 1;
-            last = decimal;
+            last = Some(decimal);
         }
         (names, positions)
     }

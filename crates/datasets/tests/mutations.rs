@@ -7,15 +7,16 @@
 //! DOWNHILL_MUTATION_SECONDS=600 cargo test --release -p downhill-datasets --all-features --test mutations
 //! ```
 //!
-//! gives each of them as many seconds as the variable says.
+//! gives each of them as many seconds as the variable says; a name at the end of the line picks one.
 
 use std::fs;
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use downhill_datasets::{Csv, Error, read_idx_array};
+use downhill_datasets::{Csv, Dataset, Error, Target, read_idx_array};
 use peak_alloc::PeakAlloc;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::IndexedRandom;
@@ -28,16 +29,21 @@ static MEMORY: PeakAlloc = PeakAlloc;
 /// Buffers, names and the like.
 const SLACK: usize = 1 << 20;
 
-/// A reader, files that it reads, and how much memory it may take for a file of a size.
+/// Memory is counted of the whole program, so that one reader is tried at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// A reader, and files that it reads.
 struct Reader {
     name: &'static str,
     files: Vec<Vec<u8>>,
-    read: fn(&Path) -> Result<(), Error>,
-    memory: fn(&[u8]) -> usize,
+    /// Returns how many bytes the numbers take that were read.
+    read: fn(&Path) -> Result<usize, Error>,
+    /// The size of what a file holds, as far as it can be told before it is read.
+    size: fn(&[u8]) -> usize,
 }
 
-fn in_proportion(file: &[u8]) -> usize {
-    4 * unpacked(file) + SLACK
+fn numbers<T: Target<f32>>(data: &Dataset<f32, T>) -> Result<usize, Error> {
+    Ok(4 * data.features().len())
 }
 
 /// The length of a file, or of what can be unpacked of it.
@@ -66,106 +72,156 @@ fn large_table(separator: char, decimal: char) -> Vec<u8> {
     text.replace(';', &separator.to_string()).into()
 }
 
+fn large_tables() -> Vec<Vec<u8>> {
+    vec![large_table(',', '.'), large_table(';', ','), large_table('\t', '.')]
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
-fn idx(code: u8, shape: &[u32], bytes: usize) -> Vec<u8> {
+fn idx_file(code: u8, shape: &[u32], bytes: usize) -> Vec<u8> {
     let mut file = vec![0, 0, code, shape.len() as u8];
     file.extend(shape.iter().flat_map(|length| length.to_be_bytes()));
     file.extend((0..bytes).map(|index| index as u8));
     file
 }
 
-fn readers() -> Vec<Reader> {
+#[test]
+fn csv() {
+    try_damaged(Reader {
+        name: "csv",
+        files: [vec![file("iris.data"), file("winequality-red.csv")], large_tables()].concat(),
+        read: |path| numbers(&Csv::new(path).keep_missing(true).read_classification::<f32>()?),
+        size: unpacked,
+    });
+}
+
+#[test]
+fn csv_packed() {
+    try_damaged(Reader {
+        name: "csv.gz",
+        files: large_tables().iter().map(|table| gzip(table)).collect(),
+        read: |path| numbers(&Csv::new(path).keep_missing(true).read_classification::<f32>()?),
+        size: unpacked,
+    });
+}
+
+#[test]
+fn csv_with_words() {
     let tables = ["iris.data", "adult.data", "adult.test", "winequality-red.csv", "write_csv.csv"];
     let exports = ["write_csv2.csv", "write_table.txt", "excel.txt", "to_csv.csv"];
-    let small: Vec<Vec<u8>> = tables.into_iter().chain(exports).map(file).collect();
-    let large = || vec![large_table(',', '.'), large_table(';', ','), large_table('\t', '.')];
-    #[cfg_attr(
-        not(any(feature = "npy", feature = "parquet", feature = "images")),
-        expect(unused_mut)
-    )]
-    let mut readers = vec![
-        Reader {
-            name: "csv",
-            files: [vec![file("iris.data"), file("winequality-red.csv")], large()].concat(),
-            read: |path| Csv::new(path).keep_missing(true).read_classification::<f32>().map(drop),
-            memory: in_proportion,
+    try_damaged(Reader {
+        name: "csv with words",
+        files: tables.into_iter().chain(exports).map(file).collect(),
+        read: |path| {
+            let csv = Csv::new(path).one_hot(&["*"]).drop_missing(true).comments('|');
+            numbers(&csv.read_classification::<f32>()?)
         },
-        Reader {
-            name: "csv with options",
-            files: small,
-            read: |path| {
-                let csv = Csv::new(path).one_hot(&["*"]).drop_missing(true).comments('|');
-                csv.read_classification::<f32>().map(drop)
-            },
-            // A feature for each of up to 1,000 words in a column.
-            memory: |file| 4000 * file.len() + SLACK,
+        size: unpacked,
+    });
+}
+
+#[test]
+fn csv_with_all_options() {
+    let mut text = String::from("when;a;colour;size;weight;price\n");
+    for row in 0..5000 {
+        let (tenth, colour) = (row % 10, ["red", "?", "blue", "NA"][row % 4]);
+        text += &format!("{row};{row},{tenth};{colour};\"{tenth}\";0,5;-{tenth},25e3\n");
+    }
+    try_damaged(Reader {
+        name: "csv with all options",
+        files: vec![gzip(text.as_bytes()), text.into_bytes()],
+        read: |path| {
+            let csv = Csv::new(path).separator(';').decimal_comma(true).header(true).comments('#');
+            let csv = csv.missing(&["?", ""]).keep_missing(true).without(&["when"]);
+            let csv = csv
+                .one_hot(&["col*"])
+                .ordinal("size", &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"])
+                .weights("weight")
+                .target("price");
+            numbers(&csv.read_regression::<f32>()?)
         },
-        Reader {
-            name: "csv.gz",
-            files: large().iter().map(|table| gzip(table)).collect(),
-            read: |path| Csv::new(path).keep_missing(true).read_classification::<f32>().map(drop),
-            memory: in_proportion,
-        },
-        Reader {
-            name: "idx",
-            files: vec![
-                idx(8, &[100, 64, 64], 100 * 64 * 64),
-                idx(0x0b, &[500, 500], 500_000),
-                idx(0x0e, &[3, 2, 5], 240),
-                gzip(&idx(8, &[100, 64, 64], 100 * 64 * 64)),
-            ],
-            read: |path| read_idx_array::<f32>(path).map(drop),
-            // A byte becomes a number of four, and buffers grow by doubling.
-            memory: |file| 8 * unpacked(file) + SLACK,
-        },
-    ];
-    #[cfg(feature = "npy")]
-    readers.extend([
-        Reader {
-            name: "npz",
-            files: vec![file("numpy.npz")],
-            read: |path| downhill_datasets::Dataset::read_npz(path, "x", "y").map(drop),
-            memory: in_proportion,
-        },
-        Reader {
-            name: "npy",
-            files: vec![npy()],
-            read: |path| downhill_datasets::read_npy_array::<f32>(path).map(drop),
-            memory: in_proportion,
-        },
-    ]);
-    #[cfg(feature = "parquet")]
-    readers.push(Reader {
+        size: unpacked,
+    });
+}
+
+#[test]
+fn idx() {
+    try_damaged(Reader {
+        name: "idx",
+        files: vec![
+            idx_file(8, &[100, 64, 64], 100 * 64 * 64),
+            idx_file(0x0b, &[500, 500], 500_000),
+            idx_file(0x0e, &[3, 2, 5], 240),
+            gzip(&idx_file(8, &[100, 64, 64], 100 * 64 * 64)),
+        ],
+        read: |path| read_idx_array::<f32>(path).map(|array| 4 * array.len()),
+        size: unpacked,
+    });
+}
+
+#[cfg(feature = "npy")]
+#[test]
+fn npz() {
+    try_damaged(Reader {
+        name: "npz",
+        files: vec![file("numpy.npz")],
+        read: |path| numbers(&Dataset::read_npz(path, "x", "y")?),
+        size: unpacked,
+    });
+}
+
+#[cfg(feature = "npy")]
+#[test]
+fn npy() {
+    try_damaged(Reader {
+        name: "npy",
+        files: vec![npy_file()],
+        read: |path| downhill_datasets::read_npy_array::<f32>(path).map(|array| 4 * array.len()),
+        size: unpacked,
+    });
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet() {
+    try_damaged(Reader {
         name: "parquet",
         files: vec![file("snappy.parquet"), file("zstd.parquet")],
         read: |path| {
             let table = downhill_datasets::Parquet::new(path).target("class").without(&["list*"]);
-            table.one_hot(&["*"]).keep_missing(true).read_classification::<f32>().map(drop)
+            numbers(&table.one_hot(&["*"]).keep_missing(true).read_classification::<f32>()?)
         },
-        // A run of equal values takes a few bytes, however long it is.
-        memory: |_| 1 << 30,
+        // The crate `parquet` reserves what the header of a page says, which is below 2 GiB.
+        size: |file| file.len() + (1 << 29),
     });
-    #[cfg(feature = "images")]
-    readers.push(Reader {
+}
+
+#[cfg(feature = "images")]
+#[test]
+fn images() {
+    try_damaged(Reader {
         name: "images",
         files: vec![picture(image::ImageFormat::Png), picture(image::ImageFormat::Jpeg)],
         read: |path| {
             let folder = path.parent().unwrap().parent().unwrap();
-            downhill_datasets::ImageFolder::new(folder).size(16, 16).read().map(drop)
+            numbers(&downhill_datasets::ImageFolder::new(folder).read()?)
         },
-        // The limit of the crate `image`.
-        memory: |_| 1 << 30,
+        // What the header says, in four bytes a pixel, if so short a file can hold it.
+        size: |file| {
+            let reader = image::ImageReader::new(std::io::Cursor::new(file)).with_guessed_format();
+            let shape = reader.unwrap().into_dimensions().unwrap_or_default();
+            let pixels = usize::try_from(u64::from(shape.0) * u64::from(shape.1)).unwrap();
+            file.len() + if pixels <= 8256 * file.len() { 4 * pixels } else { 0 }
+        },
     });
-    readers
 }
 
 #[cfg(feature = "npy")]
-fn npy() -> Vec<u8> {
+fn npy_file() -> Vec<u8> {
     let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (500, 200), }";
     let mut bytes = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
     bytes.extend(format!("{header:<117}\n").as_bytes());
@@ -208,46 +264,47 @@ fn mutate(bytes: &mut Vec<u8>, rng: &mut Xoshiro256PlusPlus) {
     }
 }
 
-#[test]
-fn damaged_files_are_read_or_refused_with_a_line() {
+fn try_damaged(reader: Reader) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let seconds = std::env::var("DOWNHILL_MUTATION_SECONDS").ok();
     let budget = seconds.map(|seconds| Duration::from_secs(seconds.parse().expect("seconds")));
     let directory = tempdir().unwrap();
     fs::create_dir(directory.path().join("class")).unwrap();
-    for reader in readers() {
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
-        let (start, mut count, mut refused) = (Instant::now(), 0, 0);
-        let path = directory.path().join("class").join("file.png");
-        for whole in &reader.files {
-            fs::write(&path, whole).unwrap();
-            (reader.read)(&path).unwrap();
-        }
-        while budget.map_or(count < 100, |budget| start.elapsed() < budget) {
-            let mut bytes = reader.files.choose(&mut rng).unwrap().clone();
-            mutate(&mut bytes, &mut rng);
-            fs::write(&path, &bytes).unwrap();
-            let before = MEMORY.current_usage();
-            MEMORY.reset_peak_usage();
-            let result = catch_unwind(AssertUnwindSafe(|| (reader.read)(&path)));
-            let taken = MEMORY.peak_usage().saturating_sub(before);
-            let place = || {
-                let kept = std::env::temp_dir().join(format!("downhill-{}-{count}", reader.name));
-                fs::write(&kept, &bytes).unwrap();
-                format!("{}, file {count}, kept as {}", reader.name, kept.display())
-            };
-            let Ok(result) = result else { panic!("{}: a panic", place()) };
-            if let Err(error) = result {
-                let message = error.to_string();
-                let is_clear =
-                    message.contains("class") && !message.contains('\n') && message.len() < 2000;
-                assert!(is_clear, "{}: {message:?}", place());
-                refused += 1;
-            }
-            let allowed = (reader.memory)(&bytes);
-            assert!(taken <= allowed, "{}: {taken} bytes for {}", place(), bytes.len());
-            count += 1;
-        }
-        println!("{}: {count} files, {refused} refused", reader.name);
-        assert!(refused > 0, "{}: none of {count} refused", reader.name);
+    let path = directory.path().join("class").join("file.png");
+    for whole in &reader.files {
+        fs::write(&path, whole).unwrap();
+        (reader.read)(&path).unwrap();
     }
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+    let (start, mut count, mut refused, mut most) = (Instant::now(), 0, 0, 0.0_f64);
+    while budget.map_or(count < 100, |budget| start.elapsed() < budget) {
+        let mut bytes = reader.files.choose(&mut rng).unwrap().clone();
+        mutate(&mut bytes, &mut rng);
+        fs::write(&path, &bytes).unwrap();
+        let before = MEMORY.current_usage();
+        MEMORY.reset_peak_usage();
+        let result = catch_unwind(AssertUnwindSafe(|| (reader.read)(&path)));
+        let taken = MEMORY.peak_usage().saturating_sub(before);
+        let place = || {
+            let kept = std::env::temp_dir().join(format!("downhill-{}-{count}", reader.name));
+            fs::write(&kept, &bytes).unwrap();
+            format!("{}, file {count}, kept as {}", reader.name, kept.display())
+        };
+        let Ok(result) = result else { panic!("{}: a panic", place()) };
+        let numbers = *result.as_ref().unwrap_or(&0);
+        if let Err(error) = result {
+            let message = error.to_string();
+            let is_clear =
+                message.contains("class") && !message.contains('\n') && message.len() < 2000;
+            assert!(is_clear, "{}: {message:?}", place());
+            refused += 1;
+        }
+        let size = (reader.size)(&bytes).max(numbers);
+        let beyond = taken.saturating_sub(SLACK);
+        assert!(beyond <= 4 * size, "{}: {taken} bytes for {size}", place());
+        most = most.max(beyond as f64 / size as f64);
+        count += 1;
+    }
+    println!("{}: {count} files, {refused} refused, memory at most {most:.1} times", reader.name);
+    assert!(refused > 0, "{}: none of {count} refused", reader.name);
 }

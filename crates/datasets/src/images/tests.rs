@@ -79,3 +79,17 @@ fn a_damaged_picture_and_a_folder_without_any_are_errors() {
     assert!(error.ends_with(": holds no directory with PNG or JPEG pictures"), "{error}");
     assert!(ImageFolder::new("no/such").read().is_err());
 }
+
+#[test]
+fn a_picture_that_its_file_is_too_short_for_is_refused_by_its_header() {
+    let directory = pets();
+    let path = directory.path().join("dog/1.jpeg");
+    let mut bytes = fs::read(&path).unwrap();
+    // Height and width stand five bytes behind the marker of the frame.
+    let frame = bytes.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
+    bytes[frame + 5..frame + 9].copy_from_slice(&[0xff, 0xfe, 0xff, 0xfd]);
+    fs::write(&path, &bytes).unwrap();
+    let error = ImageFolder::new(&directory).size(2, 2).read().unwrap_err().to_string();
+    let expected = format!("dog/1.jpeg: {} bytes cannot hold 65533 x 65534 pixels", bytes.len());
+    assert!(error.ends_with(&expected), "{error}");
+}

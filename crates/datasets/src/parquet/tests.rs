@@ -90,3 +90,18 @@ fn classes_that_are_numbers_keep_all_their_digits() {
         assert_eq!(decimal(units, scale), word);
     }
 }
+
+#[test]
+fn a_column_with_a_negative_place_is_refused() {
+    let mut bytes = std::fs::read(&file("zstd.parquet").path).unwrap();
+    // Of the metadata of a column.
+    bytes[23_094] = b'u';
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.parquet");
+    std::fs::write(&path, bytes).unwrap();
+    let table = Parquet::new(&path).target("class").keep_missing(true);
+    let table = table.without(&["list*"]).one_hot(&["*"]);
+    let error = table.read_classification::<f32>().unwrap_err().to_string();
+    assert!(error.contains("damaged.parquet: "), "{error}");
+    assert!(error.contains("` has a negative place or length in the file"), "{error}");
+}

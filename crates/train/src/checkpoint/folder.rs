@@ -3,6 +3,8 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 use crate::error::Error;
 use crate::model_file::UNFINISHED;
@@ -55,6 +57,18 @@ impl Folder {
     }
 }
 
+/// Locks a file, if need be after a second: a process that was killed as it began another program
+/// leaves its lock to that one until the other has started.
+fn lock_soon(file: &File) -> Result<(), TryLockError> {
+    for _attempt in 0..20 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => sleep(Duration::from_millis(50)),
+            result => return result,
+        }
+    }
+    file.try_lock()
+}
+
 /// A lock that the operating system takes back when the process ends, however it does.
 fn lock(directory: &Path) -> Result<File, Error> {
     let path = directory.join(LOCK);
@@ -62,7 +76,7 @@ fn lock(directory: &Path) -> Result<File, Error> {
     let mut options = OpenOptions::new();
     let mut file =
         options.read(true).write(true).create(true).truncate(false).open(&path).map_err(write)?;
-    match file.try_lock() {
+    match lock_soon(&file) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();

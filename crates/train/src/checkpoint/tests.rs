@@ -427,6 +427,22 @@ fn one_run_at_a_time_uses_a_directory() {
     assert!(Checkpoint::open(&path).unwrap().is_empty());
 }
 
+/// A run that was killed while it started another program leaves its lock to that for a moment.
+#[test]
+fn a_lock_that_outlives_its_run_for_a_moment_is_waited_for() {
+    let (_folder, path) = place();
+    drop(Checkpoint::open(&path).unwrap());
+    let file = fs::File::open(path.join("lock")).unwrap();
+    file.try_lock().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(std::time::Duration::from_millis(120));
+            drop(file);
+        });
+        Checkpoint::open(&path).unwrap();
+    });
+}
+
 #[test]
 fn what_a_killed_run_left_unfinished_is_removed() {
     let (_folder, path) = saved(2);
