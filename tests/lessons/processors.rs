@@ -1,9 +1,9 @@
 //! The figures of the course on every path of the kernels: with the widest vector instructions of
 //! this processor, with those of AVX2, and with none, which rounds products and sums apart.
 //!
-//! Vectors of either length give the same bits, but in products of matrices whose inner dimension is
-//! some thousands, which the crate `gemm` sums up in parts that depend on it. Without vectors long runs
-//! end elsewhere. What the pages say must hold in any case.
+//! Vectors of either length give the same bits, but in large products, which the crate `gemm` computes
+//! (see `downhill_kernels`). Without vectors long runs end elsewhere. What the pages say must hold in
+//! any case.
 //!
 //! Runs of more than some seconds are left to tests that are compiled in release.
 
@@ -213,7 +213,7 @@ fn decisions_are_as_the_lesson_says_on_every_path() {
             (&["225"], |output| row(output, "update 108:")[0]),
         ],
     );
-    // Seeds end elsewhere on each path, and all of them well.
+    // Seeds end elsewhere without vectors, and all of them well.
     if skips("cart_pole --seeds 10") {
         return;
     }

@@ -56,15 +56,22 @@ pooled!(f32 f64 usize);
 pub struct Pool<E>(Mutex<Kept<E>>);
 
 struct Kept<E> {
-    /// The buffers of each class have room for at least its length.
-    classes: [Vec<Vec<E>>; CLASSES],
+    classes: [Class<E>; CLASSES],
     bytes: usize,
     /// The bytes handed out and not given back, less what is taken to be gone.
     lent: usize,
-    /// The least and the most of `lent` in this round, and the bytes given back.
-    least: usize,
+    /// The most of `lent` in this round, and the bytes given back.
     most: usize,
     returned: usize,
+}
+
+/// The buffers of lengths from that of the class to that of the next.
+struct Class<E> {
+    free: Vec<Vec<E>>,
+    /// How many were handed out and not given back, less those taken to be gone.
+    lent: usize,
+    /// The least of `lent` in this round.
+    least: usize,
 }
 
 /// The greatest class whose length is no more than this, which is at least [`STEPS`].
@@ -82,52 +89,60 @@ fn class_len(class: usize) -> usize {
 
 impl<E: Copy> Pool<E> {
     pub(crate) const fn new() -> Self {
-        let classes = [const { Vec::new() }; CLASSES];
-        let (bytes, lent, least, most, returned) = (0, 0, 0, 0, 0);
-        Self(Mutex::new(Kept { classes, bytes, lent, least, most, returned }))
+        let classes = [const { Class { free: Vec::new(), lent: 0, least: 0 } }; CLASSES];
+        let (bytes, lent, most, returned) = (0, 0, 0, 0);
+        Self(Mutex::new(Kept { classes, bytes, lent, most, returned }))
     }
 
     /// A buffer with room for `len` values. It may be empty, or hold old ones.
+    #[track_caller]
     pub(crate) fn take(&self, len: usize) -> Vec<E> {
+        // Its class has room for up to a quarter more.
+        let most = isize::MAX as usize / 2 / size_of::<E>();
+        assert!(len <= most, "buffer: no memory has room for {len} values");
         if len * size_of::<E>() < LARGE {
             return Vec::with_capacity(len);
         }
         // The least class with room for all.
-        let class = class(len - 1) + 1;
+        let index = class(len - 1) + 1;
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = kept.classes[class].pop();
-        let capacity = found.as_ref().map_or(class_len(class), Vec::capacity);
-        kept.lent += capacity * size_of::<E>();
+        kept.lent += class_len(index) * size_of::<E>();
         kept.most = kept.most.max(kept.lent);
-        if let Some(buffer) = found {
-            kept.bytes -= capacity * size_of::<E>();
+        kept.classes[index].lent += 1;
+        if let Some(buffer) = kept.classes[index].free.pop() {
+            kept.bytes -= buffer.capacity() * size_of::<E>();
             return buffer;
         }
         drop(kept);
-        let mut buffer = Vec::with_capacity(capacity);
+        let mut buffer = Vec::with_capacity(class_len(index));
         // Not the room beyond `len`: a huge page half in it would be in memory as a whole.
         prefer_huge_pages(&mut buffer.spare_capacity_mut()[..len]);
         buffer
     }
 
-    /// Keeps a buffer, if no more come back than went out: those made elsewhere would pile up.
+    /// Keeps a buffer, if no more of its class come back than went out: those made elsewhere would
+    /// pile up.
     pub(crate) fn give(&self, buffer: Vec<E>) {
         let bytes = buffer.capacity() * size_of::<E>();
         if bytes < LARGE {
             return;
         }
+        let index = class(buffer.capacity());
+        let lent = class_len(index) * size_of::<E>();
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.returned += bytes;
-        if bytes > kept.lent {
+        kept.returned += lent;
+        let class = &mut kept.classes[index];
+        if class.lent == 0 {
             return;
         }
-        kept.lent -= bytes;
-        kept.least = kept.least.min(kept.lent);
+        class.lent -= 1;
+        class.least = class.least.min(class.lent);
+        class.free.push(buffer);
+        kept.lent -= lent;
+        kept.bytes += bytes;
         if kept.returned > ROUND * kept.most {
             kept.begin_round();
         }
-        kept.bytes += bytes;
-        kept.classes[class(buffer.capacity())].push(buffer);
         if kept.bytes > KEPT {
             kept.free_smallest();
         }
@@ -138,13 +153,19 @@ impl<E> Kept<E> {
     /// What did not come back in a whole round was dropped elsewhere, or is held for long: it is not
     /// waited for.
     fn begin_round(&mut self) {
-        self.lent -= self.least;
-        (self.least, self.most, self.returned) = (self.lent, self.lent, 0);
+        for (index, class) in self.classes.iter_mut().enumerate() {
+            if class.least > 0 {
+                self.lent -= class.least * class_len(index) * size_of::<E>();
+                class.lent -= class.least;
+            }
+            class.least = class.lent;
+        }
+        (self.most, self.returned) = (self.lent, 0);
     }
 
     fn free_smallest(&mut self) {
-        for buffers in &mut self.classes {
-            let freed: usize = buffers.drain(..).map(|buffer| buffer.capacity()).sum();
+        for class in &mut self.classes {
+            let freed: usize = class.free.drain(..).map(|buffer| buffer.capacity()).sum();
             self.bytes -= freed * size_of::<E>();
             if self.bytes <= KEPT {
                 return;
@@ -196,7 +217,12 @@ pub fn checked_len<T>(shape: &[usize]) -> Option<usize> {
 
 /// `len` values for a kernel to overwrite. They are unspecified at first: the buffer may be one that
 /// a dropped tensor gave back.
+///
+/// # Panics
+///
+/// If no memory has room for `len` values.
 #[inline(never)]
+#[track_caller]
 pub fn buffer<T: Pooled>(len: usize) -> Vec<T> {
     let mut values = T::pool().take(len);
     values.resize(len, T::default());
@@ -291,6 +317,28 @@ mod tests {
         // What a step gives back, and what was dropped in the last steps, not in all.
         let kept = pool.0.lock().unwrap().bytes / size_of::<f64>();
         assert!(kept < 50 * LARGE, "{} are kept", kept / LARGE);
+    }
+
+    #[test]
+    fn what_is_dropped_elsewhere_makes_no_room_for_another_length() {
+        for [taken, given] in [[3000, 3000], [LARGE, 2 * LARGE], [5 * LARGE, 4 * LARGE]] {
+            let pool = Pool::<f64>::new();
+            for _step in 0..1000 {
+                drop(pool.take(taken));
+                pool.give(Vec::with_capacity(given));
+            }
+            let kept = pool.0.lock().unwrap().bytes / size_of::<f64>();
+            assert!(kept < 10 * given, "{} are kept", kept / given);
+        }
+    }
+
+    #[test]
+    fn no_buffer_is_longer_than_memory() {
+        for len in [1 << 60, 1 << 62, isize::MAX as usize, usize::MAX] {
+            let pool = Pool::<f64>::new();
+            assert!(std::panic::catch_unwind(|| pool.take(len)).is_err());
+            assert_eq!(pool.0.lock().unwrap().lent, 0);
+        }
     }
 
     #[test]

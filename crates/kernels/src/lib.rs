@@ -50,6 +50,12 @@
 //! with `avx2` none wider than those; but not in products of large matrices, for which `gemm`
 //! chooses. What is compiled for NEON has not been run yet.
 //!
+//! Vectors of either length give the same bits, with the exception of products by `gemm`: those of
+//! more than 2²³ multiplications and more than 64 rows or columns. It adds up in parts that depend
+//! on the vectors and on the caches where the inner dimension is more than 512, and in lanes where the
+//! product is no more than 256 values, a row or a column. Without vectors products and sums are
+//! rounded apart, so that last bits differ.
+//!
 //! # The words
 //!
 //! | | |

@@ -21,8 +21,15 @@ pub fn sum<E: Element>(x: &[E]) -> E {
 }
 
 /// The sum of each column of a row-major matrix with `columns` columns.
+///
+/// # Panics
+///
+/// If the values are not those of whole rows.
 #[inline(never)]
+#[track_caller]
 pub fn sum_columns<E: Element>(x: &[E], columns: usize) -> Vec<E> {
+    let len = x.len();
+    assert!(len.is_multiple_of(columns), "sum_columns: {len} values in rows of {columns}");
     let mut sums = vec![E::zero(); columns];
     if !x.is_empty() {
         add_columns(x, &mut sums);

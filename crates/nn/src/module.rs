@@ -45,6 +45,13 @@ use crate::error::Error;
 /// assert_eq!(model.describe().to_string(), "Robust  3  linear.weight [2, 1], linear.bias [1]");
 /// # Ok::<(), downhill_nn::Error>(())
 /// ```
+///
+/// # Panics
+///
+/// A layer that is given a shape that it does not take panics at the line of its caller. Through a
+/// `dyn Module`, as in a `Box<dyn Module>`, the compiler does not pass that line on: the message is the
+/// same, but names the line of the library where the layer's method begins. A
+/// [`Sequential`](crate::Sequential) names its own caller's line, whatever it holds.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no module",
     note = "a module names its tensors with `downhill_tensor::parameters!` and implements \

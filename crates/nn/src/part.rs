@@ -71,7 +71,8 @@ pub fn in_part<R>(part: Part, compute: impl FnOnce() -> R) -> R {
     struct Restore(Option<Rc<Current>>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            CURRENT.set(self.0.take());
+            // Replaced first: to drop peers may ask what is current.
+            drop(CURRENT.replace(self.0.take()));
         }
     }
     let entered = Rc::new(Current { part, draws: Cell::new(0) });

@@ -140,6 +140,13 @@ pub fn vjp_by_definition<E: Element>(
         let mut inputs = inputs.to_vec();
         inputs[index] = stand_in(&inputs[index]);
         let value = fused.definition(&inputs);
+        assert!(
+            value.shape() == gradient.shape(),
+            "{}: its definition has shape {:?}, but its value {:?}",
+            fused.name(),
+            value.shape(),
+            gradient.shape()
+        );
         grad_with(&[&value], &[gradient], &[&inputs[index]]).remove(0)
     });
     if is_recording() { product } else { product.detach() }
@@ -189,6 +196,34 @@ mod tests {
         let third = &grad_with(&[second], &[&Tensor::scalar(1.0)], &[&x])[0];
         assert_eq!([first.item(), second.item(), third.item()], [27.0, 18.0, 6.0]);
         assert_eq!(cube.operation().unwrap().name(), "product");
+    }
+
+    #[test]
+    #[should_panic(expected = "halved: its definition has shape [], but its value [2]")]
+    fn a_definition_of_another_shape_than_the_value_is_named() {
+        struct Halved;
+        impl Fused<f64> for Halved {
+            fn name(&self) -> &str {
+                "halved"
+            }
+
+            fn definition(&self, inputs: &[Tensor<f64>]) -> Tensor<f64> {
+                inputs[0].sum() / 2.0
+            }
+
+            fn vjp(
+                &self,
+                _index: usize,
+                gradient: Tensor<f64>,
+                _output: &Tensor<f64>,
+                _inputs: &[Tensor<f64>],
+            ) -> Tensor<f64> {
+                gradient / 2.0
+            }
+        }
+        let x = Tensor::parameter([1.0, 2.0]);
+        let y = fused(&[&x], &x.array() / 2.0, || Halved);
+        grad_with(&[&y], &[&Tensor::ones(&[2])], &[&x]);
     }
 
     #[test]

@@ -14,6 +14,9 @@ const CACHE: usize = 32 << 10;
 /// The number of rows of the left operand from which on copying a panel, so that its rows are
 /// contiguous, costs less than it saves.
 const COPIED: usize = 48;
+/// The most rows of a panel: with vectors of 64 bytes it has 32 KiB. With shorter ones more would stay
+/// in the cache; but a product's numbers depend on where its sums are cut.
+const MOST_ROWS: usize = 128;
 
 impl<E: Float> Product<E> {
     /// # Safety
@@ -22,10 +25,9 @@ impl<E: Float> Product<E> {
     #[inline(always)]
     pub(super) unsafe fn run_in_panels<S: Vectors<E>>(self, simd: S) {
         // The registers for a tile's sums, which leave some for columns of the right operand and a
-        // number of the left; and the rows of a panel: 32 KiB in vectors of 64 bytes, 16 KiB in
-        // those of 32.
+        // number of the left.
         let many = S::REGISTER_COUNT >= 32;
-        let (sums, most_rows) = if many { (24, 128) } else { (12, 256) };
+        let sums = if many { 24 } else { 12 };
         let mut ahead = Ahead { next: std::ptr::null(), stride: 0 };
         if let Some(bytes) = self.ahead {
             let steps = (self.multiplications() / (sums * S::LANES)).max(1);
@@ -33,8 +35,8 @@ impl<E: Float> Product<E> {
             ahead = Ahead { next: bytes.start, stride };
         }
         let mut depth = self.inner.max(1);
-        if depth > most_rows {
-            depth = depth.div_ceil(depth.div_ceil(most_rows));
+        if depth > MOST_ROWS {
+            depth = depth.div_ceil(depth.div_ceil(MOST_ROWS));
         }
         let mut copy = Vec::new();
         for first in (0..self.inner.max(1)).step_by(depth) {
