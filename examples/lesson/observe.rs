@@ -222,11 +222,16 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, std::io::Error> {
 }
 
 /// Writes the report and says what was found and where it is. If it cannot be written where it was
-/// to be, it goes to the system's folder for temporary files, rather than being lost.
+/// to be, it goes to a new folder among the system's temporary files, rather than being lost.
 pub fn write(report: Report, quiet: bool) -> Result<(), downhill_report::Error> {
     let page = report.write().or_else(|error| {
-        super::complain(format_args!("warning: {error}; the report goes elsewhere"));
-        report.write_to(std::env::temp_dir().join(format!("report-{}", std::process::id())))
+        let Ok(folder) = tempfile::Builder::new().prefix("report-").tempdir() else {
+            return Err(error);
+        };
+        let page = report.write_to(folder.path())?;
+        super::complain(format_args!("warning: {error}; the report is {}", page.display()));
+        let _ = folder.keep();
+        Ok(page)
     })?;
     if !quiet {
         for finding in report.findings() {
