@@ -13,6 +13,7 @@ pub(crate) struct Columns {
     pub(crate) features: Option<Vec<String>>,
     pub(crate) without: Vec<String>,
     pub(crate) one_hot: Vec<String>,
+    pub(crate) one_hot_words: Vec<(String, Vec<String>)>,
     pub(crate) ordinal: Vec<(String, Vec<String>)>,
     pub(crate) weights: Option<String>,
     pub(crate) missing: Missing,
@@ -48,8 +49,9 @@ pub(crate) struct Feature {
 pub(crate) enum Encoding {
     /// One feature, the number that stands there.
     Number,
-    /// A feature for each word, 1 where it stands and 0 elsewhere.
-    OneHot,
+    /// A feature for each word of `order`, or for all words if that is empty: 1 where it stands and
+    /// 0 elsewhere.
+    OneHot { order: Vec<String> },
     /// One feature, the word's position in `order`, or among all words if that is empty.
     Ordinal { order: Vec<String> },
 }
@@ -140,9 +142,12 @@ impl Columns {
         for pattern in &self.one_hot {
             for column in find(pattern)? {
                 if header[column] == *pattern || is_text.get(column) == Some(&true) {
-                    encodings[column] = Encoding::OneHot;
+                    encodings[column] = Encoding::OneHot { order: Vec::new() };
                 }
             }
+        }
+        for (name, order) in &self.one_hot_words {
+            encodings[one(name)?] = Encoding::OneHot { order: order.clone() };
         }
         for (name, order) in &self.ordinal {
             encodings[one(name)?] = Encoding::Ordinal { order: order.clone() };
@@ -201,13 +206,19 @@ fn fits(pattern: &str, name: &str) -> bool {
 }
 
 impl Encoding {
+    /// The words in the order that was given, if one was.
+    fn order(&self) -> &[String] {
+        match self {
+            Self::Number => &[],
+            Self::OneHot { order } | Self::Ordinal { order } => order,
+        }
+    }
+
     /// An empty dictionary, or one of the words given.
     pub(crate) fn dictionary(&self) -> Dictionary {
         let mut words = Dictionary::default();
-        if let Self::Ordinal { order } = self {
-            for word in order {
-                words.number(word);
-            }
+        for word in self.order() {
+            words.number(word);
         }
         words
     }
@@ -221,14 +232,15 @@ impl Encoding {
     ) -> Result<usize, Error> {
         let word = row.word(column)?;
         let number = words.number(&word);
-        let most = match self {
-            Self::Ordinal { order } if !order.is_empty() => {
-                if number < order.len() {
-                    return Ok(number);
-                }
-                let (value, order) = (word.into_owned(), order.clone());
-                return Err(row.error(column, Problem::UnknownWord { value, order }));
+        let order = self.order();
+        if !order.is_empty() {
+            if number < order.len() {
+                return Ok(number);
             }
+            let (value, order) = (word.into_owned(), order.to_vec());
+            return Err(row.error(column, Problem::UnknownWord { value, order }));
+        }
+        let most = match self {
             Self::Ordinal { .. } => MOST_ORDINAL,
             _ => MOST_ONE_HOT,
         };
@@ -237,11 +249,9 @@ impl Encoding {
 
     /// The words in order, and the position of each by its number.
     pub(crate) fn in_order(&self, words: Dictionary) -> (Vec<String>, Vec<usize>) {
-        match self {
-            Self::Ordinal { order } if !order.is_empty() => {
-                (order.clone(), (0..order.len()).collect())
-            }
-            _ => words.in_order(),
+        match self.order() {
+            [] => words.in_order(),
+            order => (order.to_vec(), (0..order.len()).collect()),
         }
     }
 }
@@ -272,8 +282,19 @@ macro_rules! column_options {
         /// elsewhere: `island` becomes `island=Biscoe`, `island=Dream` and `island=Torgersen`.
         /// Where the value is missing, all of them are 0. A pattern means the columns that fit
         /// and hold words, so that `*` is every column of words.
+        ///
+        /// The words are those of this table. For new data, which may lack some of them, give those of
+        /// the table that was learned from by `one_hot_words`.
         pub fn one_hot(mut self, columns: &[impl AsRef<str>]) -> Self {
             self.columns.one_hot.extend(columns.iter().map(|name| String::from(name.as_ref())));
+            self
+        }
+
+        /// A column of words, each of `words` a feature in this order, whether it occurs or not; another
+        /// word is an error. So new data gets the features that a model was trained with.
+        pub fn one_hot_words(mut self, column: &str, words: &[impl AsRef<str>]) -> Self {
+            let words = words.iter().map(|word| word.as_ref().into()).collect();
+            self.columns.one_hot_words.push((column.into(), words));
             self
         }
 

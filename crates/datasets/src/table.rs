@@ -106,7 +106,8 @@ impl<'a, E: Element, C: TargetColumn<E>> Table<'a, E, C> {
         }
         for (feature, words) in plan.features.iter().zip(&mut self.dictionaries) {
             let column = feature.column;
-            let may_miss = plan.missing == Missing::Keep || feature.encoding == Encoding::OneHot;
+            let is_one_hot = matches!(feature.encoding, Encoding::OneHot { .. });
+            let may_miss = plan.missing == Missing::Keep || is_one_hot;
             let value = if may_miss && row.is_missing(column) {
                 E::nan()
             } else if feature.encoding == Encoding::Number {
@@ -183,7 +184,7 @@ fn encode<'a, E: Element>(
                 Encoding::Number => encoded.push(value),
                 Encoding::Ordinal { .. } if value.is_nan() => encoded.push(value),
                 Encoding::Ordinal { .. } => encoded.push(E::from_usize(position())),
-                Encoding::OneHot => {
+                Encoding::OneHot { .. } => {
                     let start = encoded.len();
                     encoded.resize(start + words.len(), E::zero());
                     if !value.is_nan() {
@@ -196,7 +197,9 @@ fn encode<'a, E: Element>(
     let names =
         names.into_iter().zip(encodings).zip(words).flat_map(|((name, encoding), (words, _))| {
             match encoding {
-                Encoding::OneHot => words.iter().map(|word| format!("{name}={word}")).collect(),
+                Encoding::OneHot { .. } => {
+                    words.iter().map(|word| format!("{name}={word}")).collect()
+                }
                 _ => vec![name],
             }
         });

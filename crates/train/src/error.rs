@@ -261,6 +261,16 @@ impl Error {
         Self::Write { path: path.to_owned(), reason: reason.to_string() }
     }
 
+    /// Of a directory that could not be made.
+    pub(crate) fn directory(path: &Path, reason: &io::Error) -> Self {
+        match reason.kind() {
+            io::ErrorKind::AlreadyExists => {
+                Self::Write { path: path.to_owned(), reason: "it is no directory".into() }
+            }
+            _ => Self::write(path, reason),
+        }
+    }
+
     pub(crate) fn damaged(path: &Path) -> Self {
         Self::Damaged { path: path.to_owned() }
     }

@@ -369,3 +369,20 @@ fn numbers_are_rounded_once() {
     let data = read_with(content, |csv| csv);
     assert_eq!(data.features()[[0, 0]], 1.0 + f32::EPSILON);
 }
+
+#[test]
+fn new_data_gets_the_features_of_the_words_that_are_given() {
+    let words = ["red", "green", "blue"];
+    let text = "colour,a\nblue,1\n,2\nblue,3\n";
+    let new = |csv: Csv| csv.features(&["colour", "a"]).one_hot_words("colour", &words);
+    let features = new(Csv::from_text("new.csv", text)).read_features::<f32>().unwrap();
+    assert_eq!(features, array![[0., 0., 1., 1.], [0., 0., 0., 2.], [0., 0., 1., 3.]]);
+    let data = new(Csv::from_text("new.csv", "colour,a,b\ngreen,1,x\ngreen,1,y\n"));
+    let names = data.read_classification::<f32>().unwrap().feature_names();
+    assert_eq!(names, ["colour=red", "colour=green", "colour=blue", "a"]);
+    let other = new(Csv::from_text("new.csv", "colour,a\npink,1\n")).read_features::<f32>();
+    assert_eq!(
+        other.unwrap_err().to_string(),
+        "new.csv:2: column `colour`: \"pink\" is none of `red`, `green`, `blue`"
+    );
+}

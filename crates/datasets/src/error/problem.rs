@@ -96,12 +96,13 @@ pub enum Problem {
     #[error("the weight {0} is negative")]
     NegativeWeight(f64),
 
-    /// A word that [`Csv::ordinal`](crate::Csv::ordinal) was given no position for.
+    /// A word that is none of those given to [`Csv::ordinal`](crate::Csv::ordinal) or
+    /// [`Csv::one_hot_words`](crate::Csv::one_hot_words).
     #[error("\"{}\" is none of {}", in_a_line(value), list(order))]
     UnknownWord {
         /// What stands there.
         value: String,
-        /// The words that have a position.
+        /// The words that were given.
         order: Vec<String>,
     },
 

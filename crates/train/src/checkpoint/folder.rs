@@ -22,7 +22,7 @@ pub(super) struct Folder {
 impl Folder {
     /// Makes the directory, locks it, and removes what a run that was killed left unfinished.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        fs::create_dir_all(path).map_err(|error| Error::write(path, &error))?;
+        fs::create_dir_all(path).map_err(|error| Error::directory(path, &error))?;
         let lock = lock(path)?;
         let folder = Self { path: path.to_owned(), _lock: lock };
         for name in folder.names()? {

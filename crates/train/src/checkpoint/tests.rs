@@ -427,6 +427,16 @@ fn one_run_at_a_time_uses_a_directory() {
     assert!(Checkpoint::open(&path).unwrap().is_empty());
 }
 
+#[test]
+fn a_file_in_place_of_the_directory_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    fs::write(&path, "").unwrap();
+    let expected = format!("cannot write {}: it is no directory", path.display());
+    assert_eq!(Checkpoint::open(&path).err().unwrap().to_string(), expected);
+    assert_eq!(crate::TensorBoard::create(&path).err().unwrap().to_string(), expected);
+}
+
 /// A run that was killed while it started another program leaves its lock to that for a moment.
 #[test]
 fn a_lock_that_outlives_its_run_for_a_moment_is_waited_for() {

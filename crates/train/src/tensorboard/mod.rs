@@ -59,7 +59,7 @@ impl TensorBoard {
     pub fn create(directory: impl AsRef<Path>) -> Result<Self, Error> {
         let directory = directory.as_ref();
         let write = |reason| Error::write(directory, &reason);
-        fs::create_dir_all(directory).map_err(write)?;
+        fs::create_dir_all(directory).map_err(|error| Error::directory(directory, &error))?;
         let mut names = fs::read_dir(directory).map_err(write)?.filter_map(Result::ok);
         let continues = names.any(|entry| entry.file_name().to_string_lossy().contains("tfevents"));
         // TensorBoard takes a file for an event file by the word `tfevents`, and orders several
