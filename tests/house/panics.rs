@@ -9,7 +9,8 @@ use downhill::kernels;
 use downhill::losses::CrossEntropy;
 use downhill::nn::{
     AdaptiveAvgPool2d, AvgPool2d, BatchNorm, Conv2d, Embedding, Flatten, Gru, Initializer,
-    LayerNorm, Linear, Lstm, MaxPool2d, Mlp, Module, RmsNorm, SelfAttention, TransformerBlock,
+    LayerNorm, Linear, Lstm, MaxPool2d, Mlp, Module, RmsNorm, SelfAttention, Sequential,
+    TransformerBlock,
 };
 use downhill::optim::{FirstOrder, Rule, Update};
 use downhill::prelude::*;
@@ -119,6 +120,20 @@ fn every_panic_names_the_callers_file_and_what_was_called() {
         "linear": Linear::new(4, 1, &mut rng()).forward(x);
         "matmul": Linear::new(4, 1, &mut rng()).without_bias().forward(x);
         "linear": Mlp::new(&[4, 1], &mut rng()).forward(x);
+        "linear": {
+            let layer: Box<dyn Module> = Box::new(Linear::new(4, 1, &mut rng()));
+            layer.evaluate(x)
+        };
+        "linear": {
+            let mut layer: Box<dyn Module> = Box::new(Mlp::new(&[4, 1], &mut rng()));
+            layer.forward_training(x, &mut rng())
+        };
+        "Sequential": Sequential::new().then(Linear::new(4, 1, &mut rng())).evaluate(x);
+        "Sequential": {
+            let model = Sequential::new().then(Linear::new(4, 1, &mut rng()));
+            let mut model: Box<dyn Module> = Box::new(Sequential::new().then(model));
+            model.forward_training(x, &mut rng())
+        };
         "Mlp": {
             let mut model = Mlp::new(&[3, 1], &mut rng());
             model.layers.clear();

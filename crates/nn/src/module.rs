@@ -48,10 +48,9 @@ use crate::error::Error;
 ///
 /// # Panics
 ///
-/// A layer that is given a shape that it does not take panics at the line of its caller. Through a
-/// `dyn Module`, as in a `Box<dyn Module>`, the compiler does not pass that line on: the message is the
-/// same, but names the line of the library where the layer's method begins. A
-/// [`Sequential`](crate::Sequential) names its own caller's line, whatever it holds.
+/// A layer that is given a shape that it does not take panics at the line of its caller, also through a
+/// `Box<dyn Module>`. A [`Sequential`](crate::Sequential) panics twice: as the layer does, at a line of
+/// its own, and then at the line of its caller, with the layer's place.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no module",
     note = "a module names its tensors with `downhill_tensor::parameters!` and implements \

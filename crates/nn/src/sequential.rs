@@ -85,8 +85,11 @@ impl<E: Element> Module<E> for Sequential<E> {
     fn forward_training(&mut self, x: &Tensor<E>, rng: &mut dyn Rng) -> Tensor<E> {
         let mut x = x.clone();
         for (index, layer) in self.layers.iter_mut().enumerate() {
-            let outcome = catch_unwind(AssertUnwindSafe(|| layer.forward_training(&x, rng)));
-            x = outcome.unwrap_or_else(|panic| panic_in(index, layer.describe(), panic));
+            // Not in a closure, which does not know the caller.
+            x = match catch_unwind(AssertUnwindSafe(|| layer.forward_training(&x, rng))) {
+                Ok(y) => y,
+                Err(panic) => panic_in(index, layer.describe(), panic),
+            };
         }
         x
     }
@@ -95,8 +98,11 @@ impl<E: Element> Module<E> for Sequential<E> {
     fn evaluate(&self, x: &Tensor<E>) -> Tensor<E> {
         let mut x = x.clone();
         for (index, layer) in self.layers.iter().enumerate() {
-            let outcome = catch_unwind(AssertUnwindSafe(|| layer.evaluate(&x)));
-            x = outcome.unwrap_or_else(|panic| panic_in(index, layer.describe(), panic));
+            // Not in a closure, which does not know the caller.
+            x = match catch_unwind(AssertUnwindSafe(|| layer.evaluate(&x))) {
+                Ok(y) => y,
+                Err(panic) => panic_in(index, layer.describe(), panic),
+            };
         }
         x
     }
@@ -117,8 +123,8 @@ impl<E: Element> Module<E> for Sequential<E> {
     }
 }
 
-/// Goes on with the panic of a layer, at the caller's line and with the layer's place. Through a
-/// `dyn Module` the caller's line is not handed on, and the layer's own panic names the layer's file.
+/// Goes on with the panic of a layer, at the caller's line and with the layer's place. The layer's own
+/// panic, which is printed before, names the line above that called it.
 #[track_caller]
 fn panic_in(index: usize, layer: Description, panic: Box<dyn Any + Send>) -> ! {
     let text = panic.downcast_ref::<String>().map(String::as_str);
