@@ -83,7 +83,9 @@ pub fn read_npy_array<E: Element>(path: impl AsRef<Path>) -> Result<ArrayD<E>, E
 pub fn read_npz_array<E: Element>(path: impl AsRef<Path>, name: &str) -> Result<ArrayD<E>, Error> {
     let path = path.as_ref();
     let bad = |error: ZipError| Problem::Format(error.to_string()).at(path);
-    let mut archive = ZipArchive::new(Cursor::new(read(path)?)).map_err(bad)?;
+    let file = read(path)?;
+    check_directory(&file).map_err(|problem| problem.at(path))?;
+    let mut archive = ZipArchive::new(Cursor::new(file)).map_err(bad)?;
     let Some(index) = archive.index_for_name(&format!("{name}.npy")) else {
         let arrays = archive.file_names().map(|name| name.trim_end_matches(".npy").into());
         let (name, arrays) = (name.into(), arrays.collect());
@@ -132,6 +134,28 @@ fn array<E: Element>(bytes: &[u8]) -> Result<ArrayD<E>, Problem> {
 
 fn view<T: ViewElement>(bytes: &[u8]) -> Result<ArrayViewD<'_, T>, ViewNpyError> {
     ArrayViewD::view_npy(bytes)
+}
+
+/// What `zip` takes on trust: how many files the end of an archive says there are, for which it
+/// reserves memory. Each takes 46 bytes of the directory at least.
+fn check_directory(bytes: &[u8]) -> Result<(), Problem> {
+    // Before the end there may be a comment of 64 KiB.
+    let end = &bytes[bytes.len().saturating_sub(1 << 17)..];
+    for at in 0..end.len() {
+        let count = match &end[at..] {
+            [b'P', b'K', 5, 6, _, _, _, _, a, b, ..] => u64::from(u16::from_le_bytes([*a, *b])),
+            [b'P', b'K', 6, 6, rest @ ..] => match rest.get(20..).and_then(<[u8]>::first_chunk) {
+                Some(count) => u64::from_le_bytes(*count),
+                None => continue,
+            },
+            _ => continue,
+        };
+        if count > bytes.len() as u64 / 46 {
+            let message = format!("{} bytes cannot hold {count} files", bytes.len());
+            return Err(Problem::Format(message));
+        }
+    }
+    Ok(())
 }
 
 /// What `ndarray-npy` takes on trust: the length of the header, for which it reserves memory, and

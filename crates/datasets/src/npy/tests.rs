@@ -127,3 +127,31 @@ fn what_is_no_data_set_is_an_error() {
         assert!(error.starts_with("DIR/x.npy: "), "{error}");
     }
 }
+
+#[test]
+fn an_archive_of_more_files_than_it_can_hold_is_refused() {
+    let bytes =
+        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/files/numpy.npz")).unwrap();
+    let end = bytes.windows(4).rposition(|window| window == b"PK\x05\x06").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.npz");
+    let error = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        read_npz_array::<f32>(&path, "x").unwrap_err().to_string()
+    };
+    let mut many = bytes.clone();
+    many[end + 8..end + 10].copy_from_slice(&40_000_u16.to_le_bytes());
+    assert!(error(&many).ends_with("many.npz: 615 bytes cannot hold 40000 files"));
+
+    // The end of an archive beyond 4 GiB, of 2⁴⁰ files, and where it stands.
+    let mut wide = bytes[..end].to_vec();
+    wide.extend(b"PK\x06\x06\x2c\0\0\0\0\0\0\0\x2d\0\x2d\0\0\0\0\0\0\0\0\0");
+    wide.extend([1_u64 << 40, 1 << 40, 159, 1 << 50].map(u64::to_le_bytes).concat());
+    wide.extend(b"PK\x06\x07\0\0\0\0");
+    wide.extend((end as u64).to_le_bytes());
+    wide.extend(b"\x01\0\0\0PK\x05\x06\0\0\0\0");
+    wide.extend([0xff; 12]);
+    wide.extend([0, 0]);
+    let refused = error(&wide);
+    assert!(refused.ends_with(" bytes cannot hold 1099511627776 files"), "{refused}");
+}
