@@ -1,6 +1,6 @@
 //! Files that are written whole or not at all.
 
-use std::fs::{File, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::Path;
 
@@ -29,7 +29,8 @@ pub(crate) fn write_whole(
     if let Some(permissions) = permissions() {
         builder.permissions(permissions);
     }
-    let file: NamedTempFile = builder.tempfile_in(folder).map_err(plain)?;
+    sweep(folder);
+    let file = locked(&builder, folder)?;
     let mut writer = BufWriter::with_capacity(1 << 15, file.as_file());
     write(&mut writer)?;
     writer.flush()?;
@@ -37,6 +38,36 @@ pub(crate) fn write_whole(
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     sync_folder(folder)
+}
+
+/// A new file, locked as long as it is being written.
+fn locked(builder: &Builder<'_, '_>, folder: &Path) -> io::Result<NamedTempFile> {
+    loop {
+        let file = builder.tempfile_in(folder).map_err(plain)?;
+        // Where nothing can be locked, nothing is swept away.
+        if file.as_file().lock().is_err() || file.path().exists() {
+            return Ok(file);
+        }
+        // Another program has taken it for a leftover before it was locked.
+    }
+}
+
+/// Removes what programs that were killed left unfinished, as far as that can be done: files of such a
+/// name that nobody has locked.
+fn sweep(folder: &Path) {
+    let Ok(entries) = folder.read_dir() else { return };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_ours =
+            |random: &str| random.len() == 6 && random.bytes().all(|it| it.is_ascii_alphanumeric());
+        if name.strip_prefix(UNFINISHED).is_some_and(is_ours)
+            && path.symlink_metadata().is_ok_and(|it| it.is_file())
+            && let Ok(file) = File::open(&path)
+            && file.try_lock().is_ok()
+        {
+            let _ = fs::remove_file(&path);
+        }
+    }
 }
 
 /// Writes a file whole or not at all: after an error, or if the power fails, there is what was
@@ -95,4 +126,45 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn sync_folder(_folder: &Path) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_program_left_unfinished_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let others =
+            [".unfinished-notes.txt", ".unfinished-", "unfinished-a1B2c3", ".unfinished-ä1234"];
+        for name in [&[".unfinished-a1B2c3", ".unfinished-ABCDEF"], &others[..]].concat() {
+            fs::write(path(name), "half").unwrap();
+        }
+        // One that another program is writing.
+        let writing = File::open(path(".unfinished-ABCDEF")).unwrap();
+        writing.lock().unwrap();
+        replace_file(path("model"), b"whole").unwrap();
+        assert_eq!(fs::read(path("model")).unwrap(), b"whole");
+        assert!(!path(".unfinished-a1B2c3").exists() && path(".unfinished-ABCDEF").exists());
+        assert!(others.iter().all(|name| path(name).exists()));
+        assert_eq!(folder.path().read_dir().unwrap().count(), 2 + others.len());
+    }
+
+    #[test]
+    fn many_threads_replace_a_file_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model");
+        std::thread::scope(|scope| {
+            for thread in 0..8_u8 {
+                let path = &path;
+                scope.spawn(move || {
+                    (0..20).for_each(|_| replace_file(path, &[thread; 1000]).unwrap());
+                });
+            }
+        });
+        let bytes = fs::read(&path).unwrap();
+        assert!(bytes.len() == 1000 && bytes.iter().all(|&byte| byte == bytes[0]));
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1);
+    }
 }
