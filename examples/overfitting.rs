@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release --example overfitting
-//! cargo run --release --example overfitting -- --samples 1000
+//! cargo run --release --example overfitting -- --samples 900
 //! cargo run --release --example overfitting -- --weight-decay 3 --label-noise 0
 //! ```
 //!
