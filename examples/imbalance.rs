@@ -15,18 +15,6 @@
 //! weighted   −w_y · ln p           w_c = N / (C · n_c): both classes count alike in the sum
 //! focal      −(1 − p)^γ · ln p     samples that are already right hardly count
 //! ```
-//!
-//! What to look for, on samples that were not trained on:
-//!
-//! - *recall*, the fraction of malignant samples that are called so, and *precision*, the fraction
-//!   of those called malignant that are (where any are): weights buy the one with the other;
-//! - *average precision*, which judges the order by probability whatever the threshold: it hardly
-//!   moves, as weights shift the threshold and not the order;
-//! - the *calibration error*, between what the probabilities say and how often they come true
-//!   (0 is best): focal loss leaves a model far too hesitant. Temperature scaling, fitted on
-//!   samples held out for it, mends that; a shift towards one class it cannot mend;
-//! - the spread over seeds, wider than many a difference: few malignant samples are left to judge
-//!   by, and one seed alone may say anything.
 
 #[path = "imbalance/measures.rs"]
 mod measures;
@@ -173,6 +161,17 @@ fn main() -> ExitCode {
     lesson::run(compare)
 }
 
+/// Trains, compares and prints. What to look for, on samples that were not trained on:
+///
+/// - *recall*, the fraction of malignant samples that are called so, and *precision*, the fraction
+///   of those called malignant that are (where any are): weights buy the one with the other;
+/// - *average precision*, which judges the order by probability whatever the threshold: it hardly
+///   moves, as weights shift the threshold and not the order;
+/// - the *calibration error*, between what the probabilities say and how often they come true
+///   (0 is best): focal loss leaves a model far too hesitant. Temperature scaling, fitted on
+///   samples held out for it, mends that; a shift towards one class it cannot mend;
+/// - the spread over seeds, wider than many a difference: few malignant samples are left to judge
+///   by, and one seed alone may say anything.
 fn compare(arguments: Arguments) -> lesson::Outcome {
     lesson::stop_at_interrupt()?;
     let checkpoints = arguments.keep.checkpoints::<Arguments>(None, Some(DATA.as_ref()))?;

@@ -10,25 +10,7 @@
 //!
 //! A model gives each possible next character a probability p, from the characters before. Its
 //! loss is the cross-entropy with what does come next, −ln p in the mean over all characters and
-//! all ends of names. Three units are in use for it:
-//!
-//! ```text
-//! nats         L                what is minimised
-//! bits         L / ln 2         per character: the length to which names could be compressed
-//! perplexity   e^L              as uncertain as a choice among as many, all alike
-//! ```
-//!
-//! What to look for:
-//!
-//! - what more context is worth: from a model that sees one character (`bigram`) to those that
-//!   see five (`mlp`) or all (`gru`, `transformer`);
-//! - that descent finds for `bigram` what counting finds, and that counting calls some held-out
-//!   names impossible;
-//! - the spread over seeds: which names are held out moves all validation losses together, by
-//!   0.013 as a rule; the default seed is one with an average split;
-//! - the distance between training and validation loss: --dropout 0 widens it;
-//! - that most sampled names are neither in the data nor unlike it; a lower --temperature makes
-//!   them more ordinary, and more of them are in the data.
+//! all ends of names.
 
 #[path = "names/bigrams.rs"]
 mod bigrams;
@@ -47,7 +29,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use downhill::optim::{AdamW, OneCycle, Schedule, clip_by_global_norm};
+use downhill::optim::{AdamW, clip_by_global_norm};
 use downhill::prelude::*;
 use downhill::train::{Position, state};
 
@@ -66,8 +48,7 @@ fn fit(
     settings: &Settings,
 ) -> Result<Run, Box<dyn std::error::Error>> {
     let &Settings { weight_decay, epochs, batch_size, learning_rate, .. } = settings;
-    let steps = epochs.saturating_mul(train.len().div_ceil(batch_size));
-    let schedule = Schedule::one_cycle(learning_rate, steps as u64, OneCycle::default())?;
+    let schedule = settings.schedule(train.len())?;
     let mut optimizer = AdamW::new(learning_rate).weight_decay(weight_decay);
     let cross_entropy = CrossEntropy::new().ignore_index(PADDING);
     let mut position = Position::new();
@@ -186,6 +167,17 @@ fn main() -> ExitCode {
     lesson::run(lesson)
 }
 
+/// Trains a model, judges it and lets it make up names. What to look for:
+///
+/// - what more context is worth: from a model that sees one character (`bigram`) to those that
+///   see five (`mlp`) or all (`gru`, `transformer`);
+/// - that descent finds for `bigram` what counting finds, and that counting calls some held-out
+///   names impossible;
+/// - the spread over seeds: which names are held out moves all validation losses together, by
+///   0.013 as a rule; the default seed is one with an average split;
+/// - the distance between training and validation loss: --dropout 0 widens it;
+/// - that most sampled names are neither in the data nor unlike it; a lower --temperature makes
+///   them more ordinary, and more of them are in the data.
 fn lesson(arguments: Arguments) -> lesson::Outcome {
     lesson::stop_at_interrupt()?;
     let checkpoints = arguments.keep.checkpoints::<Arguments>(None, Some(&arguments.data))?;
@@ -284,6 +276,13 @@ fn loss(model: &LanguageModel, names: &[Name]) -> Result<f64, downhill::losses::
     Ok(total / prediction_count(names) as f64)
 }
 
+/// Prints a loss in the three units in use for it:
+///
+/// ```text
+/// nats         L                what is minimised
+/// bits         L / ln 2         per character: the length to which names could be compressed
+/// perplexity   e^L              as uncertain as a choice among as many, all alike
+/// ```
 fn print_loss(name: &str, nats: f64) {
     let [bits, perplexity] = [nats / LN_2, nats.exp()];
     println!("{name:<24}{nats:>8.4}{bits:>10.4}{perplexity:>12.4}");

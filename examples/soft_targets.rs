@@ -18,11 +18,6 @@
 //! nothing where ŷ is near 0 or 1. Squared error is multiplied by it. An output that is
 //! confidently wrong thus hardly moves, which is where it should move most. The logarithm of
 //! cross-entropy cancels the derivative: the more wrong, the steeper.
-//!
-//! What to look for: the norms of the gradients at the start, above all where the biases have
-//! driven all outputs to 0, and how long squared error then stays where it is; and in the end each
-//! model's errors by either measure. A soft target has a cross-entropy of its own, its entropy,
-//! which no model can get below: what a model can improve is the rest, the KL divergence.
 
 use std::process::ExitCode;
 
@@ -169,6 +164,10 @@ fn main() -> ExitCode {
     lesson::run(compare)
 }
 
+/// What to look for: the norms of the gradients at the start, above all where the biases have
+/// driven all outputs to 0, and how long squared error then stays where it is; and in the end each
+/// model's errors by either measure. A soft target has a cross-entropy of its own, its entropy,
+/// which no model can get below: what a model can improve is the rest, the KL divergence.
 fn compare(arguments: Arguments) -> lesson::Outcome {
     lesson::stop_at_interrupt()?;
     let checkpoints = arguments.keep.checkpoints::<Arguments>(None, Some(DATA.as_ref()))?;

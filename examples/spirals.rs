@@ -7,15 +7,7 @@
 //! ```
 //!
 //! With `--compare` each optimizer starts from the same weights and sees the same batches, so that
-//! what differs is the rule alone:
-//!
-//! - `sgd` steps down the gradient of each batch: w ← w − η·g;
-//! - `momentum` and `nesterov` step down a running sum of gradients, which cancels what alternates
-//!   and adds up what persists;
-//! - `adagrad`, `rmsprop`, `adam` and `adamw` divide each weight's step by the size its gradients
-//!   usually have, so that flat directions are walked as fast as steep ones;
-//! - `lion` takes the sign only: every weight moves by η in every step;
-//! - `muon` makes all singular values of a matrix's step equal (biases are stepped by `adamw`).
+//! what differs is the rule alone.
 //!
 //! What to look for: how much of the way each has gone after a tenth of the epochs, and that the
 //! learning rates at which they do best differ by a factor of a hundred.
@@ -41,6 +33,57 @@ use crate::rules::Rule;
 use lesson::Totals;
 use lesson::keep::Checkpoints;
 use lesson::observe::Record;
+
+/// Trains the model: the loop.
+fn fit(
+    run: &mut Run,
+    mut checkpoints: Checkpoints,
+    rule: Rule,
+    [train, test]: [&Dataset; 2],
+    arguments: &Arguments,
+) -> lesson::Outcome {
+    let &Arguments { epochs, batch_size, .. } = arguments;
+    let rate = arguments.rate(rule);
+    let mut optimizers = rule.optimizers(rate, arguments.weight_decay);
+    let cross_entropy = CrossEntropy::new();
+    let quiet = arguments.quiet || !arguments.compare.is_empty();
+    checkpoints.restore(run.state(&mut optimizers), quiet)?;
+    let mut progress = if quiet { Progress::hidden() } else { Progress::new(epochs) };
+    while run.position.epoch() < epochs {
+        let epoch = run.position.epoch();
+        let batches = run.position.begin_epoch(&mut run.rng, |rng| train.batches(batch_size, rng));
+        for batch in batches.skip(run.position.batch()) {
+            let logits = run.model.forward(&batch.features);
+            let loss = cross_entropy.forward(&logits, &batch.labels)?;
+            lesson::check_loss(&loss, (epoch, run.position.batch()), rate)?;
+            let gradients = loss.backward();
+            for optimizer in &mut optimizers {
+                optimizer.step(&mut run.model, &gradients)?;
+            }
+
+            run.record.step(&run.model, &gradients, &loss, rate);
+            run.totals.add(&loss, &logits, &batch.labels);
+            run.position.next_batch();
+            checkpoints.step(run.state(&mut optimizers))?;
+        }
+        let [loss, accuracy] = run.totals.take();
+        run.losses.push(loss);
+        progress.epoch(epoch, &[("loss", loss), ("accuracy", accuracy)]);
+        let evaluate = |points: &Tensor| run.model.forward(points);
+        run.record.classifier_epoch((epoch, epochs), [loss, accuracy], test, evaluate)?;
+        if MOMENTS.iter().any(|share| (share * epochs as f64) as usize == epoch + 1) {
+            let steps = (epoch + 1) * train.len().div_ceil(batch_size);
+            run.moments.push((steps, weights(&run.model)));
+        }
+        run.position.next_epoch();
+        checkpoints.epoch(run.state(&mut optimizers), loss)?;
+        if lesson::interrupted() {
+            break;
+        }
+    }
+    progress.finish();
+    checkpoints.finish(run.state(&mut optimizers))
+}
 
 /// Trains a small network to tell points in the plane apart, with the optimizer of your choice
 #[derive(Parser)]
@@ -155,8 +198,9 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
         let figure = figure.map_or_else(String::new, |value| value.get_name().to_owned());
         let (points, noise) = (arguments.points, arguments.noise);
         report.fact("Data", format!("{figure}: {points} points, drawn with noise of {noise}"));
-        if arguments.compare.is_empty() {
-            report.setting("learning rate", arguments.rate(arguments.optimizer));
+        match arguments.compare.is_empty() {
+            true => report.setting("learning rate", arguments.rate(arguments.optimizer)),
+            false => report.setting("optimizer", "each that is compared"),
         }
     }
     match arguments.compare.is_empty() {
@@ -173,9 +217,10 @@ fn train_one(
     rng: Xoshiro256PlusPlus,
     report: Option<Report>,
 ) -> lesson::Outcome {
+    let checkpoints = arguments.keep.checkpoints::<Arguments>(None, None)?;
     let mut run = Run::new(arguments, None, model, rng)?;
     let started = Instant::now();
-    run.fit(arguments.optimizer, [train, test], arguments)?;
+    fit(&mut run, checkpoints, arguments.optimizer, [train, test], arguments)?;
     let elapsed = started.elapsed();
     let function = arguments.activation.to_possible_value();
     let function = function.map_or_else(String::new, |value| value.get_name().to_owned());
@@ -211,9 +256,10 @@ fn compare(
     let (mut runs, mut rows) = (Vec::new(), Vec::new());
     for &rule in &arguments.compare {
         let name = rule.name();
+        let checkpoints = arguments.keep.checkpoints::<Arguments>(Some(&name), None)?;
         let mut run = Run::new(arguments, Some(&name), model.clone(), rng.clone())?;
         let started = Instant::now();
-        let outcome = run.fit(rule, [train, test], arguments);
+        let outcome = fit(&mut run, checkpoints, rule, [train, test], arguments);
         let seconds = started.elapsed().as_secs_f64();
         let mut row = vec![name.clone(), arguments.rate(rule).to_string()];
         match outcome {
@@ -264,8 +310,9 @@ fn line(cells: &[String]) -> String {
 struct Run {
     model: Mlp,
     record: Record,
-    checkpoints: Checkpoints,
     rng: Xoshiro256PlusPlus,
+    position: Position<Xoshiro256PlusPlus>,
+    totals: Totals,
     /// The mean loss of each epoch.
     losses: Vec<f64>,
     /// The weights before training and after some numbers of steps.
@@ -281,73 +328,21 @@ impl Run {
         rng: Xoshiro256PlusPlus,
     ) -> Result<Self, Box<dyn std::error::Error>> {
         let record = arguments.observe.record(name, &model)?;
-        let checkpoints = arguments.keep.checkpoints::<Arguments>(name, None)?;
         let moments = vec![(0, weights(&model))];
-        Ok(Self { model, record, checkpoints, rng, losses: Vec::new(), moments })
+        let (position, totals) = (Position::new(), Totals::default());
+        Ok(Self { model, record, rng, position, totals, losses: Vec::new(), moments })
     }
 
-    /// Trains the model: the loop.
-    fn fit(
-        &mut self,
-        rule: Rule,
-        [train, test]: [&Dataset; 2],
-        arguments: &Arguments,
-    ) -> lesson::Outcome {
-        let &Arguments { epochs, batch_size, .. } = arguments;
-        let Self { model, record, checkpoints, rng, losses, moments } = self;
-        let rate = arguments.rate(rule);
-        let mut optimizers = rule.optimizers(rate, arguments.weight_decay);
-        let cross_entropy = CrossEntropy::new();
-        let (mut position, mut totals) = (Position::new(), Totals::default());
-        macro_rules! run {
-            () => {
-                State::new("model", model)
-                    .memory("optimizers", &mut optimizers)
-                    .memory("record", record)
-                    .value("rng", rng)
-                    .value("position", &mut position)
-                    .value("totals", &mut totals)
-                    .value("losses", losses)
-                    .value("moments", moments)
-            };
-        }
-        let quiet = arguments.quiet || !arguments.compare.is_empty();
-        checkpoints.restore(run!(), quiet)?;
-        let mut progress = if quiet { Progress::hidden() } else { Progress::new(epochs) };
-        while position.epoch() < epochs {
-            let epoch = position.epoch();
-            let batches = position.begin_epoch(rng, |rng| train.batches(batch_size, rng));
-            for batch in batches.skip(position.batch()) {
-                let logits = model.forward(&batch.features);
-                let loss = cross_entropy.forward(&logits, &batch.labels)?;
-                lesson::check_loss(&loss, (epoch, position.batch()), rate)?;
-                let gradients = loss.backward();
-                for optimizer in &mut optimizers {
-                    optimizer.step(model, &gradients)?;
-                }
-
-                record.step(model, &gradients, &loss, rate);
-                totals.add(&loss, &logits, &batch.labels);
-                position.next_batch();
-                checkpoints.step(run!())?;
-            }
-            let [loss, accuracy] = totals.take();
-            losses.push(loss);
-            progress.epoch(epoch, &[("loss", loss), ("accuracy", accuracy)]);
-            let evaluate = |points: &Tensor| model.forward(points);
-            record.classifier_epoch((epoch, epochs), [loss, accuracy], test, evaluate)?;
-            if MOMENTS.iter().any(|share| (share * epochs as f64) as usize == epoch + 1) {
-                let steps = (epoch + 1) * train.len().div_ceil(batch_size);
-                moments.push((steps, weights(model)));
-            }
-            position.next_epoch();
-            checkpoints.epoch(run!(), loss)?;
-            if lesson::interrupted() {
-                break;
-            }
-        }
-        progress.finish();
-        checkpoints.finish(run!())
+    /// All that the next step depends on.
+    fn state<'a>(&'a mut self, optimizers: &'a mut Vec<Box<dyn Optimizer<f32>>>) -> State<'a> {
+        State::new("model", &mut self.model)
+            .memory("optimizers", optimizers)
+            .memory("record", &mut self.record)
+            .value("rng", &mut self.rng)
+            .value("position", &mut self.position)
+            .value("totals", &mut self.totals)
+            .value("losses", &mut self.losses)
+            .value("moments", &mut self.moments)
     }
 
     /// The loss of the first epoch, and those after a tenth, a half and the whole of the way.

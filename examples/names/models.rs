@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use downhill::nn::{Description, Dropout, Embedding, Error, Gru, LayerNorm, TransformerBlock};
+use downhill::optim::{OneCycle, Schedule};
 use downhill::prelude::*;
 use ndarray::{Array2, Array3};
 
@@ -52,6 +53,14 @@ impl Kind {
             Self::Gru => settings(128, 0.4, 0.1, 18, 64, 1e-2),
             Self::Transformer => settings(64, 0.2, 0.05, 30, 64, 6e-3),
         }
+    }
+}
+
+impl Settings {
+    /// The learning rate at each step, with so many names in an epoch: up, and down again.
+    pub(crate) fn schedule(&self, names: usize) -> Result<Schedule, downhill::optim::Error> {
+        let steps = self.epochs.saturating_mul(names.div_ceil(self.batch_size));
+        Schedule::one_cycle(self.learning_rate, steps as u64, OneCycle::default())
     }
 }
 

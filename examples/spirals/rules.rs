@@ -1,4 +1,12 @@
 //! The rules to choose from, and what suits each.
+//!
+//! - `sgd` steps down the gradient of each batch: w ← w − η·g;
+//! - `momentum` and `nesterov` step down a running sum of gradients, which cancels what alternates
+//!   and adds up what persists;
+//! - `adagrad`, `rmsprop`, `adam` and `adamw` divide each weight's step by the size its gradients
+//!   usually have, so that flat directions are walked as fast as steep ones;
+//! - `lion` takes the sign only: every weight moves by η in every step;
+//! - `muon` makes all singular values of a matrix's step equal (biases are stepped by `adamw`).
 
 use clap::ValueEnum;
 use downhill::optim::{Adagrad, Lion, Muon, ParameterGroup, RmsProp};
