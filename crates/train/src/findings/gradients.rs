@@ -76,7 +76,14 @@ impl<E: Element> History<E> {
                 listed(&found),
                 format_short(ratio)
             );
-            let advice = "Try ten times the learning rate, or Adam.";
+            // A rate that suits some layers is not what is wrong with the others.
+            let advice = match small.len() < layers().count() {
+                true => {
+                    "Hardly any gradient gets there: try other initial weights, another activation, \
+                     or Adam."
+                }
+                false => "Try ten times the learning rate, or Adam.",
+            };
             findings.push(Finding::new(Ailment::SmallSteps, observation, advice));
         }
         let large: Vec<(usize, f64)> = layers()

@@ -177,6 +177,7 @@ fn a_loss_that_is_not_finite_is_found() {
 fn steps_that_are_too_small_or_too_large_are_found() {
     let small = assert_found(Ailment::SmallSteps, &train(&Setup { rate: 1e-7, ..healthy(0) }));
     assert!(small.observation.contains("layers.0"), "{small}");
+    assert!(small.advice.contains("ten times the learning rate"), "{small}");
     // Each step goes from one side of the valley to the other.
     let mut weight = Tensor::parameter(1.0);
     let mut history = History::new(&weight).every(1);
@@ -196,6 +197,9 @@ fn gradients_that_vanish_or_explode_are_found() {
     let deep = Setup { sizes, activation: Activation::Sigmoid, steps: 100, ..healthy(0) };
     let found = assert_found(Ailment::VanishingGradients, &train(&deep));
     assert!(found.observation.contains("layers.0"), "{found}");
+    // The rate suits the last layers, so it is not what has to be raised.
+    let small = assert_found(Ailment::SmallSteps, &train(&deep));
+    assert!(small.advice.contains("other initial weights"), "{small}");
 
     // A first layer whose output is multiplied a million times.
     let mut layers: Vec<Vec<Tensor<f64>>> = (0..2).map(|_| vec![Tensor::parameter(1.0)]).collect();
