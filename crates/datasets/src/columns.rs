@@ -206,6 +206,10 @@ fn fits(pattern: &str, name: &str) -> bool {
 }
 
 impl Encoding {
+    pub(crate) fn is_one_hot(&self) -> bool {
+        matches!(self, Self::OneHot { .. })
+    }
+
     /// The words in the order that was given, if one was.
     fn order(&self) -> &[String] {
         match self {

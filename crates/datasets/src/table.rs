@@ -106,8 +106,7 @@ impl<'a, E: Element, C: TargetColumn<E>> Table<'a, E, C> {
         }
         for (feature, words) in plan.features.iter().zip(&mut self.dictionaries) {
             let column = feature.column;
-            let is_one_hot = matches!(feature.encoding, Encoding::OneHot { .. });
-            let may_miss = plan.missing == Missing::Keep || is_one_hot;
+            let may_miss = plan.missing == Missing::Keep || feature.encoding.is_one_hot();
             let value = if may_miss && row.is_missing(column) {
                 E::nan()
             } else if feature.encoding == Encoding::Number {
@@ -196,11 +195,9 @@ fn encode<'a, E: Element>(
     }
     let names =
         names.into_iter().zip(encodings).zip(words).flat_map(|((name, encoding), (words, _))| {
-            match encoding {
-                Encoding::OneHot { .. } => {
-                    words.iter().map(|word| format!("{name}={word}")).collect()
-                }
-                _ => vec![name],
+            match encoding.is_one_hot() {
+                true => words.iter().map(|word| format!("{name}={word}")).collect(),
+                false => vec![name],
             }
         });
     (names.collect(), encoded)
