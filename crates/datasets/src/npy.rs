@@ -138,16 +138,21 @@ fn view<T: ViewElement>(bytes: &[u8]) -> Result<ArrayViewD<'_, T>, ViewNpyError>
 
 /// What `zip` takes on trust: how many files the end of an archive says there are, for which it
 /// reserves memory. Each takes 46 bytes of the directory at least.
+///
+/// Data may happen to look like an end: so only what `zip` would believe counts, where both numbers of
+/// a disk are the same.
 fn check_directory(bytes: &[u8]) -> Result<(), Problem> {
     // Before the end there may be a comment of 64 KiB.
     let end = &bytes[bytes.len().saturating_sub(1 << 17)..];
     for at in 0..end.len() {
         let count = match &end[at..] {
-            [b'P', b'K', 5, 6, _, _, _, _, a, b, ..] => u64::from(u16::from_le_bytes([*a, *b])),
-            [b'P', b'K', 6, 6, rest @ ..] => match rest.get(20..).and_then(<[u8]>::first_chunk) {
-                Some(count) => u64::from_le_bytes(*count),
-                None => continue,
-            },
+            [b'P', b'K', 5, 6, rest @ ..] if rest.len() >= 6 && rest[..2] == rest[2..4] => {
+                u64::from(u16::from_le_bytes([rest[4], rest[5]]))
+            }
+            [b'P', b'K', 6, 6, rest @ ..] if rest.get(12..16) == rest.get(16..20) => {
+                let Some(&count) = rest.get(20..).and_then(<[u8]>::first_chunk) else { continue };
+                u64::from_le_bytes(count)
+            }
             _ => continue,
         };
         if count > bytes.len() as u64 / 46 {
