@@ -57,7 +57,7 @@ impl Kind {
 }
 
 impl Settings {
-    /// The learning rate at each step, with so many names in an epoch: up, and down again.
+    /// The learning rate at each step, up, and down again. `names` is their number in an epoch.
     pub(crate) fn schedule(&self, names: usize) -> Result<Schedule, downhill::optim::Error> {
         let steps = self.epochs.saturating_mul(names.div_ceil(self.batch_size));
         Schedule::one_cycle(self.learning_rate, steps as u64, OneCycle::default())

@@ -7,11 +7,11 @@
 //! and 136 (`cargo bench --bench overhead -- buffers`). So the buffers of dropped tensors are kept
 //! here, as many as were in use at once in the last steps, and handed out again.
 //!
-//! Whole steps take longer if each buffer comes from glibc's allocator instead
+//! Whole steps take longer if nothing is kept, so that each buffer comes from glibc's allocator
 //! (`cargo bench --bench cases`, medians of five runs on a quiet machine): `ce/1024x10` 9 %,
 //! `ce/4096x1000` 32, `mlp/mnist-s` 5; `mlp/digits`, `moons` and `mnist-l` as long. With mimalloc
 //! (`LD_PRELOAD=libmimalloc.so.2`) these are 8, 36, 5, −5, −4 and 1 %. A library does not choose its
-//! user's allocator, and keeping buffers is the better half with either.
+//! user's allocator; with either of these, keeping buffers gains more than it loses.
 
 use std::mem::MaybeUninit;
 use std::sync::{Mutex, PoisonError};
