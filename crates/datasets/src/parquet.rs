@@ -4,16 +4,19 @@ use std::any::type_name;
 use std::borrow::Cow;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ::parquet::basic::{ConvertedType, LogicalType, Type};
-use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use ::parquet::data_type::DataType;
 use ::parquet::errors::ParquetError;
-use ::parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use ::parquet::file::metadata::RowGroupMetaData;
+use ::parquet::file::reader::{FileReader, SerializedFileReader, SerializedPageReader};
 use ::parquet::schema::types::ColumnDescriptor;
 use downhill_tensor::Element;
 use ndarray::Array2;
 
+use self::pages::Pages;
 use crate::columns::{Columns, Missing, Plan, column_options};
 use crate::dataset::Dataset;
 use crate::error::{At, Error, Problem};
@@ -87,7 +90,8 @@ impl Parquet {
         let path = &*self.path;
         let damaged = |error: ParquetError| Problem::Format(error.to_string()).at(path);
         let file = File::open(path).map_err(Error::read(path))?;
-        let reader = SerializedFileReader::new(file).map_err(damaged)?;
+        let reader = SerializedFileReader::new(file.try_clone().map_err(Error::read(path))?)
+            .map_err(damaged)?;
         let schema = reader.metadata().file_metadata().schema_descr_ptr();
         let header: Vec<String> =
             schema.columns().iter().map(|column| column.path().string()).collect();
@@ -101,9 +105,9 @@ impl Parquet {
         let mut table = Table::<E, C>::new(&plan);
         let mut first = 1;
         for group in 0..reader.num_row_groups() {
-            let group = reader.get_row_group(group).map_err(damaged)?;
-            let mut readers = readers(&*group, &plan).map_err(damaged)?;
-            let mut rest = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
+            let group = reader.metadata().row_group(group);
+            let mut readers = readers(&file, group, &plan).map_err(damaged)?;
+            let mut rest = usize::try_from(group.num_rows()).unwrap_or(0);
             while rest > 0 {
                 let count = rest.min(BATCH);
                 let mut columns: Vec<Option<Vec<Cell>>> = Vec::new();
@@ -125,18 +129,22 @@ impl Parquet {
 }
 
 fn readers(
-    group: &dyn RowGroupReader,
+    file: &File,
+    group: &RowGroupMetaData,
     plan: &Plan,
 ) -> Result<Vec<(usize, ColumnReader)>, ParquetError> {
     let reader = |column| {
-        let chunk = group.metadata().column(column);
+        let chunk = group.column(column);
         let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
         if start < 0 || chunk.compressed_size() < 0 {
             let name = chunk.column_path().string();
             let nowhere = format!("column `{name}` has a negative place or length in the file");
             return Err(ParquetError::General(nowhere));
         }
-        Ok((column, group.get_column_reader(column)?))
+        let rows = usize::try_from(group.num_rows())?;
+        let pages = Arc::new(Pages::new(file.try_clone()?, chunk));
+        let pages = Box::new(SerializedPageReader::new(pages, chunk, rows, None)?);
+        Ok((column, get_column_reader(chunk.column_descr_ptr(), pages)))
     };
     plan.columns().map(reader).collect()
 }
@@ -315,5 +323,6 @@ fn decimal(units: i128, scale: i32) -> String {
     }
 }
 
+mod pages;
 #[cfg(test)]
 mod tests;
