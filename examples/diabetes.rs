@@ -41,7 +41,7 @@ fn fit(
     while epoch < epochs {
         let predictions = model.forward(&batch.features);
         let loss = mean_squared_error.forward(&predictions, &batch.targets)?;
-        lesson::check_loss(&loss, (epoch, 0), learning_rate)?;
+        record.check_loss(&model, &loss, (epoch, 0), learning_rate)?;
         let gradients = loss.backward();
         optimizer.step(&mut model, &gradients)?;
 

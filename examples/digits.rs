@@ -51,7 +51,7 @@ fn fit(run: Run, data: &Data, arguments: &Arguments) -> Result<Run, Box<dyn std:
         for batch in batches.skip(position.batch()) {
             let logits = model.forward_training(&batch.features, &mut rng);
             let loss = cross_entropy.forward(&logits, &batch.labels)?;
-            lesson::check_loss(&loss, (epoch, position.batch()), learning_rate)?;
+            record.check_loss(&model, &loss, (epoch, position.batch()), learning_rate)?;
             let gradients = loss.backward();
             optimizer.step(&mut model, &gradients)?;
 

@@ -53,7 +53,7 @@ fn fit(
                 for Learner { loss, model, optimizer, record, totals } in &mut *learners {
                     let logits = model.forward(&batch.features);
                     let loss = loss(&logits, &batch.labels)?;
-                    lesson::check_loss(&loss, (epoch, step), learning_rate)?;
+                    record.check_loss(model, &loss, (epoch, step), learning_rate)?;
                     let gradients = loss.backward();
                     optimizer.step(model, &gradients)?;
 

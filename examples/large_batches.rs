@@ -35,6 +35,36 @@ use clap::Parser;
 use downhill::prelude::*;
 use rand::seq::SliceRandom;
 
+/// Trains a network: the loop. Returns the mean loss of the last epoch and the number of steps.
+fn fit(
+    model: &mut Mlp,
+    way: &Way,
+    data: &Data,
+    arguments: &Arguments,
+    rng: &mut Xoshiro256PlusPlus,
+) -> Result<(f64, usize), Box<dyn std::error::Error>> {
+    let mut optimizer = Sgd::new(way.rate).momentum(0.9);
+    let mut rows: Vec<usize> = (0..data.train.len()).collect();
+    let size = arguments.batch_size * way.factor;
+    let steps_an_epoch = rows.len().div_ceil(size);
+    let (mut step, mut epoch_loss) = (0, 0.0);
+    for _epoch in 0..arguments.epochs {
+        rows.shuffle(rng);
+        epoch_loss = 0.0;
+        for rows in rows.chunks(size) {
+            let (loss, gradients) = gradients(model, &data.train, rows, arguments.batch_size)?;
+            if !loss.is_finite() {
+                return Ok((loss, step));
+            }
+            optimizer.set_learning_rate(way.rate_after(step as f64 / steps_an_epoch as f64));
+            optimizer.step(model, &gradients)?;
+            epoch_loss += loss * rows.len() as f64 / data.train.len() as f64;
+            step += 1;
+        }
+    }
+    Ok((epoch_loss, step))
+}
+
 /// The mean gradient of these rows, computed in small batches that are added up.
 fn gradients(
     model: &Mlp,
@@ -192,12 +222,22 @@ struct Way {
 }
 
 impl Way {
+    /// The rate after some epochs: from that of small batches to the scaled one.
+    fn rate_after(&self, epochs: f64) -> f64 {
+        let progress = epochs / self.warm_up;
+        let start = self.rate / self.factor as f64;
+        match progress < 1.0 {
+            true => start + (self.rate - start) * progress,
+            false => self.rate,
+        }
+    }
+
     fn try_out(&self, data: &Data, arguments: &Arguments) -> lesson::Outcome {
         let (mut losses, mut accuracies, mut steps) = (0.0, Vec::new(), 0);
         for run in 0..arguments.runs as u64 {
             let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed + run);
             let mut model = network(data, &mut rng);
-            let (loss, count) = self.train(&mut model, data, arguments, &mut rng)?;
+            let (loss, count) = fit(&mut model, self, data, arguments, &mut rng)?;
             losses += loss / arguments.runs as f64;
             steps = count;
             let test = data.test.full_batch();
@@ -216,41 +256,5 @@ impl Way {
             format!("{mean:.4} ({least:.4} …)")
         );
         Ok(())
-    }
-
-    /// Trains a network, and returns the mean loss of the last epoch and the number of steps.
-    fn train(
-        &self,
-        model: &mut Mlp,
-        data: &Data,
-        arguments: &Arguments,
-        rng: &mut Xoshiro256PlusPlus,
-    ) -> Result<(f64, usize), Box<dyn std::error::Error>> {
-        let mut optimizer = Sgd::new(self.rate).momentum(0.9);
-        let (mut step, mut epoch_loss) = (0, 0.0);
-        let mut rows: Vec<usize> = (0..data.train.len()).collect();
-        let size = arguments.batch_size * self.factor;
-        let steps = rows.len().div_ceil(size);
-        for _epoch in 0..arguments.epochs {
-            rows.shuffle(rng);
-            epoch_loss = 0.0;
-            for rows in rows.chunks(size) {
-                let (loss, gradients) = gradients(model, &data.train, rows, arguments.batch_size)?;
-                // From the rate of small batches to the scaled one.
-                let progress = step as f64 / (self.warm_up * steps as f64);
-                let start = self.rate / self.factor as f64;
-                optimizer.set_learning_rate(match progress < 1.0 {
-                    true => start + (self.rate - start) * progress,
-                    false => self.rate,
-                });
-                if !loss.is_finite() {
-                    return Ok((loss, step));
-                }
-                optimizer.step(model, &gradients)?;
-                epoch_loss += loss * rows.len() as f64 / data.train.len() as f64;
-                step += 1;
-            }
-        }
-        Ok((epoch_loss, step))
     }
 }

@@ -23,10 +23,8 @@ mod models;
 #[path = "names/sampling.rs"]
 mod sampling;
 
-use std::f64::consts::LN_2;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use clap::Parser;
 use downhill::optim::{AdamW, clip_by_global_norm};
@@ -62,14 +60,13 @@ fn fit(
         for batch in batches(&names, batch_size).skip(position.batch()) {
             let logits = model.forward_training(&batch.inputs, &mut rng);
             let loss = cross_entropy.forward(&logits, &batch.targets)?;
-            lesson::check_loss(&loss, (epoch, position.batch()), learning_rate)?;
+            record.check_loss(&model, &loss, (epoch, position.batch()), learning_rate)?;
             let mut gradients = loss.backward();
             clip_by_global_norm(&mut gradients, MAX_NORM)?;
-            let rate = schedule.learning_rate(step);
-            optimizer.set_learning_rate(rate);
+            optimizer.set_learning_rate(schedule.learning_rate(step));
             optimizer.step(&mut model, &gradients)?;
 
-            record.step(&model, &gradients, &loss, rate);
+            record.step(&model, &gradients, &loss, optimizer.learning_rate());
             total_loss += f64::from(loss.item()) * batch.prediction_count() as f64;
             step += 1;
             position.next_batch();
@@ -209,7 +206,7 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
     }
 
     let run = Run { model, record, rng, checkpoints, quiet: arguments.quiet };
-    let started = Instant::now();
+    let started = std::time::Instant::now();
     let Run { model, record, mut rng, .. } = fit(run, [&train, &validation], &settings)?;
     arguments.keep.save(&model, &[("description", model.describe().to_string())])?;
     let validation_loss = loss(&model, &validation)?;
@@ -284,7 +281,7 @@ fn loss(model: &LanguageModel, names: &[Name]) -> Result<f64, downhill::losses::
 /// perplexity   e^L              as uncertain as a choice among as many, all alike
 /// ```
 fn print_loss(name: &str, nats: f64) {
-    let [bits, perplexity] = [nats / LN_2, nats.exp()];
+    let [bits, perplexity] = [nats / std::f64::consts::LN_2, nats.exp()];
     println!("{name:<24}{nats:>8.4}{bits:>10.4}{perplexity:>12.4}");
 }
 

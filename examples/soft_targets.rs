@@ -40,20 +40,7 @@ fn fit(
     let &Arguments { epochs, batch_size, learning_rate, quiet, .. } = arguments;
     let mut progress = if quiet { Progress::hidden() } else { Progress::new(epochs) };
     let mut epoch = 0;
-    macro_rules! state {
-        () => {{
-            let [one, other] = &mut *runs;
-            State::new("cross_entropy", &mut one.model)
-                .memory("cross_entropy_optimizer", &mut one.optimizer)
-                .memory("cross_entropy_record", &mut one.record)
-                .model("squared_error", &mut other.model)
-                .memory("squared_error_optimizer", &mut other.optimizer)
-                .memory("squared_error_record", &mut other.record)
-                .value("rng", &mut rng)
-                .value("epoch", &mut epoch)
-        }};
-    }
-    checkpoints.restore(state!(), quiet)?;
+    checkpoints.restore(state(runs, &mut rng, &mut epoch), quiet)?;
     while epoch < epochs {
         let mut totals = [0.0; 2];
         for (step, batch) in train.batches(batch_size, &mut rng).enumerate() {
@@ -62,7 +49,7 @@ fn fit(
             {
                 let logits = model.forward(&batch.features);
                 let loss = loss(&logits, &batch.features)?;
-                lesson::check_loss(&loss, (epoch, step), learning_rate)?;
+                record.check_loss(model, &loss, (epoch, step), learning_rate)?;
                 let gradients = loss.backward();
                 optimizer.step(model, &gradients)?;
 
@@ -83,13 +70,29 @@ fn fit(
             run.record.epoch(&metrics);
         }
         epoch += 1;
-        checkpoints.epoch(state!(), None)?;
+        checkpoints.epoch(state(runs, &mut rng, &mut epoch), None)?;
         if lesson::interrupted() {
             break;
         }
     }
     progress.finish();
-    checkpoints.finish(state!())
+    checkpoints.finish(state(runs, &mut rng, &mut epoch))
+}
+
+/// What a checkpoint keeps.
+fn state<'a>(
+    [one, other]: &'a mut [Run; 2],
+    rng: &'a mut Xoshiro256PlusPlus,
+    epoch: &'a mut usize,
+) -> State<'a> {
+    State::new("cross_entropy", &mut one.model)
+        .memory("cross_entropy_optimizer", &mut one.optimizer)
+        .memory("cross_entropy_record", &mut one.record)
+        .model("squared_error", &mut other.model)
+        .memory("squared_error_optimizer", &mut other.optimizer)
+        .memory("squared_error_record", &mut other.record)
+        .value("rng", rng)
+        .value("epoch", epoch)
 }
 
 /// Trains an autoencoder with cross-entropy and with squared error, and compares the two

@@ -6,6 +6,11 @@
 //! cargo run --release --example spirals -- --compare sgd,momentum,adam,lion
 //! ```
 //!
+//! ```text
+//! sgd    w ← w − η · g              momentum   w ← w − η · v,  v ← 0.9 · v + g
+//! adam   w ← w − η · m ÷ √v         m and v the means of g and g² over the last steps
+//! ```
+//!
 //! With `--compare` each optimizer starts from the same weights and sees the same batches, so that
 //! what differs is the rule alone.
 //!
@@ -55,7 +60,7 @@ fn fit(
         for batch in batches.skip(run.position.batch()) {
             let logits = run.model.forward(&batch.features);
             let loss = cross_entropy.forward(&logits, &batch.labels)?;
-            lesson::check_loss(&loss, (epoch, run.position.batch()), rate)?;
+            run.record.check_loss(&run.model, &loss, (epoch, run.position.batch()), rate)?;
             let gradients = loss.backward();
             for optimizer in &mut optimizers {
                 optimizer.step(&mut run.model, &gradients)?;

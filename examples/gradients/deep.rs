@@ -1,4 +1,8 @@
 //! Deep networks that differ in one thing at a time, and what is measured of them.
+//!
+//! ```text
+//! δₗ = (δₗ₊₁ · Wₗ₊₁ᵀ) ∘ f′(zₗ)        ∂loss/∂Wₗ = aₗ₋₁ᵀ · δₗ        Wₗ ← Wₗ − rate · ∂loss/∂Wₗ
+//! ```
 
 use std::error::Error;
 use std::fmt;
@@ -11,6 +15,74 @@ use downhill::prelude::*;
 use crate::Arguments;
 use lesson::Totals;
 use lesson::observe::Record;
+
+impl Network {
+    /// Trains the network: the loop, with what is measured in it.
+    pub(crate) fn fit(
+        &'static self,
+        arguments: &Arguments,
+        train: &Dataset,
+        test: &Dataset,
+        mut rng: Xoshiro256PlusPlus,
+    ) -> Result<Run, Box<dyn Error>> {
+        let inputs = train.feature_count();
+        let mut model = self.model(inputs, arguments, train.class_count(), &mut rng);
+        let mut optimizer = Sgd::new(arguments.learning_rate);
+        let cross_entropy = CrossEntropy::new();
+        let last = arguments.epochs.saturating_mul(train.len().div_ceil(BATCH_SIZE)) - 1;
+        let mut run = Run::new(self, &model, arguments)?;
+        // In a pipe the networks' tables, one after the other, are progress enough.
+        let mut progress = match !arguments.quiet && std::io::stdout().is_terminal() {
+            true => Progress::new(arguments.epochs),
+            false => Progress::hidden(),
+        };
+        let mut step = 0;
+        'training: for epoch in 0..arguments.epochs {
+            let mut totals = Totals::default();
+            for batch in train.batches(BATCH_SIZE, &mut rng) {
+                let logits = model.forward_training(&batch.features, &mut rng);
+                let loss = cross_entropy.forward(&logits, &batch.labels)?;
+                let mut gradients = loss.backward();
+                if self.clipped {
+                    clip_by_global_norm(&mut gradients, arguments.clip)?;
+                }
+                let norm = norm(gradients.iter());
+                if !(loss.item().is_finite() && norm.is_finite()) {
+                    run.lost_at = Some(step);
+                    let rate = arguments.learning_rate;
+                    run.record.history.diverged(&model, &gradients, &loss, rate);
+                    break 'training;
+                }
+                run.largest_norm = run.largest_norm.max(norm);
+                // The weights are held on to only where they are wanted, as that makes the
+                // optimizer copy them.
+                let before = [0, 10, 100, last].contains(&step).then(|| weights(&model));
+                optimizer.step(&mut model, &gradients)?;
+
+                run.record.step(&model, &gradients, &loss, arguments.learning_rate);
+                if let Some(before) = before {
+                    run.snapshots.push(Snapshot::new(step, &before, &weights(&model), &gradients));
+                }
+                totals.add(&loss, &logits, &batch.labels);
+                step += 1;
+                if lesson::interrupted() {
+                    break 'training;
+                }
+            }
+            let means = totals.take();
+            run.losses.push(means[0]);
+            progress.epoch(epoch, &[("loss", means[0])]);
+            let evaluate = |images: &Tensor| model.evaluate(images);
+            run.record.classifier_epoch((epoch, arguments.epochs), means, test, evaluate)?;
+        }
+        progress.finish();
+        if run.lost_at.is_none() {
+            let logits = without_recording(|| model.evaluate(&test.full_batch().features));
+            run.accuracy = Some(accuracy(&logits.argmax(-1), test.labels())?);
+        }
+        Ok(run)
+    }
+}
 
 /// Samples for each step of the descent.
 const BATCH_SIZE: usize = 64;
@@ -114,79 +186,6 @@ impl Network {
         }
         model.then(Linear::new(width, classes, rng).initialize(initializer, rng))
     }
-
-    /// Trains the network: the loop, with what is measured in it.
-    pub(crate) fn fit(
-        &'static self,
-        arguments: &Arguments,
-        train: &Dataset,
-        test: &Dataset,
-        mut rng: Xoshiro256PlusPlus,
-    ) -> Result<Run, Box<dyn Error>> {
-        let inputs = train.feature_count();
-        let mut model = self.model(inputs, arguments, train.class_count(), &mut rng);
-        let mut optimizer = Sgd::new(arguments.learning_rate);
-        let cross_entropy = CrossEntropy::new();
-        let last = arguments.epochs.saturating_mul(train.len().div_ceil(BATCH_SIZE)) - 1;
-        let mut run = Run {
-            network: self,
-            model: model.to_string(),
-            snapshots: Vec::new(),
-            losses: Vec::new(),
-            largest_norm: 0.0,
-            lost_at: None,
-            accuracy: None,
-            record: arguments.observe.record(Some(self.name), &model)?,
-        };
-        // In a pipe the networks' tables, one after the other, are progress enough.
-        let mut progress = match !arguments.quiet && std::io::stdout().is_terminal() {
-            true => Progress::new(arguments.epochs),
-            false => Progress::hidden(),
-        };
-        let mut step = 0;
-        'training: for epoch in 0..arguments.epochs {
-            let mut totals = Totals::default();
-            for batch in train.batches(BATCH_SIZE, &mut rng) {
-                let logits = model.forward_training(&batch.features, &mut rng);
-                let loss = cross_entropy.forward(&logits, &batch.labels)?;
-                let mut gradients = loss.backward();
-                if self.clipped {
-                    clip_by_global_norm(&mut gradients, arguments.clip)?;
-                }
-                let norm = norm(gradients.iter());
-                if !(loss.item().is_finite() && norm.is_finite()) {
-                    run.lost_at = Some(step);
-                    break 'training;
-                }
-                run.largest_norm = run.largest_norm.max(norm);
-                // The weights are held on to only where they are wanted, as that makes the
-                // optimizer copy them.
-                let before = [0, 10, 100, last].contains(&step).then(|| weights(&model));
-                optimizer.step(&mut model, &gradients)?;
-
-                run.record.step(&model, &gradients, &loss, arguments.learning_rate);
-                if let Some(before) = before {
-                    run.snapshots.push(Snapshot::new(step, &before, &weights(&model), &gradients));
-                }
-                totals.add(&loss, &logits, &batch.labels);
-                step += 1;
-                if lesson::interrupted() {
-                    break 'training;
-                }
-            }
-            let means = totals.take();
-            run.losses.push(means[0]);
-            progress.epoch(epoch, &[("loss", means[0])]);
-            let evaluate = |images: &Tensor| model.evaluate(images);
-            run.record.classifier_epoch((epoch, arguments.epochs), means, test, evaluate)?;
-        }
-        progress.finish();
-        if run.lost_at.is_none() {
-            let logits = without_recording(|| model.evaluate(&test.full_batch().features));
-            run.accuracy = Some(accuracy(&logits.argmax(-1), test.labels())?);
-        }
-        Ok(run)
-    }
 }
 
 /// The weights of all layers from the first to the last: what else there is (biases, what a
@@ -221,6 +220,23 @@ impl Snapshot {
 }
 
 impl Run {
+    fn new(
+        network: &'static Network,
+        model: &Sequential,
+        arguments: &Arguments,
+    ) -> Result<Self, Box<dyn Error>> {
+        Ok(Self {
+            network,
+            model: model.to_string(),
+            snapshots: Vec::new(),
+            losses: Vec::new(),
+            largest_norm: 0.0,
+            lost_at: None,
+            accuracy: None,
+            record: arguments.observe.record(Some(network.name), model)?,
+        })
+    }
+
     /// The norm of the first layer's gradient in proportion to that of the last's, before any
     /// step; None for a network that was lost at once, or whose gradient is 0 already there.
     pub(crate) fn first_to_last(&self) -> Option<f64> {

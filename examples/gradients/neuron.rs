@@ -14,37 +14,6 @@
 use downhill::losses::{BinaryCrossEntropyWithLogits, Error};
 use downhill::prelude::*;
 
-const INPUT: f64 = 1.0;
-const TARGET: f64 = 0.0;
-/// Nielsen's.
-const LEARNING_RATE: f64 = 0.15;
-/// Where the neuron starts: z = w · x + b with w = b.
-const STARTS: [f64; 4] = [2.0, 4.0, 6.0, 8.0];
-/// Nielsen's start, w = b = 2, and the steps at which it is watched.
-const SHOWN: f64 = 4.0;
-const STEPS: [usize; 7] = [0, 10, 20, 50, 100, 200, 300];
-
-struct Neuron<E: Element> {
-    weight: Tensor<E>,
-    bias: Tensor<E>,
-}
-parameters!(Neuron<E> { weight, bias });
-
-/// A loss of z and y.
-type Loss = fn(&Tensor<f64>, &Tensor<f64>) -> Result<Tensor<f64>, Error>;
-
-const LOSSES: [(&str, Loss); 2] =
-    [("squared error", squared_error), ("cross-entropy", binary_cross_entropy)];
-
-fn squared_error(z: &Tensor<f64>, target: &Tensor<f64>) -> Result<Tensor<f64>, Error> {
-    Ok((z.sigmoid() - target).square() / 2.0)
-}
-
-/// From z and not from σ(z), which is rounded to 1 where z is large.
-fn binary_cross_entropy(z: &Tensor<f64>, target: &Tensor<f64>) -> Result<Tensor<f64>, Error> {
-    BinaryCrossEntropyWithLogits::new().forward(z, target)
-}
-
 /// How a neuron came down from its start.
 struct Descent {
     /// ∂loss/∂w at the start.
@@ -77,7 +46,40 @@ impl Descent {
             optimizer.step(&mut neuron, &gradients)?;
         }
     }
+}
 
+const INPUT: f64 = 1.0;
+const TARGET: f64 = 0.0;
+/// Nielsen's.
+const LEARNING_RATE: f64 = 0.15;
+/// Where the neuron starts: z = w · x + b with w = b.
+const STARTS: [f64; 4] = [2.0, 4.0, 6.0, 8.0];
+/// Nielsen's start, w = b = 2, and the steps at which it is watched.
+const SHOWN: f64 = 4.0;
+const STEPS: [usize; 7] = [0, 10, 20, 50, 100, 200, 300];
+
+struct Neuron<E: Element> {
+    weight: Tensor<E>,
+    bias: Tensor<E>,
+}
+parameters!(Neuron<E> { weight, bias });
+
+/// A loss of z and y.
+type Loss = fn(&Tensor<f64>, &Tensor<f64>) -> Result<Tensor<f64>, Error>;
+
+const LOSSES: [(&str, Loss); 2] =
+    [("squared error", squared_error), ("cross-entropy", binary_cross_entropy)];
+
+fn squared_error(z: &Tensor<f64>, target: &Tensor<f64>) -> Result<Tensor<f64>, Error> {
+    Ok((z.sigmoid() - target).square() / 2.0)
+}
+
+/// From z and not from σ(z), which is rounded to 1 where z is large.
+fn binary_cross_entropy(z: &Tensor<f64>, target: &Tensor<f64>) -> Result<Tensor<f64>, Error> {
+    BinaryCrossEntropyWithLogits::new().forward(z, target)
+}
+
+impl Descent {
     /// How many steps it took to bring the output, which only ever falls, below 1/2.
     fn steps(&self) -> usize {
         self.outputs.partition_point(|&output| output >= 0.5)

@@ -1,4 +1,8 @@
 //! A model of two weights: is a penguin of this mass a Gentoo?
+//!
+//! ```text
+//! p = σ(w·m + b)       cross-entropy −y · ln p − (1 − y) · ln(1 − p)       squared error (p − y)²
+//! ```
 
 use std::error::Error;
 use std::path::Path;
@@ -29,6 +33,24 @@ pub(crate) enum Loss {
 pub(crate) type Weights = [f64; 2];
 
 impl Logistic {
+    /// The weights before and after each of `steps` steps of an optimizer.
+    pub(crate) fn descend(
+        &self,
+        start: Weights,
+        loss: Loss,
+        optimizer: &mut dyn Optimizer<f64>,
+        steps: usize,
+    ) -> Result<Vec<Weights>, Box<dyn Error>> {
+        let mut model = [Tensor::parameter(start)];
+        let mut path = vec![start];
+        for _ in 0..steps {
+            let gradients = self.loss(&model[0], loss).backward();
+            optimizer.step(&mut model, &gradients)?;
+            path.push(pair(&model[0]));
+        }
+        Ok(path)
+    }
+
     pub(crate) fn read(path: &Path) -> Result<Self, Box<dyn Error>> {
         let birds = Csv::new(path)
             .target("species")
@@ -80,24 +102,6 @@ impl Logistic {
         let gradients = self.loss(&weights, loss).backward();
         let gradient = gradients.get(&weights).expect("the loss depends on the weights");
         gradient.square().sum().item().sqrt()
-    }
-
-    /// The weights before and after each of `steps` steps of an optimizer.
-    pub(crate) fn descend(
-        &self,
-        start: Weights,
-        loss: Loss,
-        optimizer: &mut dyn Optimizer<f64>,
-        steps: usize,
-    ) -> Result<Vec<Weights>, Box<dyn Error>> {
-        let mut model = [Tensor::parameter(start)];
-        let mut path = vec![start];
-        for _ in 0..steps {
-            let gradients = self.loss(&model[0], loss).backward();
-            optimizer.step(&mut model, &gradients)?;
-            path.push(pair(&model[0]));
-        }
-        Ok(path)
     }
 
     /// The same with L-BFGS, which asks for the loss as often as it likes. It ends early where no

@@ -1,4 +1,8 @@
 //! A network: a line, a plane, and the sharpness along the way.
+//!
+//! ```text
+//! loss = mean of (output − target)²       w ← w − η · ∂loss/∂w       stable while λ_max < 2 ÷ η
+//! ```
 
 use std::error::Error;
 
@@ -10,6 +14,40 @@ use rand_distr::{Distribution, StandardNormal};
 use crate::curvature::largest_eigenvalue;
 use crate::{Arguments, Gallery};
 use lesson::{Outcome, check_loss, interrupted};
+
+/// Descends from the initial weights: the loop, in which the sharpness is measured.
+fn descend(
+    initial: &Mlp<f64>,
+    birds: &Birds,
+    rate: f64,
+    steps: usize,
+) -> Result<Course, Box<dyn Error>> {
+    let mut model = initial.clone();
+    let mut optimizer = Sgd::new(rate);
+    let every = steps.div_ceil(MEASUREMENTS);
+    // The sharpest direction changes slowly: the last one is where the next search begins.
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(0);
+    let mut direction: Vec<Tensor<f64>> =
+        parameters(&model).iter().map(|weights| normal(weights.shape(), &mut rng)).collect();
+    let (mut losses, mut sharpness) = (Vec::new(), Vec::new());
+    for step in 0..=steps {
+        let loss = birds.loss(&model);
+        check_loss(&loss, (0, step), rate)?;
+        losses.push(loss.item());
+        if step % every == 0 {
+            let weights = parameters(&model);
+            let weights: Vec<_> = weights.iter().collect();
+            let eigenvalue = largest_eigenvalue(&loss, &weights, &mut direction, TOLERANCE);
+            sharpness.push((step, eigenvalue));
+        }
+        if step == steps || interrupted() {
+            break;
+        }
+        let gradients = loss.backward();
+        optimizer.step(&mut model, &gradients)?;
+    }
+    Ok(Course { rate, last: model, losses, sharpness })
+}
 
 /// How far a change of the sharpness may be from settled, relatively.
 const TOLERANCE: f64 = 1e-4;
@@ -108,39 +146,6 @@ impl Birds {
     fn value(&self, model: &Mlp<f64>) -> f64 {
         without_recording(|| self.loss(model)).item()
     }
-}
-
-fn descend(
-    initial: &Mlp<f64>,
-    birds: &Birds,
-    rate: f64,
-    steps: usize,
-) -> Result<Course, Box<dyn Error>> {
-    let mut model = initial.clone();
-    let mut optimizer = Sgd::new(rate);
-    let every = steps.div_ceil(MEASUREMENTS);
-    // The sharpest direction changes slowly: the last one is where the next search begins.
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(0);
-    let mut direction: Vec<Tensor<f64>> =
-        parameters(&model).iter().map(|weights| normal(weights.shape(), &mut rng)).collect();
-    let (mut losses, mut sharpness) = (Vec::new(), Vec::new());
-    for step in 0..=steps {
-        let loss = birds.loss(&model);
-        check_loss(&loss, (0, step), rate)?;
-        losses.push(loss.item());
-        if step % every == 0 {
-            let weights = parameters(&model);
-            let weights: Vec<_> = weights.iter().collect();
-            let eigenvalue = largest_eigenvalue(&loss, &weights, &mut direction, TOLERANCE);
-            sharpness.push((step, eigenvalue));
-        }
-        if step == steps || interrupted() {
-            break;
-        }
-        let gradients = loss.backward();
-        optimizer.step(&mut model, &gradients)?;
-    }
-    Ok(Course { rate, last: model, losses, sharpness })
 }
 
 impl Course {

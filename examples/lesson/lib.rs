@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
 use downhill::prelude::*;
+use downhill_report::Report;
 use serde::{Deserialize, Serialize};
 
 /// What a lesson returns: any error is printed as one line, and ends the program with status 1.
@@ -44,7 +45,12 @@ pub fn run<Arguments: Parser>(lesson: impl FnOnce(Arguments) -> Outcome) -> Exit
     };
     match lesson(arguments) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+        Err(mut error) => {
+            let report = error.downcast_mut().and_then(|error: &mut Diverged| error.report.take());
+            // That it could not be written is the lesser of two errors.
+            if let Some(Err(error)) = report.map(|report| observe::write(*report, false)) {
+                complain(format_args!("warning: {error}"));
+            }
             complain(format_args!("error: {error}"));
             ExitCode::FAILURE
         }
@@ -220,23 +226,41 @@ pub fn activation(name: &str) -> Option<Activation> {
     })
 }
 
-/// Refuses a loss that is NaN or infinite. `epoch` and `step` are counted from 0.
-pub fn check_loss<E: Element>(
-    loss: &Tensor<E>,
-    (epoch, step): (usize, usize),
-    learning_rate: f64,
-) -> Outcome {
-    let loss = loss.item().as_f64();
-    if loss.is_finite() {
-        return Ok(());
+/// The loss became NaN or infinite: the error of a run, with what was recorded of it.
+#[derive(Debug)]
+pub struct Diverged {
+    line: String,
+    report: Option<Box<Report>>,
+}
+
+impl Display for Diverged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.line)
     }
-    Err(format!(
-        "the loss became {loss} at epoch {}, step {}: the descent has left the slope; try a \
-         --learning-rate smaller than {learning_rate}",
-        epoch + 1,
-        step + 1
-    )
-    .into())
+}
+
+impl Error for Diverged {}
+
+impl Diverged {
+    /// `epoch` and `step` are counted from 0.
+    fn new(loss: f64, (epoch, step): (usize, usize), learning_rate: f64) -> Self {
+        let line = format!(
+            "the loss became {loss} at epoch {}, step {}: the descent has left the slope; try a \
+             --learning-rate smaller than {learning_rate}",
+            epoch + 1,
+            step + 1
+        );
+        Self { line, report: None }
+    }
+}
+
+/// Refuses a loss that is NaN or infinite, in a run that is not recorded; otherwise it is for
+/// [`Record::check_loss`](observe::Record::check_loss).
+pub fn check_loss<E: Element>(loss: &Tensor<E>, at: (usize, usize), learning_rate: f64) -> Outcome {
+    match loss.item().as_f64() {
+        loss if loss.is_finite() => Ok(()),
+        loss => Err(Diverged::new(loss, at, learning_rate).into()),
+    }
 }
 
 /// How a classifier did on the batches of an epoch so far.

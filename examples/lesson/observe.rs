@@ -1,5 +1,6 @@
 //! What a training example writes of a run beyond what it prints: `--report` and `--tensorboard`.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use downhill::prelude::*;
@@ -8,7 +9,7 @@ use downhill::train::{self, History, TensorBoard};
 use downhill_report::Report;
 use downhill_report::plot::{Image, weight_images};
 
-use super::Outcome;
+use super::{Diverged, Outcome};
 
 /// The options, to be flattened into those of an example.
 #[derive(clap::Args)]
@@ -27,6 +28,8 @@ pub struct Record<E: Element = f32> {
     /// What was recorded so far.
     pub history: History<E>,
     tensorboard: Option<TensorBoard>,
+    /// What is written if the run diverges.
+    last_page: Option<Report>,
     pub(crate) enabled: bool,
     /// Steps taken, and the class predicted for each test sample then.
     pub(crate) predictions: Vec<(usize, Vec<usize>)>,
@@ -43,6 +46,15 @@ const UNIMPORTANT: [&str; 7] =
 impl Observe {
     /// The report, if one is wanted. Fails, before any training, if it could not be written.
     pub fn report(&self, title: &str, seed: u64) -> Result<Option<Report>, downhill_report::Error> {
+        let mut report = self.page(title)?;
+        if let Some(report) = &mut report {
+            report.fact("Seed", seed);
+        }
+        Ok(report)
+    }
+
+    /// The page, with all settings.
+    fn page(&self, title: &str) -> Result<Option<Report>, downhill_report::Error> {
         let Some(directory) = &self.report else { return Ok(None) };
         let mut report = Report::create(directory, title)?;
         for (name, value) in super::SETTINGS.get().into_iter().flatten() {
@@ -50,7 +62,6 @@ impl Observe {
                 report.setting(name, value);
             }
         }
-        report.fact("Seed", seed);
         Ok(Some(report))
     }
 
@@ -61,7 +72,7 @@ impl Observe {
         &self,
         run: Option<&str>,
         model: &dyn Parameters<E>,
-    ) -> Result<Record<E>, train::Error> {
+    ) -> Result<Record<E>, Box<dyn Error>> {
         let directory = self.tensorboard.as_ref();
         let directory =
             directory.map(|directory| run.map_or(directory.clone(), |run| directory.join(run)));
@@ -76,16 +87,27 @@ impl Observe {
         if self.report.is_none() && tensorboard.is_none() {
             return Ok(Record::disabled());
         }
-        let history = History::new(model);
-        Ok(Record { history, tensorboard, enabled: true, predictions: Vec::new() })
+        let title = run.map_or("A run that diverged".into(), |run| format!("{run} diverged"));
+        Ok(Record {
+            history: History::new(model),
+            tensorboard,
+            last_page: self.page(&title)?,
+            enabled: true,
+            predictions: Vec::new(),
+        })
     }
 }
 
 impl<E: Element> Record<E> {
     /// A record of nothing.
     pub fn disabled() -> Self {
-        let history = History::disabled();
-        Self { history, tensorboard: None, enabled: false, predictions: Vec::new() }
+        Self {
+            history: History::disabled(),
+            tensorboard: None,
+            last_page: None,
+            enabled: false,
+            predictions: Vec::new(),
+        }
     }
 
     /// Goes on with the history that was taken back.
@@ -110,6 +132,28 @@ impl<E: Element> Record<E> {
             let _ = tensorboard.graph(&loss.graph().named(model));
         }
         self.history.step(model, gradients, loss, learning_rate);
+    }
+
+    /// Refuses a loss that is NaN or infinite. The step is recorded all the same, and the error
+    /// carries the page. `epoch` and `step` are counted from 0.
+    pub fn check_loss(
+        &mut self,
+        model: &dyn Parameters<E>,
+        loss: &Tensor<E>,
+        (epoch, step): (usize, usize),
+        learning_rate: f64,
+    ) -> Outcome {
+        let value = loss.item().as_f64();
+        if value.is_finite() {
+            return Ok(());
+        }
+        self.history.diverged(model, &loss.backward(), loss, learning_rate);
+        let mut error = Diverged::new(value, (epoch, step), learning_rate);
+        if let Some(mut page) = self.last_page.take() {
+            page.history(&self.history);
+            error.report = Some(Box::new(page));
+        }
+        Err(error.into())
     }
 
     /// Records the metrics of an epoch that has just ended. If TensorBoard's file can no longer be

@@ -17,6 +17,31 @@ fn the_first_example_fits_on_a_page() {
 }
 
 #[test]
+fn formula_and_loop_of_a_lesson_stand_on_its_first_screen() {
+    let folder = project("examples");
+    let rust = |path: &std::path::PathBuf| path.extension().is_some_and(|kind| kind == "rs");
+    let files = |folder: &std::path::Path| -> Vec<_> {
+        folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).filter(rust).collect()
+    };
+    let mut sources = files(&folder);
+    for lesson in ["gradients", "landscape"] {
+        sources.extend(files(&folder.join(lesson)));
+    }
+    let mut loops = 0;
+    for source in sources {
+        let text = read(source.clone());
+        let Some(step) = text.lines().position(|line| line.contains("optimizer.step(")) else {
+            continue;
+        };
+        loops += 1;
+        assert!(step < 67, "{} makes its step in line {}", source.display(), step + 1);
+        let formula = |line: &str| line.starts_with("//! ") && line.contains(['=', '←', '∂', '−']);
+        assert!(text.lines().any(formula), "{} has no formula", source.display());
+    }
+    assert!(loops > 14, "{loops}");
+}
+
+#[test]
 fn the_readme_shows_the_first_example() {
     let snippet = format!("```rust,no_run\n{}\n```\n", first());
     for readme in ["README.md", "README.zh-CN.md"] {

@@ -1,6 +1,6 @@
 //! The lessons of one weight, of overfitting, of doubt and of decisions.
 
-use super::{between, error, run};
+use super::{between, error, row, run};
 
 #[test]
 fn the_distance_from_the_minimum_is_multiplied_by_one_number() {
@@ -22,6 +22,49 @@ fn the_distance_from_the_minimum_is_multiplied_by_one_number() {
         error("parabola", "--learning-rate 1,2,3,4,5", 1),
         "error: 5 rates do not fit beside each other; give up to 4\n"
     );
+}
+
+#[test]
+fn the_parabolas_words_say_what_its_columns_do_with_and_without_momentum() {
+    for momentum in [0.0, 0.5, 0.9] {
+        let bound = 2.0 * (1.0 + momentum) / 2.0;
+        let rates = [0.05, 0.9, 1.0, 1.05].map(|share: f64| (1e4 * share * bound).round() / 1e4);
+        let [creeps, near, at, above] = rates;
+        let output = run(
+            "parabola",
+            &format!(
+                "--learning-rate {creeps},{near},{at},{above} --momentum {momentum} --steps 30"
+            ),
+        );
+        let words: Vec<&str> =
+            output.lines().filter(|line| line.starts_with("rate ")).map(str::trim_end).collect();
+        // How far off the minimum each of the runs comes in some steps.
+        let farthest = |steps: std::ops::Range<usize>| -> Vec<f64> {
+            let rows = steps.map(|step| row(&output, &format!("{step} ")));
+            let distances = rows.map(|row| row.iter().map(|w| (w - 3.0).abs()).collect());
+            distances
+                .reduce(|a: Vec<f64>, b| a.iter().zip(&b).map(|(a, b)| a.max(*b)).collect())
+                .unwrap()
+        };
+        let (before, after) = (farthest(11..21), farthest(21..31));
+        for (run, words) in words.iter().enumerate() {
+            let said = |what| words.contains(what);
+            let (farther, for_ever) = (after[run] > 2.0 * before[run], run == 2);
+            assert_eq!(said("diverges"), farther, "{words}: {output}");
+            assert_eq!(said("from side to side for ever"), for_ever, "{words}: {output}");
+            assert_eq!(said("a hundredth of the distance"), run < 2, "{words}: {output}");
+        }
+        assert!((0.99..2.0).contains(&(after[2] / before[2])) && after[1] < before[1], "{output}");
+        for (rate, words) in rates.into_iter().zip(&words) {
+            let is_complex = (1.0 + momentum - 2.0 * rate).powi(2) < 4.0 * momentum - 1e-9;
+            assert_eq!(words.contains("it swings"), is_complex, "{output}");
+        }
+        assert!(output.contains(&format!(" ÷ λ = {bound}.")), "{output}");
+    }
+    // Of the roots of x² − 1.3·x + 0.5: √0.5 in size, so that 0.01 = 0.5^(n/2) after 13.3 steps.
+    let output = run("parabola", "--learning-rate 0.1 --momentum 0.5 --steps 20");
+    assert!(output.contains("±0.7071") && output.contains("after some 14 steps"), "{output}");
+    assert!(error("parabola", "--momentum 1", 2).contains("must be less than 1"));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Vanishing and exploding gradients, and what helps.
 
-use super::{between, error, row, run};
+use std::fs;
+
+use super::{between, error, example, row, run, stdout};
 
 const SMALL: &str = "--depth 8 --width 32 --epochs 5";
 
@@ -103,4 +105,17 @@ fn gradients_refuses_what_it_cannot_do() {
         let line = error("gradients", arguments, 2);
         assert!(line.starts_with("error: ") && line.contains(message), "{arguments}: {line}");
     }
+}
+
+#[test]
+fn a_lost_network_is_found_and_has_its_last_step_on_the_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let report = directory.path().join("report");
+    let mut command = example("gradients");
+    command.args(["--depth", "150", "--width", "16", "--epochs", "1"]).arg("--report").arg(&report);
+    let output = stdout(&mut command);
+    let found = "found: ReLU, 2 × He: Diverged at step 1: the loss is ";
+    assert!(output.contains(found), "{output}");
+    let page = fs::read_to_string(report.join("report.html")).unwrap();
+    assert!(page.contains("<td>ReLU, 2 × He: diverged at step 1</td>"), "no such row");
 }

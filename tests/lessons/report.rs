@@ -5,7 +5,7 @@ use std::path::Path;
 
 use roxmltree::{Document, ParsingOptions};
 
-use super::{error, example, process, stdout};
+use super::{error, error_line, example, process, stdout};
 
 /// The headings and the pictures' titles of the page that `name` writes, after checks that hold for
 /// every page: it is well-formed, needs nothing from elsewhere, and each picture is a file too.
@@ -163,6 +163,26 @@ fn runs_side_by_side_share_their_pictures() {
     let (headings, titles) = page("spirals", "--compare sgd,adam --epochs 2 --points 100");
     assert_eq!(headings, ["Learning", "Figures", "sgd", "adam", "The run"]);
     has(&titles, &["Loss by step", "Test accuracy by epoch", "Decisions after "]);
+}
+
+#[test]
+fn a_run_that_diverges_fails_and_leaves_a_page_that_says_where() {
+    for (name, arguments) in [
+        ("digits", "--learning-rate 1e8"),
+        ("diabetes", "--learning-rate 5"),
+        ("names", "--model mlp --learning-rate 1e30"),
+        ("soft_targets", "--learning-rate 1e30"),
+        ("spirals", "--optimizer sgd --learning-rate 1e6 --activation relu"),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let report = directory.path().join("report");
+        let mut command = example(name);
+        command.args(arguments.split_whitespace()).arg("--report").arg(&report);
+        let line = error_line(&mut command, 1);
+        assert!(line.starts_with("error: the loss became "), "{name}: {line}");
+        let page = fs::read_to_string(report.join("report.html")).unwrap();
+        assert!(page.contains("Diverged at step ") && page.contains("diverged</h1>"), "{name}");
+    }
 }
 
 #[test]

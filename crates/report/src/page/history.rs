@@ -37,6 +37,9 @@ impl Report {
                 self.mark(history.epochs()[epoch - 1].steps, what);
             }
         }
+        if let Some(step) = history.diverged_at() {
+            self.mark(step + 1, "diverged");
+        }
         if !history.losses().is_empty() {
             self.result("steps", history.losses().len());
             let losses = by_step(history.losses());
@@ -270,8 +273,12 @@ fn results<E: Element>(runs: &[(&str, &History<E>)]) -> Option<Table> {
     }
     let row = |(name, history): &(&str, &History<E>)| {
         let last = |metric: &&str| by_epoch(history, metric).last().map(|point| point.1);
-        let cells = metrics.iter().map(|metric| last(metric).map_or(String::new(), format_metric));
-        [(*name).to_owned()].into_iter().chain(cells).map(Cell::Text).collect()
+        let cells = metrics.iter().map(|metric| last(metric).map_or("–".into(), format_metric));
+        let name = match history.diverged_at() {
+            Some(step) => format!("{name}: diverged at step {}", step + 1),
+            None => (*name).to_owned(),
+        };
+        [name].into_iter().chain(cells).map(Cell::Text).collect()
     };
     let header: Vec<&str> = ["at the end"].into_iter().chain(metrics.iter().copied()).collect();
     (!metrics.is_empty()).then(|| Table::new(&header, runs.iter().map(row).collect()))

@@ -2,7 +2,7 @@
 
 use super::chart::Chart;
 use super::layer::{Layer, Paint, Rectangle, Shape};
-use super::picture::{MUTED, Picture, SERIES};
+use super::picture::{LABEL, MUTED, Picture, SERIES, text_width};
 use downhill_train::format_metric;
 use downhill_train::metrics::Calibration;
 
@@ -21,9 +21,11 @@ pub fn reliability_diagram(calibration: &Calibration) -> Picture {
         let middle = (bin.lower() + bin.upper()) / 2.0;
         Some((middle, accuracy, wilson_interval(accuracy, bin.count())))
     });
-    let counts = bins().map(|bin| {
+    let counts = bins().filter_map(|bin| {
         let middle = (bin.lower() + bin.upper()) / 2.0;
-        ((middle, 0.99), bin.count().to_string())
+        let text = bin.count().to_string();
+        let (least, _) = wilson_interval(bin.accuracy()?, bin.count());
+        Some(((middle, count_end(&text, bin.lower().min(least))), text))
     });
     let error = format_metric(calibration.expected_calibration_error());
     Chart::new(format!("Reliability: expected calibration error {error}"), "confidence", "fraction")
@@ -40,6 +42,18 @@ pub fn reliability_diagram(calibration: &Calibration) -> Picture {
             opacity: 0.0,
         })
         .picture()
+}
+
+/// How long a side of the diagram is at least.
+const SIDE: f64 = 300.0;
+
+/// Where the upright text of a bin's count ends: at the foot of its bar, if neither the interval nor
+/// the diagonal comes `down` to it, otherwise at the top. An interval as long as to touch both does
+/// not exist.
+fn count_end(text: &str, down: f64) -> f64 {
+    let gap = 0.01;
+    let end = gap + text_width(text, LABEL) / SIDE;
+    if down > end + gap { end } else { 1.0 - gap }
 }
 
 /// The interval around a fraction of `count` samples after Wilson, "Probable inference, the law of

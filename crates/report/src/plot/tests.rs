@@ -254,6 +254,44 @@ fn a_reliability_diagram_states_its_error() {
 }
 
 #[test]
+fn counts_of_a_reliability_diagram_stand_clear_of_the_intervals() {
+    // Of ten bins, from one that is always wrong to one that is always right.
+    for count in [1_usize, 2, 7, 100, 4000] {
+        for share in [0.0, 0.1, 0.5, 0.9, 1.0] {
+            let rows = (0..10).flat_map(|bin| (0..count).map(move |i| (bin, i)));
+            let (mut probabilities, mut labels) = (Vec::new(), Vec::new());
+            for (bin, i) in rows {
+                let p = (f64::from(bin) + 0.5) / 10.0;
+                let p = p.max(1.0 - p);
+                probabilities.extend([p, 1.0 - p]);
+                labels.push(usize::from(i as f64 >= share * count as f64));
+            }
+            let probabilities = Tensor::from(probabilities).reshape(&[labels.len(), 2]);
+            let svg =
+                reliability_diagram(&Calibration::new(&probabilities, &labels, 10).unwrap()).svg();
+            let document = Document::parse(&svg).unwrap();
+            let named =
+                |name| document.descendants().filter(move |it| it.tag_name().name() == name);
+            let is_interval = |it: &Node<'_, '_>| it.attribute("stroke") == Some("#D55E00");
+            let intervals: Vec<Vec<f64>> = named("polyline")
+                .filter(is_interval)
+                .map(|it| it.attribute("points").unwrap().split([' ', ',']).collect())
+                .map(|points: Vec<&str>| points.iter().map(|it| it.parse().unwrap()).collect())
+                .collect();
+            let counts = named("text").filter(|it| it.has_attribute("paint-order"));
+            let clear = |count: Node<'_, '_>| {
+                let [left, top, right, bottom] = text_box(count);
+                intervals.iter().all(|it| {
+                    let beside = it[0] < left || it[0] > right;
+                    beside || bottom < it[1].min(it[3]) || top > it[1].max(it[3])
+                })
+            };
+            assert_eq!(counts.map(clear).collect::<Vec<_>>(), [true; 5], "{count} × {share}");
+        }
+    }
+}
+
+#[test]
 fn regressions_are_drawn_with_what_would_be_exact() {
     let pairs: Vec<_> = (0..50).map(|i| (f64::from(i), f64::from(i) + f64::from(i % 3))).collect();
     for picture in [predicted_against_actual(&pairs), residuals(&pairs)] {

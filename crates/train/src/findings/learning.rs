@@ -19,8 +19,13 @@ const MEASURED: usize = 3;
 
 impl<E: Element> History<E> {
     pub(super) fn not_finite(&self) -> Option<Finding> {
-        let step = self.losses().iter().position(|loss| !loss.is_finite())?;
-        let observation = format!("The loss is {} at step {}.", self.losses()[step], step + 1);
+        let step = self.diverged_at()?;
+        let loss = self.losses()[step];
+        let what = match loss.is_finite() {
+            true => "a gradient is not finite".to_owned(),
+            false => format!("the loss is {loss}"),
+        };
+        let observation = format!("Diverged at step {}: {what}.", step + 1);
         let advice = "Try a tenth of the learning rate, clip the gradients, and look for infinite or \
                       missing values in the data.";
         Some(Finding::new(Ailment::NotFinite, observation, advice))

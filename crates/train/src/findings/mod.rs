@@ -37,7 +37,7 @@ pub enum Ailment {
     SoftmaxTwice,
     /// A model that is sure of something before it has learned anything.
     BadStart,
-    /// A loss that is NaN or infinite.
+    /// A loss or a gradient that is NaN or infinite.
     NotFinite,
     /// A loss that goes up and down from step to step.
     Unstable,

@@ -23,7 +23,8 @@ impl<E: Element> History<E> {
             let advice = "Cross-entropy wants logits: leave the softmax out of the model.";
             return Some(Finding::new(Ailment::SoftmaxTwice, observation, advice));
         }
-        if expected < even + BAD_START {
+        // Of logits that are not finite, another finding tells.
+        if !expected.is_finite() || expected < even + BAD_START {
             return None;
         }
         let observation = format!(

@@ -170,7 +170,34 @@ fn a_model_that_is_sure_before_it_has_learned_is_found() {
 fn a_loss_that_is_not_finite_is_found() {
     let setup = Setup { rate: 1e200, ..healthy(0) };
     let found = assert_found(Ailment::NotFinite, &train(&setup));
-    assert!(found.observation.starts_with("The loss is "), "{found}");
+    assert!(found.observation.starts_with("Diverged at step 2: the loss is inf."), "{found}");
+}
+
+#[test]
+fn the_step_that_cannot_be_made_is_found_wherever_it_is() {
+    // The square root has an infinite slope at 0, where its value is finite.
+    for steps in [0, 1, 5, 300] {
+        let mut weight = Tensor::parameter(steps as f64);
+        let mut history = History::new(&weight);
+        for step in 0..=steps {
+            let loss = weight.sqrt();
+            let gradients = loss.backward();
+            if step == steps {
+                history.diverged(&weight, &gradients, &loss, 1.0);
+                break;
+            }
+            weight.update(|weight| weight[0] -= 1.0);
+            history.step(&weight, &gradients, &loss, 1.0);
+        }
+        assert_eq!(history.losses().len(), steps + 1);
+        assert_eq!(
+            (history.diverged_at(), history.measurements().last().unwrap().0),
+            (Some(steps), steps)
+        );
+        let found = assert_found(Ailment::NotFinite, &history);
+        let observation = format!("Diverged at step {}: a gradient is not finite.", steps + 1);
+        assert_eq!(found.observation, observation);
+    }
 }
 
 #[test]

@@ -151,41 +151,93 @@ impl<E: Element> History<E> {
         loss: &Tensor<E>,
         learning_rate: f64,
     ) {
-        let Some(layers) = &self.layers else { return };
         let step = self.losses.len();
-        self.losses.push(loss.item().as_f64());
-        self.learning_rates.push(learning_rate);
-        if self.measurements.wants(step) {
-            let after = parameters(model);
-            let ids = |tensors: &[Tensor<E>]| tensors.iter().map(Tensor::id).collect::<Vec<_>>();
-            assert!(
-                ids(&after) == ids(&self.before),
-                "History::step: the model has other parameters than at the beginning"
-            );
-            let measured = layers.measure(&self.before, &after, gradients);
-            self.measurements.push(step, measured);
-            for (reached, parameter) in self.reached.iter_mut().zip(&self.before) {
-                *reached = *reached || gradients.get(parameter).is_some();
-            }
-            if step == 0 {
-                self.start = Start::of(loss);
-            }
-            if self.histograms.wants(step) {
-                let (histograms, alive) = layers.histograms(&self.before, gradients, loss);
-                self.histograms.push(step, histograms);
-                for (last_alive, alive) in self.last_alive.iter_mut().zip(alive) {
-                    let alive = alive.unwrap_or_default();
-                    last_alive.resize(alive.len(), None);
-                    for (last, alive) in last_alive.iter_mut().zip(alive) {
-                        *last = if alive { Some(step) } else { *last };
-                    }
-                }
-            }
+        if self.measurements.wants(step) && self.layers.is_some() {
+            self.measure(model, gradients, loss, self.histograms.wants(step));
         }
+        self.note(loss, learning_rate);
         // A handle makes the optimizer's step copy the values, so none is held without need.
         self.before.clear();
-        if self.measurements.wants(step + 1) {
+        if self.measurements.wants(step + 1) && self.layers.is_some() {
             self.before = parameters(model);
+        }
+    }
+
+    /// Records a step that cannot be made, as its loss or a gradient is not finite: the last of a run
+    /// that [diverged](crate::Ailment::NotFinite). It is measured in any case.
+    ///
+    /// # Panics
+    ///
+    /// As [`step`](Self::step).
+    ///
+    /// ```
+    /// use downhill_tensor::Tensor;
+    /// use downhill_train::{Ailment, History};
+    ///
+    /// let weight = Tensor::parameter(-1.0);
+    /// let mut history = History::new(&weight);
+    /// let loss = weight.ln();
+    /// history.diverged(&weight, &loss.backward(), &loss, 0.1);
+    /// assert_eq!(history.findings()[0].ailment, Ailment::NotFinite);
+    /// ```
+    #[inline(never)]
+    #[track_caller]
+    pub fn diverged(
+        &mut self,
+        model: &(impl Parameters<E> + ?Sized),
+        gradients: &Gradients<E>,
+        loss: &Tensor<E>,
+        learning_rate: f64,
+    ) {
+        if self.layers.is_some() {
+            self.before = parameters(model);
+            self.measure(model, gradients, loss, true);
+        }
+        self.note(loss, learning_rate);
+    }
+
+    fn note(&mut self, loss: &Tensor<E>, learning_rate: f64) {
+        if self.layers.is_some() {
+            self.losses.push(loss.item().as_f64());
+            self.learning_rates.push(learning_rate);
+        }
+    }
+
+    /// Measures the step from the parameters `before` to those of `model`.
+    #[track_caller]
+    fn measure(
+        &mut self,
+        model: &(impl Parameters<E> + ?Sized),
+        gradients: &Gradients<E>,
+        loss: &Tensor<E>,
+        with_histograms: bool,
+    ) {
+        let Some(layers) = &self.layers else { return };
+        let step = self.losses.len();
+        let after = parameters(model);
+        let ids = |tensors: &[Tensor<E>]| tensors.iter().map(Tensor::id).collect::<Vec<_>>();
+        assert!(
+            ids(&after) == ids(&self.before),
+            "History::step: the model has other parameters than at the beginning"
+        );
+        let measured = layers.measure(&self.before, &after, gradients);
+        self.measurements.push(step, measured);
+        for (reached, parameter) in self.reached.iter_mut().zip(&self.before) {
+            *reached = *reached || gradients.get(parameter).is_some();
+        }
+        if step == 0 {
+            self.start = Start::of(loss);
+        }
+        if with_histograms {
+            let (histograms, alive) = layers.histograms(&self.before, gradients, loss);
+            self.histograms.push(step, histograms);
+            for (last_alive, alive) in self.last_alive.iter_mut().zip(alive) {
+                let alive = alive.unwrap_or_default();
+                last_alive.resize(alive.len(), None);
+                for (last, alive) in last_alive.iter_mut().zip(alive) {
+                    *last = if alive { Some(step) } else { *last };
+                }
+            }
         }
     }
 
@@ -207,6 +259,16 @@ impl<E: Element> History<E> {
     /// The learning rate of each step.
     pub fn learning_rates(&self) -> &[f64] {
         &self.learning_rates
+    }
+
+    /// The first step, counted from 0, whose loss or measured gradient is not finite.
+    pub fn diverged_at(&self) -> Option<usize> {
+        let loss = self.losses.iter().position(|loss| !loss.is_finite());
+        let lost =
+            |layer: &LayerMeasurement| layer.gradient_norm.is_some_and(|norm| !norm.is_finite());
+        let mut measured = self.measurements().iter();
+        let gradient = measured.find(|(_, layers)| layers.iter().any(lost)).map(|(step, _)| *step);
+        loss.into_iter().chain(gradient).min()
     }
 
     /// What was reported after each epoch.
