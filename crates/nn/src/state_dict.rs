@@ -53,6 +53,11 @@ const NAMES: [(&str, &str); 18] = [
 /// [`Tensor`], since a square matrix of a model of ours would come back transposed: [`assign`]
 /// sets what [`named`](downhill_tensor::Parameters::named) gives as it is.
 ///
+/// A state dict holds no options: heads, strides, activations, masks and ε have to be those of the
+/// module. [`RmsNorm`](crate::RmsNorm) has ε = 10⁻⁵, and `torch.nn.RMSNorm` by default the machine
+/// epsilon of its numbers; [`TransformerBlock`](crate::TransformerBlock) is causal and normalises
+/// first, and `torch.nn.TransformerEncoderLayer` by default does neither.
+///
 /// # Errors
 ///
 /// [`Error::Missing`], [`Error::Unexpected`], [`Error::Repeated`] or [`Error::Shape`] if the
@@ -101,12 +106,12 @@ pub trait Entry<E: Element> {
     /// The length of each axis.
     fn shape(&self) -> &[usize];
 
-    /// A tensor of this shape.
+    /// A tensor of this shape, for a parameter or for a buffer.
     ///
     /// # Errors
     ///
-    /// If the values cannot be read.
-    fn into_tensor(self) -> Result<Tensor<E>, Self::Error>;
+    /// If the values cannot be read, or are not what such a tensor may hold.
+    fn into_tensor(self, is_parameter: bool) -> Result<Tensor<E>, Self::Error>;
 }
 
 impl<E: Element> Entry<E> for Tensor<E> {
@@ -116,7 +121,7 @@ impl<E: Element> Entry<E> for Tensor<E> {
         Tensor::shape(self)
     }
 
-    fn into_tensor(self) -> Result<Tensor<E>, Error> {
+    fn into_tensor(self, _is_parameter: bool) -> Result<Tensor<E>, Error> {
         Ok(self)
     }
 }
@@ -128,7 +133,7 @@ impl<E: Element> Entry<E> for ArrayD<E> {
         ndarray::ArrayBase::shape(self)
     }
 
-    fn into_tensor(self) -> Result<Tensor<E>, Error> {
+    fn into_tensor(self, _is_parameter: bool) -> Result<Tensor<E>, Error> {
         Ok(self.into())
     }
 }
@@ -158,9 +163,10 @@ pub fn assign<E: Element, V: Entry<E>>(
     rename: impl Fn(&str) -> String,
 ) -> Result<(), V::Error> {
     let translated = layout == Layout::PyTorch;
-    let mut places: BTreeMap<String, (Vec<usize>, Option<V>)> = BTreeMap::new();
+    let mut places: BTreeMap<String, Place<V>> = BTreeMap::new();
     model.visit(Path::ROOT, &mut |path, tensor| {
-        places.insert(path.to_string(), (tensor.shape().to_vec(), None));
+        let (shape, is_parameter) = (tensor.shape().to_vec(), tensor.is_parameter());
+        places.insert(path.to_string(), Place { shape, is_parameter, entry: None });
     });
     for (entry, values) in entries {
         let name = rename(&entry);
@@ -171,11 +177,11 @@ pub fn assign<E: Element, V: Entry<E>>(
             true => own_name(&name, |name| places.contains_key(name)).unwrap_or(name),
             false => name,
         };
-        let Some((shape, place)) = places.get_mut(&name) else {
+        let Some(place) = places.get_mut(&name) else {
             return Err(Error::Unexpected { entry, name }.into());
         };
-        let mut expected = shape.clone();
-        if translated && is_transposed(&name, shape) {
+        let mut expected = place.shape.clone();
+        if translated && is_transposed(&name, &expected) {
             expected.reverse();
         }
         // A vector of ours may belong to several axes of a layer norm.
@@ -186,15 +192,16 @@ pub fn assign<E: Element, V: Entry<E>>(
             let found = values.shape().to_vec();
             return Err(Error::Shape { entry, name, found, expected }.into());
         }
-        if place.replace(values).is_some() {
+        if place.entry.replace(values).is_some() {
             return Err(Error::Repeated { entry, name }.into());
         }
     }
-    if let Some((name, _)) = places.iter().find(|(_, (_, place))| place.is_none()) {
+    if let Some((name, _)) = places.iter().find(|(_, place)| place.entry.is_none()) {
         return Err(Error::Missing { name: name.clone() }.into());
     }
-    let read = |(name, (shape, entry)): (String, (Vec<usize>, Option<V>))| {
-        let tensor = entry.expect("an entry was found for every name").into_tensor()?;
+    let read = |(name, Place { shape, is_parameter, entry }): (String, Place<V>)| {
+        let entry = entry.expect("an entry was found for every name");
+        let tensor = entry.into_tensor(is_parameter)?;
         let is_transposed = translated && is_transposed(&name, &shape);
         if tensor.shape() == shape && !is_transposed {
             return Ok((name, tensor));
@@ -211,6 +218,13 @@ pub fn assign<E: Element, V: Entry<E>>(
         }
     });
     Ok(())
+}
+
+/// A tensor of the model, and the entry for it.
+struct Place<V> {
+    shape: Vec<usize>,
+    is_parameter: bool,
+    entry: Option<V>,
 }
 
 /// Whether PyTorch stores the transpose of the tensor of this name: the matrix of a linear map.

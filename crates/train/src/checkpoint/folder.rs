@@ -44,8 +44,11 @@ impl Folder {
 
     /// The numbers of the checkpoints, in ascending order.
     pub(super) fn numbers(&self) -> Result<Vec<u64>, Error> {
-        let number =
-            |name: &String| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse::<u64>().ok();
+        // One has the name that it is written under, and there can be one after it.
+        let number = |name: &String| {
+            let number = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse::<u64>().ok()?;
+            (name_of(number) == *name && number < u64::MAX).then_some(number)
+        };
         let mut numbers: Vec<u64> = self.names()?.iter().filter_map(number).collect();
         numbers.sort_unstable();
         Ok(numbers)
@@ -53,8 +56,12 @@ impl Folder {
 
     /// The file of a checkpoint.
     pub(super) fn path_of(&self, number: u64) -> PathBuf {
-        self.path.join(format!("{PREFIX}{number:08}{SUFFIX}"))
+        self.path.join(name_of(number))
     }
+}
+
+fn name_of(number: u64) -> String {
+    format!("{PREFIX}{number:08}{SUFFIX}")
 }
 
 /// Locks a file, if need be after a second: a process that was killed as it began another program

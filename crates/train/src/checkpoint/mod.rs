@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use downhill_tensor::Element;
 
 use crate::error::Error;
-use crate::model_file::{TensorFile, write};
+use crate::model_file::{TensorFile, WRITER, write};
 use folder::Folder;
 pub use memory::{Remembered, Remembers};
 pub use position::Position;
@@ -242,7 +242,7 @@ impl Checkpoint {
         let mut passed_over = Vec::new();
         for &number in numbers {
             let path = self.folder.path_of(number);
-            match TensorFile::read(&path) {
+            match TensorFile::read(&path).and_then(TensorFile::own) {
                 Ok(file) => {
                     self.check_options(&file)?;
                     state.restore(&file)?;
@@ -329,7 +329,7 @@ impl Checkpoint {
         let entries = state.entries()?;
         let mut notes = BTreeMap::from([
             (RUN.to_owned(), serde_json::to_string(&self.options).expect("texts are JSON")),
-            ("downhill_version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+            (WRITER.to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ]);
         notes.extend(metric.map(|metric| (METRIC.to_owned(), metric.to_string())));
         let is_best = metric.is_some_and(|metric| self.is_best(metric));

@@ -136,7 +136,7 @@ impl<'a, E: Element> State<'a, E> {
     /// If they are not whole, or the state of another model, optimizer or loop.
     #[inline(never)]
     pub fn set_bytes(&mut self, source: &str, bytes: Vec<u8>) -> Result<(), Error> {
-        self.restore(&TensorFile::from_bytes(source.as_ref(), bytes)?)
+        self.restore(&TensorFile::from_bytes(source.as_ref(), bytes)?.own()?)
     }
 
     /// The name and shape of each tensor of the models.
@@ -315,7 +315,7 @@ fn remembered<E: Element>(entries: &Entries<'_>) -> Result<BTreeMap<String, Reme
         let remembered = match entry.number()? {
             Some(number) => Remembered::Number(number),
             None if entry.holds_bytes() => Remembered::Bytes(entry.bytes()?),
-            None => Remembered::Tensor(entry.tensor()?),
+            None => Remembered::Tensor(entry.tensor(false)?),
         };
         Ok((name.clone(), remembered))
     };

@@ -387,6 +387,54 @@ fn a_damaged_newest_checkpoint_is_told_of_and_passed_over() {
 }
 
 #[test]
+fn infinities_are_taken_back_where_a_buffer_or_a_memory_of_one_holds_them() {
+    let (_folder, path) = place();
+    let mut checkpoint = Checkpoint::open(&path).unwrap();
+    let mut parts = [Tensor::parameter([0.1_f32]), Tensor::from([f32::NEG_INFINITY])];
+    let mut average = ExponentialMovingAverage::new(0.9);
+    average.update(&parts).unwrap();
+    checkpoint.save(state!(parts; average;)).unwrap();
+    checkpoint.finish().unwrap();
+
+    let before = state!(parts; average;).to_bytes().unwrap();
+    (parts, average) =
+        ([Tensor::parameter([0.2]), Tensor::from([0.0])], ExponentialMovingAverage::new(0.9));
+    checkpoint.restore(state!(parts; average;)).unwrap();
+    assert_eq!(state!(parts; average;).to_bytes().unwrap(), before);
+}
+
+#[test]
+fn a_file_that_lost_its_notes_is_passed_over() {
+    let (_folder, path) = saved(3);
+    let newest = path.join("checkpoint-00000003.safetensors");
+    let bytes = fs::read(&newest).unwrap();
+    // Written again by another program, which keeps no notes.
+    let read = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    fs::write(&newest, safetensors::serialize(read.tensors(), None).unwrap()).unwrap();
+    let mut run = Run::new(adam());
+    let resumed = Checkpoint::open(&path).unwrap().restore(run.state()).unwrap().unwrap();
+    assert_eq!(run.losses.len(), 2);
+    assert!(resumed.to_string().contains("is damaged"), "{resumed}");
+    let error = run.state().set_bytes("sent", fs::read(&newest).unwrap()).unwrap_err();
+    assert_eq!(error, Error::Damaged { path: "sent".into() });
+}
+
+#[test]
+fn files_of_other_names_are_no_checkpoints() {
+    let (_folder, path) = saved(2);
+    for number in ["18446744073709551615", "7", "+0000007", "000000000009"] {
+        fs::write(path.join(format!("checkpoint-{number}.safetensors")), "?").unwrap();
+    }
+    let mut run = Run::new(adam());
+    let mut checkpoint = Checkpoint::open(&path).unwrap();
+    let resumed = checkpoint.restore(run.state()).unwrap().unwrap();
+    assert_eq!(resumed.passed_over, []);
+    checkpoint.save(run.state()).unwrap();
+    checkpoint.finish().unwrap();
+    assert!(path.join("checkpoint-00000003.safetensors").exists());
+}
+
+#[test]
 fn the_newest_and_the_best_are_kept() {
     for maximize in [false, true] {
         let (_folder, path) = place();

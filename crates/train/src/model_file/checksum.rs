@@ -49,6 +49,9 @@ impl Checksum {
     pub(super) fn of_header(header: &[u8]) -> Option<Self> {
         let before = BEFORE_CHECKSUM.as_bytes();
         let (written, rest) = header.strip_prefix(before)?.split_at_checked(CHECKSUM_LENGTH)?;
+        if !written.iter().all(u8::is_ascii_hexdigit) || !rest.starts_with(b"\"") {
+            return None;
+        }
         let mut digest = Digest::default();
         for part in [before, &[b'0'; CHECKSUM_LENGTH], rest] {
             digest.update(part);

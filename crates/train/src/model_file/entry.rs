@@ -45,8 +45,9 @@ impl FileEntry<'_> {
         }
     }
 
-    /// The entry as a tensor of finite numbers.
-    pub(crate) fn tensor<E: Element>(&self) -> Result<Tensor<E>, Error> {
+    /// The entry as a tensor of finite numbers for a parameter, and otherwise of numbers or the
+    /// infinities that the file has.
+    pub(crate) fn tensor<E: Element>(&self, is_parameter: bool) -> Result<Tensor<E>, Error> {
         self.check_type()?;
         let count = self.shape.iter().product();
         let mut values: Vec<E> = zeros(count);
@@ -59,9 +60,15 @@ impl FileEntry<'_> {
                 if all_finite(values) {
                     return Ok(());
                 }
-                let place = values.iter().position(|value| !value.is_finite()).unwrap_or(0);
-                let index = position(first + place, self.shape);
-                Err(self.refuse(format!("holds {} at {index:?}", values[place])))
+                let spoils = |&place: &usize| {
+                    let value = values[place];
+                    value.is_nan()
+                        || value.is_infinite() && (is_parameter || self.is_wider(buffer, place))
+                };
+                (0..values.len()).find(spoils).map_or(Ok(()), |place| {
+                    let index = position(first + place, self.shape);
+                    Err(self.refuse(format!("holds {} at {index:?}", values[place])))
+                })
             });
             if let Err(error) = read {
                 let mut fault = fault_of();
@@ -103,6 +110,14 @@ impl FileEntry<'_> {
             convert(self.dtype, buffer, values);
         }
         Ok(())
+    }
+
+    /// Whether a number, one of those that were last read through the buffer, is finite in the file:
+    /// too large for the model's type, if it is not there.
+    fn is_wider(&self, buffer: &[u8], place: usize) -> bool {
+        let (numbers, _) = buffer.as_chunks();
+        self.dtype == Dtype::F64
+            && numbers.get(place).is_some_and(|&bytes| f64::from_le_bytes(bytes).is_finite())
     }
 
     /// The entry as one number, if it was written as one.
@@ -169,8 +184,8 @@ impl<E: Element> nn::Entry<E> for FileEntry<'_> {
         self.shape
     }
 
-    fn into_tensor(self) -> Result<Tensor<E>, Misfit> {
-        self.tensor().map_err(Misfit::Entry)
+    fn into_tensor(self, is_parameter: bool) -> Result<Tensor<E>, Misfit> {
+        self.tensor(is_parameter).map_err(Misfit::Entry)
     }
 }
 

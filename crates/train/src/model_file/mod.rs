@@ -16,7 +16,7 @@ use downhill_tensor::{self as tensor, Element, Parameters};
 
 use crate::error::Error;
 pub(crate) use entry::FileEntry;
-pub(crate) use tensor_file::{Data, TensorFile, to_bytes, write};
+pub(crate) use tensor_file::{Data, TensorFile, WRITER, to_bytes, write};
 pub(crate) use whole::UNFINISHED;
 pub use whole::replace_file;
 
@@ -76,7 +76,7 @@ pub fn save_with_notes<E: Element>(
     path: impl AsRef<Path>,
 ) -> Result<(), Error> {
     let mut all = BTreeMap::from([
-        ("downhill_version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        (WRITER.to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("model".to_owned(), downhill_nn::Description::new("Model").tensors(model).to_string()),
     ]);
     for (name, note) in notes {
@@ -129,7 +129,7 @@ pub(crate) fn entries<E: Element>(
 ///
 /// If the file cannot be read, is no safetensors file, is damaged or of a newer format; if it
 /// lacks a tensor of the model, has one that the model has not, or one of another shape; if a
-/// value is NaN or infinite. The model is then as it was.
+/// value is NaN, or a parameter's infinite. The model is then as it was.
 #[inline(never)]
 pub fn load<E: Element>(
     model: &mut (impl Parameters<E> + ?Sized),

@@ -23,6 +23,8 @@ use crate::error::Error;
 
 /// The note that holds the version of the format, and the newest that this program reads.
 const FORMAT_VERSION: &str = "format_version";
+/// The note that says which program has written a file.
+pub(crate) const WRITER: &str = "downhill_version";
 const NEWEST: u32 = 1;
 /// The bytes of the number that a file begins with, the length of its header; and what that is at
 /// most, as in the crate `safetensors`.
@@ -238,9 +240,14 @@ impl TensorFile {
         let notes = metadata.metadata().clone().unwrap_or_default();
         let notes: BTreeMap<String, String> = notes.into_iter().collect();
         check_version(path, &notes)?;
-        let checksum = match notes.contains_key(FORMAT_VERSION) {
-            true => Some(Checksum::of_header(&header).ok_or_else(|| Error::damaged(path))?),
-            false => None,
+        let told = Checksum::of_header(&header);
+        let is_ours = notes.contains_key(FORMAT_VERSION);
+        // A flipped bit in a note must not make it another program's, which lays weights out otherwise.
+        let was_ours = is_ours || told.is_some() || notes.contains_key(WRITER);
+        let checksum = match told {
+            Some(checksum) if is_ours => Some(checksum),
+            _ if was_ours => return Err(Error::damaged(path)),
+            _ => None,
         };
         let entries = metadata.tensors().into_iter().map(|(name, info)| {
             let (start, end) = info.data_offsets;
@@ -249,6 +256,11 @@ impl TensorFile {
         });
         let entries = entries.collect();
         Ok(Self { path: path.to_owned(), source, data, checksum, notes, entries })
+    }
+
+    /// The same, if this project wrote it.
+    pub(crate) fn own(self) -> Result<Self, Error> {
+        if self.is_ours() { Ok(self) } else { Err(Error::damaged(&self.path)) }
     }
 
     /// The same, if its bytes are those that were written.
@@ -310,7 +322,9 @@ impl TensorFile {
 
 fn check_version(path: &Path, notes: &BTreeMap<String, String>) -> Result<(), Error> {
     let Some(version) = notes.get(FORMAT_VERSION) else { return Ok(()) };
-    if version.parse::<u32>().is_ok_and(|version| (1..=NEWEST).contains(&version)) {
+    let found = version.parse::<u32>().ok().filter(|&version| version > 0);
+    let found = found.ok_or_else(|| Error::damaged(path))?;
+    if found <= NEWEST {
         return Ok(());
     }
     let (path, found) = (path.to_owned(), version.clone());

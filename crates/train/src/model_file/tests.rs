@@ -298,3 +298,52 @@ fn a_boxed_model_is_saved_under_the_same_names() {
     load(&mut model, &path).unwrap();
     assert_eq!(model.named()[0].1.to_vec(), boxed.named()[0].1.to_vec());
 }
+
+/// A model whose weights show only in their values whether they were transposed.
+fn square() -> Linear {
+    Linear::new(4, 4, &mut Xoshiro256PlusPlus::seed_from_u64(1))
+}
+
+#[test]
+fn a_flipped_bit_does_not_turn_a_file_into_one_of_pytorch() {
+    let bytes = saved(&square());
+    let (_folder, path) = place("a.safetensors");
+    for bit in 0..8 * bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, flipped).unwrap();
+        assert!(load(&mut square(), &path).is_err(), "bit {bit}");
+    }
+}
+
+/// A mask that is no parameter, as attention has, beside a parameter.
+struct Masked<E: Element> {
+    mask: Tensor<E>,
+    weight: Tensor<E>,
+}
+parameters!(Masked<E> { mask, weight });
+
+fn masked<E: Element>(mask: [E; 2], weight: E) -> Masked<E> {
+    Masked { mask: Tensor::from(mask), weight: Tensor::parameter([weight]) }
+}
+
+#[test]
+fn infinities_of_a_buffer_are_kept_and_those_of_a_parameter_refused() {
+    let (_folder, path) = place("a.safetensors");
+    save(&masked([f64::NEG_INFINITY, 0.0], 1.0), &path).unwrap();
+    let mut wide = masked([0.0, 0.0], 2.0);
+    load(&mut wide, &path).unwrap();
+    assert_eq!(wide.mask.to_vec(), [f64::NEG_INFINITY, 0.0]);
+    let mut narrow = masked([0.0_f32, 0.0], 2.0);
+    load(&mut narrow, &path).unwrap();
+    assert_eq!(narrow.mask.to_vec(), [f32::NEG_INFINITY, 0.0]);
+
+    // A number that the model's type does not reach is no infinity.
+    save(&masked([f64::NEG_INFINITY, 1e300], 1.0), &path).unwrap();
+    let error = load(&mut narrow, &path).unwrap_err().to_string();
+    assert!(error.ends_with("the entry `mask` holds inf at [1]"), "{error}");
+    save(&masked([0.0, 0.0], 1e300), &path).unwrap();
+    let error = load(&mut narrow, &path).unwrap_err().to_string();
+    assert!(error.ends_with("the entry `weight` holds inf at [0]"), "{error}");
+    assert_eq!((narrow.mask.to_vec(), narrow.weight.item()), (vec![f32::NEG_INFINITY, 0.0], 1.0));
+}
