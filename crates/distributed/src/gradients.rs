@@ -4,16 +4,17 @@ use std::error::Error as StdError;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
-use downhill_kernels::{all_finite, buffer};
+use downhill_kernels::buffer;
 use downhill_nn::{Part, Peers, in_part};
 use downhill_tensor::{Element, Gradients, Parameters, Path, Tensor};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, SeedableRng};
 
-use crate::cut::{self, Node, cut, largest_nodes};
+use crate::cut::{Node, cut};
 use crate::error::Error;
-use crate::exchange::{BLOCK, add};
+use crate::exchange::{BLOCK, Exchange};
 use crate::group::{Group, Number};
+use crate::layout::{Computed, Layout, Shares, blocks};
 use crate::meeting::Nobody;
 
 /// The mean loss of a part of a batch, and how much it weighs in the mean over the whole batch.
@@ -49,48 +50,6 @@ pub struct Step<E: Element = f32, const N: usize = 0> {
     pub counts: [f64; N],
     /// The gradients of the mean loss.
     pub gradients: Gradients<E>,
-}
-
-/// Where the gradients of a model stand in one row of numbers.
-struct Layout {
-    /// The place of each parameter, in the order of visiting, and its identity.
-    places: Vec<(u64, Range<usize>)>,
-    len: usize,
-    /// Whether the model holds tensors that are no parameters, such as running averages.
-    has_buffers: bool,
-}
-
-impl Layout {
-    fn of<E: Element>(model: &impl Parameters<E>) -> Self {
-        let mut layout = Self { places: Vec::new(), len: 0, has_buffers: false };
-        model.visit(Path::ROOT, &mut |_, tensor| {
-            if tensor.is_parameter() {
-                layout.places.push((tensor.id(), layout.len..layout.len + tensor.len()));
-                layout.len += tensor.len();
-            } else {
-                layout.has_buffers = true;
-            }
-        });
-        layout
-    }
-
-    /// The number of words that have a bit for each parameter.
-    fn words(&self) -> usize {
-        self.places.len().div_ceil(64)
-    }
-}
-
-/// What comes of a part.
-struct Computed<E> {
-    part: usize,
-    /// The gradients, one after the other, with 0 for those that there are none of.
-    gradients: Vec<E>,
-    /// A bit for each parameter that has a gradient.
-    present: Vec<u64>,
-    /// The index of the first parameter whose gradient is not finite.
-    not_finite: Option<usize>,
-    /// Weight, loss times weight, and the counts.
-    figures: Vec<f64>,
 }
 
 type Problem = Box<dyn StdError + Send + Sync>;
@@ -144,7 +103,7 @@ impl Group {
         let items = move |part: usize| cut(len, parts, part);
         let tensors = fingerprint(model, step);
         let compute = |model: &mut M, part: usize, peers: Box<dyn Peers>| {
-            compute(&layout, model, batch, items(part), (seed, part), peers, &forward)
+            compute(model, batch, items(part), (seed, part), peers, &forward)
         };
         let own: Vec<usize> =
             self.parts_of(self.rank()).filter(|&part| !items(part).is_empty()).collect();
@@ -176,41 +135,57 @@ impl Group {
             self.share_buffers(&what, model);
         }
 
-        let place = [step, seed, hash(batch), tensors];
-        let known = self.compare(&what, &layout, place, &computed, N);
-        let known = known.map_err(|fault| fault.at(model, step + 1))?;
         let has_items = |node: &Node| node.clone().any(|part| !items(part).is_empty());
-        let mut mine = |node: &Node| {
-            if node.len() > 1 {
-                return None;
+        let mut exchange =
+            (self.ranks() > 1).then(|| self.exchange::<E>(&what, layout.len, &has_items));
+        let mut rows: Vec<_> = exchange.iter_mut().flat_map(Exchange::rows).collect();
+        let zeros = vec![E::zero(); BLOCK.min(layout.len)];
+        let mut found = Found { present: vec![0; layout.words()], not_finite: None };
+        layout.visit(model, |index, parameter, place| {
+            let shares = Shares::of(parameter, &computed, &zeros);
+            found.present[index / 64] |= u64::from(shares.are_present()) << (index % 64);
+            for block in blocks(place.len()) {
+                if !shares.are_finite(&block) {
+                    found.not_finite.get_or_insert(index);
+                }
+                for (node, row) in &mut rows {
+                    let to = &mut row[place.start..][block.clone()];
+                    shares.write_sum(to, node.clone(), E::one(), &block);
+                }
             }
-            let part = computed.iter_mut().find(|computed| computed.part == node.start);
-            Some(part.map(|part| std::mem::take(&mut part.gradients)))
-        };
-        let nodes = largest_nodes(self.parts, &self.parts_of(self.rank())).into_iter();
-        let sums = nodes.filter_map(|node| Some((node.clone(), cut::sum(node, &mut mine, &add)?)));
-        let sums = sums.collect();
+        });
+        drop(rows);
+
+        let place = [step, seed, hash(batch), tensors];
+        let known = self.compare(&what, place, &found, &computed, N);
+        let known = known.map_err(|fault| fault.at(model, step + 1))?;
         let figures = self.sum_slots(len, 2 + N, &known.figures);
         let (weight, loss) = (figures[0], figures[1]);
         let divisor = if weight > 0.0 { weight } else { 1.0 };
-        let sum = self.sum(&what, sums, layout.len, E::from_f64(divisor), &has_items);
-
+        let factor = E::from_f64(divisor.recip());
+        if let Some(exchange) = &mut exchange {
+            // Their memory is used again for the sums.
+            computed.clear();
+            exchange.sum(factor);
+        }
         let mut gradients = Gradients::default();
-        let mut index = 0;
-        model.visit(Path::ROOT, &mut |_, parameter| {
-            if !parameter.is_parameter() {
+        layout.visit(model, |index, parameter, place| {
+            if known.present[index / 64] >> (index % 64) & 1 == 0 {
                 return;
             }
-            if known.present[index / 64] >> (index % 64) & 1 == 1 {
-                let place = &layout.places[index].1;
-                let mut values = buffer(place.len());
-                values.copy_from_slice(&sum[place.clone()]);
-                let values = Tensor::from_shape_vec(parameter.shape(), values);
-                gradients.insert(parameter, values.expect("as many as the parameter has"));
+            let mut values = buffer(place.len());
+            if let Some(exchange) = &exchange {
+                exchange.copy_sums(place.clone(), &mut values);
+            } else {
+                let shares = Shares::of(parameter, &computed, &zeros);
+                for block in blocks(place.len()) {
+                    let to = &mut values[block.clone()];
+                    shares.write_sum(to, 0..self.parts, factor, &block);
+                }
             }
-            index += 1;
+            let values = Tensor::from_shape_vec(parameter.shape(), values);
+            gradients.insert(parameter, values.expect("as many as the parameter has"));
         });
-        downhill_kernels::recycle(sum);
         let counts = std::array::from_fn(|count| figures[2 + count]);
         Ok(Step { loss: Tensor::scalar(E::from_f64(loss / divisor)), weight, counts, gradients })
     }
@@ -247,18 +222,14 @@ impl Group {
     fn compare<E: Number>(
         &self,
         what: &str,
-        layout: &Layout,
         place: [u64; 4],
+        found: &Found,
         computed: &[Computed<E>],
         counts: usize,
     ) -> Result<Known, Fault> {
         let mut header = place.to_vec();
-        let not_finite = computed.iter().filter_map(|part| part.not_finite).min();
-        header.push(not_finite.map_or(u64::MAX, |index| index as u64));
-        header.extend(
-            (0..layout.words())
-                .map(|word| computed.iter().fold(0, |present, part| present | part.present[word])),
-        );
+        header.push(found.not_finite.map_or(u64::MAX, |index| index as u64));
+        header.extend(&found.present);
         let before_figures = header.len();
         let first = self.parts_of(self.rank()).start;
         header.resize(before_figures + self.most_parts() * (2 + counts), 0);
@@ -279,13 +250,13 @@ impl Group {
                 return Err(Fault::Drift { ranks, what });
             }
         }
-        let mut known = Known { present: vec![0; layout.words()], figures: Vec::new() };
+        let mut known = Known { present: vec![0; found.present.len()], figures: Vec::new() };
         for rank in 0..self.ranks() {
             let header = of(rank);
             if header[4] != u64::MAX {
                 return Err(Fault::NotFinite { rank, index: header[4] as usize });
             }
-            let (present, figures) = header[5..].split_at(layout.words());
+            let (present, figures) = header[5..].split_at(found.present.len());
             known.present.iter_mut().zip(present).for_each(|(all, present)| *all |= present);
             known.figures.extend(figures.iter().map(|&figure| f64::from_bits(figure)));
         }
@@ -311,6 +282,14 @@ impl Group {
             }
         });
     }
+}
+
+/// What a process has found in its gradients.
+struct Found {
+    /// A bit for each parameter that has one.
+    present: Vec<u64>,
+    /// The index of the first parameter whose gradient is not finite.
+    not_finite: Option<usize>,
 }
 
 /// What processes have told one another.
@@ -339,9 +318,8 @@ impl Fault {
     }
 }
 
-/// Computes a part and packs its gradients.
+/// Computes a part.
 fn compute<M, E, T, X, const N: usize>(
-    layout: &Layout,
     model: &mut M,
     batch: &[T],
     items: Range<usize>,
@@ -363,35 +341,10 @@ where
             weight >= 0.0 && weight.is_finite(),
             "PartLoss: the weight is {weight}; it must be finite and not negative"
         );
-        let of = loss.backward_with(&Tensor::full(loss.shape(), E::from_f64(weight)));
-        let mut gradients = buffer(layout.len);
-        let (mut present, mut not_finite, mut index) = (vec![0; layout.words()], None, 0);
-        model.visit(Path::ROOT, &mut |_, parameter| {
-            if !parameter.is_parameter() {
-                return;
-            }
-            let place = &mut gradients[layout.places[index].1.clone()];
-            match of.get(parameter) {
-                Some(gradient) => {
-                    let mut is_finite = true;
-                    for (place, values) in
-                        place.chunks_mut(BLOCK).zip(gradient.values().chunks(BLOCK))
-                    {
-                        place.copy_from_slice(values);
-                        is_finite &= all_finite(place);
-                    }
-                    present[index / 64] |= 1 << (index % 64);
-                    if not_finite.is_none() && !is_finite {
-                        not_finite = Some(index);
-                    }
-                }
-                None => place.fill(E::zero()),
-            }
-            index += 1;
-        });
+        let gradients = loss.backward_with(&Tensor::full(loss.shape(), E::from_f64(weight)));
         let mut figures = vec![weight, loss.item().as_f64() * weight];
         figures.extend(counts);
-        Ok(Computed { part, gradients, present, not_finite, figures })
+        Ok(Computed { part, gradients, figures })
     })
 }
 

@@ -1,8 +1,9 @@
 //! The processes that train together.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::Range;
+use std::rc::Rc;
 use std::time::Duration;
 
 use downhill_tensor::Element;
@@ -11,6 +12,7 @@ use mpi::topology::{Communicator, SimpleCommunicator};
 
 use crate::cut::cut;
 use crate::error::Error;
+use crate::exchange::Common;
 
 /// The numbers that can be sent: `f32` and `f64`.
 pub trait Number: Element + Equivalence + bytemuck::Pod {}
@@ -39,6 +41,8 @@ pub struct Group {
     pub(crate) timeout: Duration,
     /// The number of calls of [`gradients`](Self::gradients) so far.
     pub(crate) steps: Cell<u64>,
+    /// Memory that all processes can read, once it is known whether there is any.
+    pub(crate) common: Rc<RefCell<Option<Option<Common>>>>,
 }
 
 /// The machine that a process runs on.
@@ -73,6 +77,7 @@ impl Group {
             is_fast: false,
             timeout: timeout(),
             steps: Cell::new(0),
+            common: Rc::default(),
         }
     }
 
@@ -115,9 +120,9 @@ impl Group {
         }
     }
 
-    /// With one part for each process and sums by MPI's own all-reduce, in whatever order that is
-    /// fastest. Results then depend, in their last digits and from there on, on the number of
-    /// processes and on the MPI library.
+    /// With one part for each process and, between machines, sums by MPI's own all-reduce, in whatever
+    /// order that is fastest. Results then depend, in their last digits and from there on, on the number of
+    /// processes, on the machines and on the MPI library.
     pub fn fast(self) -> Self {
         Self { is_fast: true, parts: self.ranks, ..self }
     }
@@ -137,6 +142,11 @@ impl Group {
     /// The most parts that a process has.
     pub(crate) fn most_parts(&self) -> usize {
         self.parts.div_ceil(self.ranks)
+    }
+
+    /// Whether all processes are on this machine.
+    pub(crate) fn is_on_one_machine(&self) -> bool {
+        self.machine.ranks == self.ranks
     }
 
     /// Whether processes share cores, so that one that waits should let others run.

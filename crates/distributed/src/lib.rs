@@ -1,4 +1,4 @@
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 //! Training on several processes and machines over MPI, to the byte as on one.
 //!
 //! Every process runs the same program. Two lines of a training loop change: which rows of a batch
@@ -48,9 +48,10 @@
 //! batch, dropout depends on the sample, and a mean is over the whole batch.
 //! [`Group::fast`] gives this up for speed.
 //!
-//! To be read: `cut` (in which order is added), `gradients` (a step), `exchange` (who sends what to
-//! whom), `meeting` (how parts normalise together), `run` (how a run ends), `wait` (how one process
-//! waits for another, and for how long), `start` (the same before MPI runs), `begin`.
+//! To be read: `cut` (in which order is added), `gradients` (a step), `layout` (gradients as one row),
+//! `exchange` (who gives what to whom), `shared` (memory that all processes of a machine read),
+//! `meeting` (how parts normalise together), `run` (how a run ends), `wait` (how one process waits for
+//! another, and for how long), `start` (the same before MPI runs), `begin`.
 
 mod begin;
 mod cut;
@@ -58,8 +59,10 @@ mod error;
 mod exchange;
 mod gradients;
 mod group;
+mod layout;
 mod meeting;
 mod run;
+mod shared;
 mod start;
 mod wait;
 

@@ -5,6 +5,7 @@
 //! for a sum it is stopped and the next goes on, and when the last has asked, all go on with the
 //! sum.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -50,9 +51,9 @@ impl Group {
             }
             let rank = (0..self.ranks()).find(|&rank| self.parts_of(rank).contains(&part))?;
             let slot = rank * most + part - self.parts_of(rank).start;
-            Some(Some(all[slot * width..][..width].to_vec()))
+            Some(Some(Cow::Borrowed(&all[slot * width..][..width])))
         };
-        cut::sum(0..self.parts, &mut known, &add).unwrap_or_else(|| vec![0.0; width])
+        cut::sum(0..self.parts, &mut known, &add).map_or_else(|| vec![0.0; width], Cow::into_owned)
     }
 
     /// Takes part in the sums of the others as long as there are some, as a process without items.

@@ -121,6 +121,11 @@ impl Group {
         })
     }
 
+    /// Waits until all processes have come here.
+    pub(crate) fn meet(&self, what: &str) {
+        self.wait(what, Self::world().immediate_barrier());
+    }
+
     /// What every process gives, in the order of their ranks; all give equally many values.
     pub(crate) fn gather<T>(&self, what: &str, mine: &[T]) -> Vec<T>
     where

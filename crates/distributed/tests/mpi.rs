@@ -15,6 +15,9 @@ fn program(name: &str) -> PathBuf {
     profile.join("examples").join(name)
 }
 
+/// The variable that makes processes of one machine send messages as those of several do.
+const MESSAGES: &str = "DOWNHILL_SHARED_MEMORY=0";
+
 /// `mpirun` for processes that may be more than there are cores, given the rest of its line.
 fn mpirun(arguments: &[&str]) -> Output {
     let mut command = Command::new("mpirun");
@@ -33,10 +36,15 @@ fn mpirun(arguments: &[&str]) -> Output {
     child.wait_with_output().expect("its output")
 }
 
+/// A trial; what stands before its arguments in the form `NAME=VALUE` is its environment.
 fn trial(ranks: usize, arguments: &str) -> Output {
     let (ranks, program) = (ranks.to_string(), program("trial"));
-    let mut line = vec!["-n", &ranks, program.to_str().expect("a path")];
-    line.extend(arguments.split_whitespace());
+    let mut line = vec!["-n", &ranks, "env"];
+    let (environment, arguments): (Vec<_>, Vec<_>) =
+        arguments.split_whitespace().partition(|word| word.contains('='));
+    line.extend(environment);
+    line.push(program.to_str().expect("a path"));
+    line.extend(arguments);
     mpirun(&line)
 }
 
@@ -72,6 +80,19 @@ fn any_number_of_processes_learns_the_same_bytes() {
 }
 
 #[test]
+fn messages_teach_what_shared_memory_does() {
+    for arguments in
+        ["--optimizer adam-w --batch-norm --dropout 0.3", "--double --parts 7", "--batch-size 3"]
+    {
+        let one = learned(1, arguments);
+        for ranks in [2, 3, 7] {
+            let messages = learned(ranks, &format!("{MESSAGES} {arguments}"));
+            assert_eq!(messages, one, "{ranks} processes: {arguments}");
+        }
+    }
+}
+
+#[test]
 fn every_optimizer_learns_the_same_bytes() {
     for optimizer in
         ["sgd", "nesterov", "adagrad", "rms-prop", "adam", "adam-w", "lion", "muon", "lbfgs"]
@@ -95,17 +116,18 @@ fn numbers_of_parts_that_are_no_power_of_two_do_too() {
 
 #[test]
 fn the_fast_mode_learns_nearly_the_same() {
-    let mean = |ranks| {
-        let output = trial(ranks, "--fast --batch-norm --steps 5");
+    let mean = |ranks, environment: &str| {
+        let output = trial(ranks, &format!("{environment} --fast --batch-norm --steps 5"));
         let text = String::from_utf8(output.stdout).expect("text");
         assert!(text.contains("fast: results depend on the number of processes"), "{text}");
         let mean = text.lines().find_map(|line| line.strip_prefix("mean "));
         mean.unwrap_or_else(|| panic!("{text}")).parse::<f64>().expect("a number")
     };
-    let one = mean(1);
-    for ranks in [2, 4] {
+    let one = mean(1, "");
+    for (ranks, environment) in [(2, ""), (4, ""), (2, MESSAGES), (4, MESSAGES)] {
+        let several = mean(ranks, environment);
         // Five steps carry the last digit of an f32 no further than this.
-        assert!((mean(ranks) - one).abs() < 1e-4, "{ranks}: {} and {one}", mean(ranks));
+        assert!((several - one).abs() < 1e-4, "{ranks} {environment}: {several} and {one}");
     }
 }
 

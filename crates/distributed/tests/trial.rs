@@ -132,6 +132,14 @@ fn train<E: Number>(group: Group, arguments: Arguments) -> Result<(), Box<dyn st
     }
 
     let mut order: Vec<usize> = (0..ROWS).collect();
+    // A group may have trained a smaller model before.
+    let mut small = [Tensor::parameter(Tensor::scalar(E::one()))];
+    let square = |small: &mut [Tensor<E>; 1], rows: &[usize], _: &mut Xoshiro256PlusPlus| {
+        Ok::<_, LossError>(PartLoss::new(&small[0] * &small[0], rows.len() as f64))
+    };
+    let step = group.clone().gradients(&mut small, &order, &mut rng, square)?;
+    let slope = step.gradients.get(&small[0]).expect("a gradient").item();
+    assert!((slope.as_f64() - 2.0).abs() < 1e-6, "{slope} instead of 2");
     let mut losses = Vec::new();
     for step in 0..arguments.steps {
         if fault("hang", step) {
