@@ -121,7 +121,7 @@ fn regress(arguments: Arguments) -> lesson::Outcome {
     let started = Instant::now();
     (model, record) = fit(model, &batch, record, checkpoints, &arguments)?;
     let elapsed = started.elapsed();
-    arguments.keep.save(&model, &[])?;
+    arguments.keep.save(&model, &[]);
 
     let predictions = without_recording(|| model.forward(&batch.features));
     let r_squared = r_squared(&predictions, &batch.targets)?;
@@ -142,7 +142,7 @@ fn regress(arguments: Arguments) -> lesson::Outcome {
         let units = "Coefficients are those of features in units of their standard deviation.";
         report.section("Regression").text(units);
         report.coefficients(&in_units_of_deviation(&model, &raw));
-        lesson::observe::write(report, arguments.quiet)?;
+        lesson::observe::write(report, arguments.quiet);
     }
     println!("R² {r_squared:.6}");
     Ok(())

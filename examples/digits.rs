@@ -154,7 +154,7 @@ fn classify(arguments: Arguments) -> lesson::Outcome {
     let run = Run { model, record, checkpoints, rng };
     let Run { model, mut record, .. } = fit(run, &data, &arguments)?;
     let elapsed = started.elapsed();
-    arguments.keep.save(&model, &notes)?;
+    arguments.keep.save(&model, &notes);
 
     let (logits, test) = (logits(&model, &data.test), &data.test);
     let confusion = ConfusionMatrix::new(&logits.argmax(-1), test.labels(), test.class_count())?
@@ -171,7 +171,7 @@ fn classify(arguments: Arguments) -> lesson::Outcome {
             report.weights("Weights", &weights);
         }
         report.classification_since(&record.confusions(&test)?, &logits, &test)?;
-        lesson::observe::write(report, arguments.quiet)?;
+        lesson::observe::write(report, arguments.quiet);
     }
     println!("test accuracy {:.4}", confusion.accuracy());
     Ok(())

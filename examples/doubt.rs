@@ -174,7 +174,7 @@ fn learn(arguments: Arguments) -> lesson::Outcome {
         println!("\nIn the end a temperature of {:.2} would be best.", scaling.temperature());
     }
     early_stopping.restore_best(&mut model)?;
-    arguments.keep.save(&model, &[])?;
+    arguments.keep.save(&model, &[]);
     let epoch = early_stopping.best_epoch().map_or(0, |epoch| epoch + 1);
     println!("The weights of epoch {epoch}, asked:\n");
     ask(&model, &pieces, &arguments.words, &words);

@@ -146,7 +146,7 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
         for run in &runs {
             report.layers(run.network.name, &run.record.history);
         }
-        lesson::observe::write(report, arguments.quiet)?;
+        lesson::observe::write(report, arguments.quiet);
     }
     Ok(())
 }

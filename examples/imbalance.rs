@@ -187,7 +187,7 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
     }
     fit(&mut trials, checkpoints, &arguments)?;
     let [plain, weighted, focal] = [0, 1, 2].map(|loss| trials[0].learners[loss].model.clone());
-    arguments.keep.save(&Models { plain, weighted, focal }, &[])?;
+    arguments.keep.save(&Models { plain, weighted, focal }, &[]);
     if !arguments.quiet {
         println!();
     }
@@ -204,7 +204,7 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
         let section = report.section("Measures of all runs");
         section.text("Mean ± standard deviation over the runs, on samples not trained on.");
         section.table(&["", LOSSES[0], LOSSES[1], LOSSES[2]], MEASURES.iter().enumerate().map(row));
-        lesson::observe::write(report, arguments.quiet)?;
+        lesson::observe::write(report, arguments.quiet);
     }
     Ok(())
 }

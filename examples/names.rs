@@ -208,7 +208,7 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
     let run = Run { model, record, rng, checkpoints, quiet: arguments.quiet };
     let started = std::time::Instant::now();
     let Run { model, record, mut rng, .. } = fit(run, [&train, &validation], &settings)?;
-    arguments.keep.save(&model, &[("description", model.describe().to_string())])?;
+    arguments.keep.save(&model, &[("description", model.describe().to_string())]);
     let validation_loss = loss(&model, &validation)?;
     let top_k = arguments.top_k.unwrap_or(usize::MAX);
     let sampler = Sampler { temperature: arguments.temperature, top_k };
@@ -247,7 +247,7 @@ fn lesson(arguments: Arguments) -> lesson::Outcome {
         let vowels: Vec<usize> =
             (0..names.len()).filter(|&symbol| "aeiou".contains(names[symbol])).collect();
         report.embedding("Characters", model.vectors(), &names, &[("vowels", &vowels)]);
-        lesson::observe::write(report, arguments.quiet)?;
+        lesson::observe::write(report, arguments.quiet);
     }
     println!("validation loss {validation_loss:.4}");
     Ok(())

@@ -143,7 +143,8 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
     );
     let plain = fit(&data, 0.0, "plain", &arguments)?;
     let decayed = fit(&data, arguments.weight_decay, "decayed", &arguments)?;
-    arguments.keep.save(&Models { plain, decayed }, &[])
+    arguments.keep.save(&Models { plain, decayed }, &[]);
+    Ok(())
 }
 
 /// The mean loss and the accuracy.

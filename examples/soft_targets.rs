@@ -201,7 +201,7 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
     }
     fit(&mut runs, [&train, &test], rng, checkpoints, &arguments)?;
     let [cross_entropy, squared_error] = runs.each_ref().map(|run| run.model.clone());
-    arguments.keep.save(&Models { cross_entropy, squared_error }, &[])?;
+    arguments.keep.save(&Models { cross_entropy, squared_error }, &[]);
 
     let (train, test) = (train.full_batch().features, test.full_batch().features);
     if !arguments.quiet {
@@ -221,7 +221,7 @@ fn compare(arguments: Arguments) -> lesson::Outcome {
         let caption =
             "Some images that were not trained on, and below each what the models make of it.";
         report.section("Images").picture(rebuilt(&runs, &test.slice(0, ..4)), caption);
-        lesson::observe::write(report, arguments.quiet)?;
+        lesson::observe::write(report, arguments.quiet);
     }
     if !arguments.quiet && arguments.bias == 0.0 {
         println!("\nWhat squared error makes of a start that is surely wrong: --bias -8");

@@ -231,7 +231,7 @@ fn train_one(
     let function = function.map_or_else(String::new, |value| value.get_name().to_owned());
     let network = serde_json::json!({ "kind": "mlp", "activation": function });
     let notes = lesson::keep::classifier_notes(network, train, None);
-    arguments.keep.save(&run.model, &notes)?;
+    arguments.keep.save(&run.model, &notes);
     if !arguments.quiet {
         println!("\n{}", letters(&run.model, train));
         println!("trained in {:.2} s", elapsed.as_secs_f64());
@@ -241,7 +241,7 @@ fn train_one(
         report.decisions("Decisions", &decisions(&run.models(), train));
         let logits = without_recording(|| run.model.forward(&test.full_batch().features));
         report.classification_since(&run.record.confusions(test)?, &logits, test)?;
-        lesson::observe::write(report, arguments.quiet)?;
+        lesson::observe::write(report, arguments.quiet);
     }
     println!("test accuracy {:.4}", run.accuracy(test)?);
     Ok(())
@@ -296,7 +296,7 @@ fn compare(
             report.decisions(name, &decisions(&models[models.len() - 1..], train));
             report.layers(name, &run.record.history);
         }
-        lesson::observe::write(report, arguments.quiet)?;
+        lesson::observe::write(report, arguments.quiet);
     }
     Ok(())
 }

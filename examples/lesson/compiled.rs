@@ -35,7 +35,7 @@ fn surroundings(observe: &Observe, keep: &Keep, report: &mut Report, data: &Data
     report.history(&record.history);
     report.layers("", &record.history);
     report.classification_since(&[], model, data)?;
-    keep.save(model, &[])?;
+    keep.save(model, &[]);
     let mut checkpoints = Checkpoints::disabled();
     checkpoints.restore(State::new("", model), true)?;
     checkpoints.step(State::new("", model))?;

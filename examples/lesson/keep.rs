@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::CommandFactory;
 use downhill::prelude::*;
 use downhill::train::{
-    Checkpoint, History, Remembered, Remembers, State, fingerprint, save_with_notes,
+    self, Checkpoint, History, Remembered, Remembers, State, fingerprint, save_with_notes,
 };
 
 use super::observe::{Record, files};
@@ -52,6 +52,8 @@ pub struct Checkpoints {
     is_saved: bool,
     /// Whether epochs are saved in the middle, too.
     has_steps: bool,
+    /// Whether it has been said that a checkpoint cannot be written.
+    complained: bool,
 }
 
 impl Keep {
@@ -110,13 +112,15 @@ impl Keep {
         Ok(Checkpoints::new(Some(checkpoint), self.resume))
     }
 
-    /// Writes the trained model, if that is wanted, with notes for who uses it.
+    /// Writes the trained model, if that is wanted, with notes for who uses it. If it cannot be
+    /// written, the program fails at its [end](super::fail_at_end).
     #[inline(never)]
-    pub fn save<E: Element>(&self, model: &dyn Parameters<E>, notes: &[(&str, String)]) -> Outcome {
-        if let Some(path) = &self.save {
-            save_with_notes(model, notes, path)?;
+    pub fn save<E: Element>(&self, model: &dyn Parameters<E>, notes: &[(&str, String)]) {
+        if let Some(path) = &self.save
+            && let Err(error) = save_with_notes(model, notes, path)
+        {
+            super::fail_at_end(error);
         }
-        Ok(())
     }
 }
 
@@ -127,7 +131,7 @@ impl Checkpoints {
     }
 
     fn new(checkpoint: Option<Checkpoint>, resume: bool) -> Self {
-        Self { checkpoint, resume, is_saved: true, has_steps: false }
+        Self { checkpoint, resume, is_saved: true, has_steps: false, complained: false }
     }
 
     /// Takes back the newest checkpoint, if the run is to go on, and says so unless it is to be
@@ -156,10 +160,27 @@ impl Checkpoints {
     #[inline(never)]
     pub fn step<E: Element>(&mut self, state: State<'_, E>) -> Outcome {
         (self.is_saved, self.has_steps) = (false, true);
-        match &mut self.checkpoint {
-            Some(checkpoint) if interrupted() => Ok(checkpoint.save(state)?),
-            Some(checkpoint) => Ok(checkpoint.save_when_due(state)?),
+        let outcome = match &mut self.checkpoint {
+            Some(checkpoint) if interrupted() => checkpoint.save(state),
+            Some(checkpoint) => checkpoint.save_when_due(state),
             None => Ok(()),
+        };
+        self.go_on(outcome)
+    }
+
+    /// A checkpoint that cannot be written, as on a full disk, does not end the run: this is said
+    /// once, and the next is tried again.
+    fn go_on(&mut self, outcome: Result<(), train::Error>) -> Outcome {
+        match outcome {
+            Err(error @ train::Error::Write { .. }) => {
+                if !std::mem::replace(&mut self.complained, true) {
+                    super::complain(format_args!(
+                        "warning: {error}; the run goes on, and is saved later if it can be"
+                    ));
+                }
+                Ok(())
+            }
+            outcome => Ok(outcome?),
         }
     }
 
@@ -177,11 +198,12 @@ impl Checkpoints {
             && is_whole
             && (checkpoint.is_affordable() || interrupted())
         {
-            match loss.into() {
-                Some(loss) => checkpoint.save_with_metric(state, loss)?,
-                None => checkpoint.save(state)?,
-            }
+            let outcome = match loss.into() {
+                Some(loss) => checkpoint.save_with_metric(state, loss),
+                None => checkpoint.save(state),
+            };
             self.is_saved = true;
+            self.go_on(outcome)?;
         }
         Ok(())
     }
@@ -191,15 +213,21 @@ impl Checkpoints {
         self.has_steps && interrupted()
     }
 
-    /// To be called at the end of the run: waits until its last state is on the disk.
+    /// To be called at the end of the run: waits until its last state is on the disk. If it cannot be
+    /// written, the program fails at its [end](super::fail_at_end).
     #[inline(never)]
     pub fn finish<E: Element>(&mut self, state: State<'_, E>) -> Outcome {
-        let is_due = !self.is_saved && !self.may_be_cut_short();
+        let is_whole = !self.may_be_cut_short();
         let Some(checkpoint) = &mut self.checkpoint else { return Ok(()) };
-        if is_due {
-            checkpoint.save(state)?;
+        let mut outcome = checkpoint.finish();
+        if is_whole && (!self.is_saved || outcome.is_err()) {
+            outcome = checkpoint.save(state).and_then(|()| checkpoint.finish());
         }
-        Ok(checkpoint.finish()?)
+        if let Err(error @ train::Error::Write { .. }) = outcome {
+            super::fail_at_end(error);
+            return Ok(());
+        }
+        Ok(outcome?)
     }
 }
 

@@ -15,8 +15,8 @@ use std::io::{self, ErrorKind, Write};
 use std::panic::{self, PanicHookInfo};
 use std::process::{self, ExitCode};
 use std::str::FromStr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use clap::Parser;
 use downhill::prelude::*;
@@ -43,18 +43,33 @@ pub fn run<Arguments: Parser>(lesson: impl FnOnce(Arguments) -> Outcome) -> Exit
             return ExitCode::from(2);
         }
     };
-    match lesson(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(mut error) => {
-            let report = error.downcast_mut().and_then(|error: &mut Diverged| error.report.take());
-            // That it could not be written is the lesser of two errors.
-            if let Some(Err(error)) = report.map(|report| observe::write(*report, false)) {
-                complain(format_args!("warning: {error}"));
-            }
-            complain(format_args!("error: {error}"));
-            ExitCode::FAILURE
-        }
+    let mut outcome = lesson(arguments);
+    if let Err(error) = &mut outcome
+        && let Some(diverged) = error.downcast_mut::<Diverged>()
+        && let Some(report) = diverged.report.take()
+    {
+        observe::write(*report, false);
     }
+    let errors: Vec<_> = [written(), outcome].into_iter().filter_map(Result::err).collect();
+    for error in &errors {
+        complain(format_args!("error: {error}"));
+    }
+    if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What could not be written.
+static FAILURES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Has the program fail with this error, but after it has printed what it learned.
+pub(crate) fn fail_at_end(error: impl Display) {
+    FAILURES.lock().unwrap_or_else(PoisonError::into_inner).push(error.to_string());
+}
+
+/// Fails if something that was asked for beside the results could not be written: for the end of a
+/// program that [`run`] does not suit.
+pub fn written() -> Outcome {
+    let failures = FAILURES.lock().unwrap_or_else(PoisonError::into_inner);
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("; ").into()) }
 }
 
 /// Why there are no arguments.

@@ -28,6 +28,8 @@ pub struct Record<E: Element = f32> {
     /// What was recorded so far.
     pub history: History<E>,
     tensorboard: Option<TensorBoard>,
+    /// Whether it has been said that TensorBoard's file cannot be written.
+    complained: bool,
     /// What is written if the run diverges.
     last_page: Option<Report>,
     pub(crate) enabled: bool,
@@ -91,6 +93,7 @@ impl Observe {
         Ok(Record {
             history: History::new(model),
             tensorboard,
+            complained: false,
             last_page: self.page(&title)?,
             enabled: true,
             predictions: Vec::new(),
@@ -104,6 +107,7 @@ impl<E: Element> Record<E> {
         Self {
             history: History::disabled(),
             tensorboard: None,
+            complained: false,
             last_page: None,
             enabled: false,
             predictions: Vec::new(),
@@ -128,7 +132,7 @@ impl<E: Element> Record<E> {
         if let Some(tensorboard) = &mut self.tensorboard
             && self.history.losses().is_empty()
         {
-            // Should the file be full, the end of the epoch tells.
+            // Should the disk be full, the end of the epoch tells.
             let _ = tensorboard.graph(&loss.graph().named(model));
         }
         self.history.step(model, gradients, loss, learning_rate);
@@ -156,15 +160,18 @@ impl<E: Element> Record<E> {
         Err(error.into())
     }
 
-    /// Records the metrics of an epoch that has just ended. If TensorBoard's file can no longer be
-    /// written, as on a full disk, this is said once and the run goes on.
+    /// Records the metrics of an epoch that has just ended. If TensorBoard's file cannot be written,
+    /// as on a full disk, this is said once and the run goes on.
     pub fn epoch(&mut self, metrics: &[(&str, f64)]) {
         self.history.epoch(metrics);
         if let Some(tensorboard) = &mut self.tensorboard
             && let Err(error) = tensorboard.update(&self.history)
+            && !std::mem::replace(&mut self.complained, true)
         {
-            super::complain(format_args!("warning: {error}; the run goes on without TensorBoard"));
-            self.tensorboard = None;
+            super::complain(format_args!(
+                "warning: {error}; the run goes on, and what is missing is written after a later \
+                 epoch if it can be"
+            ));
         }
     }
 
@@ -237,7 +244,7 @@ impl Record {
         if let Some(tensorboard) = &mut self.tensorboard {
             for image in &images {
                 let tag = format!("weights/{}", image.caption[0]);
-                // Should the file be full, the end of the epoch has told.
+                // Should the disk be full, the end of the epoch has told.
                 let _ = tensorboard.image(&tag, step, image.width, &image.pixels);
             }
         }
@@ -266,22 +273,33 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, std::io::Error> {
 }
 
 /// Writes the report and says what was found and where it is. If it cannot be written where it was
-/// to be, it goes to a new folder among the system's temporary files, rather than being lost.
-pub fn write(report: Report, quiet: bool) -> Result<(), downhill_report::Error> {
-    let page = report.write().or_else(|error| {
-        let Ok(folder) = tempfile::Builder::new().prefix("report-").tempdir() else {
-            return Err(error);
-        };
-        let page = report.write_to(folder.path())?;
-        super::complain(format_args!("warning: {error}; the report is {}", page.display()));
-        let _ = folder.keep();
-        Ok(page)
-    })?;
+/// to be, it goes to a new folder among the system's temporary files, rather than being lost. If it
+/// cannot be written there, either, the program fails at its [end](super::fail_at_end).
+pub fn write(report: Report, quiet: bool) {
+    let page = match report.write() {
+        Ok(page) => Some(page),
+        Err(error) => rescue(&report, error),
+    };
     if !quiet {
         for finding in report.findings() {
             println!("{}", super::wrapped("found: ", &finding.to_string()));
         }
-        println!("report in {}", page.display());
+        if let Some(page) = page {
+            println!("report in {}", page.display());
+        }
     }
-    Ok(())
+}
+
+/// Writes a report elsewhere than where it was to be, which failed with `error`.
+fn rescue(report: &Report, error: downhill_report::Error) -> Option<PathBuf> {
+    let folder = tempfile::Builder::new().prefix("report-").tempdir().ok();
+    let Some((folder, page)) =
+        folder.and_then(|folder| report.write_to(folder.path()).ok().map(|page| (folder, page)))
+    else {
+        super::fail_at_end(error);
+        return None;
+    };
+    super::complain(format_args!("warning: {error}; the report is {}", page.display()));
+    let _ = folder.keep();
+    Some(page)
 }

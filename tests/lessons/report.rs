@@ -1,7 +1,9 @@
 //! `--report` and `--tensorboard` of the training examples.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use std::process::Stdio;
 
 use roxmltree::{Document, ParsingOptions};
 
@@ -242,6 +244,56 @@ fn a_full_disk_does_not_end_the_training_and_is_told_once() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.starts_with("warning: cannot write ") && said.lines().count() == 1, "{said}");
     assert!(String::from_utf8(output.stdout).unwrap().starts_with("test accuracy "));
+    // What fitted are whole events: a length, its checksum, as many bytes and theirs.
+    let file = fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
+    let mut rest = &fs::read(file).unwrap()[..];
+    assert!(!rest.is_empty());
+    while let Some(length) = rest.first_chunk() {
+        rest = &rest[u64::from_le_bytes(*length) as usize + 16..];
+    }
+    assert!(rest.is_empty(), "half an event is left");
+}
+
+/// A folder that becomes a file stands for a full disk, too, but elsewhere there is room.
+#[cfg(unix)]
+#[test]
+fn a_report_that_cannot_be_written_is_rescued() {
+    let directory = tempfile::tempdir().unwrap();
+    let rescued = directory.path().join("elsewhere");
+    fs::create_dir(&rescued).unwrap();
+    let report = directory.path().join("full").join("report");
+    let run = |temporary: &Path| {
+        fs::create_dir_all(report.parent().unwrap()).unwrap();
+        let mut command = process("spirals");
+        command.args(["--epochs", "150", "--report"]).arg(&report);
+        let child = command.env("TMPDIR", temporary).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = child.spawn().unwrap();
+        // The first epoch says that the report could be begun.
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut printed = String::new();
+        while !printed.contains("\nepoch ") {
+            assert!(output.read_line(&mut printed).unwrap() > 0, "{printed}");
+        }
+        fs::remove_dir_all(report.parent().unwrap()).unwrap();
+        fs::write(report.parent().unwrap(), "").unwrap();
+        output.read_to_string(&mut printed).unwrap();
+        fs::remove_file(report.parent().unwrap()).unwrap();
+        let outcome = child.wait_with_output().unwrap();
+        (outcome.status.code(), printed, String::from_utf8(outcome.stderr).unwrap())
+    };
+    let (code, printed, said) = run(&rescued);
+    assert_eq!((code, said.lines().count()), (Some(0), 1), "{said}");
+    let page = said.trim_end().split("the report is ").nth(1).unwrap();
+    assert!(said.starts_with("warning: cannot write "), "{said}");
+    assert!(Path::new(page).starts_with(&rescued) && printed.contains(page), "{said}\n{printed}");
+    assert!(printed.contains("test accuracy "), "{printed}");
+    assert!(fs::read_to_string(page).unwrap().contains("<svg"));
+
+    // Nowhere: the result is printed all the same, and the program fails.
+    let (code, printed, said) = run(&rescued.join("missing"));
+    assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
+    assert!(said.starts_with("error: cannot write "), "{said}");
+    assert!(printed.contains("test accuracy ") && !printed.contains("report in"), "{printed}");
 }
 
 #[test]

@@ -94,7 +94,7 @@ enum Model {
 
 fn main() -> ExitCode {
     run(|group| match lesson::arguments() {
-        Ok(arguments) => train(group, &arguments),
+        Ok(arguments) => train(group, &arguments).and_then(|()| lesson::written()),
         Err(Usage::Asked(text)) => {
             if group.is_first() {
                 print!("{text}");
@@ -188,12 +188,12 @@ fn train(group: Group, arguments: &Arguments) -> lesson::Outcome {
     if !group.is_first() {
         return Ok(());
     }
-    arguments.keep.save(&model, &[("description", model.describe().to_string())])?;
+    arguments.keep.save(&model, &[("description", model.describe().to_string())]);
     if let Some(mut report) = report.take() {
         report.model(model.describe());
         lesson::observe::data_files(&mut report, &arguments.data)?;
         report.history(&record.history);
-        lesson::observe::write(report, arguments.quiet)?;
+        lesson::observe::write(report, arguments.quiet);
     }
     if !arguments.quiet {
         println!("\ntrained in {:.2} s", elapsed.as_secs_f64());

@@ -79,7 +79,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     run(|group| match lesson::arguments() {
-        Ok(arguments) => train(group, &arguments),
+        Ok(arguments) => train(group, &arguments).and_then(|()| lesson::written()),
         Err(Usage::Asked(text)) => {
             if group.is_first() {
                 print!("{text}");
@@ -162,7 +162,7 @@ fn train(group: Group, arguments: &Arguments) -> lesson::Outcome {
     if !group.is_first() {
         return Ok(());
     }
-    arguments.keep.save(&model, &[("description", model.describe().to_string())])?;
+    arguments.keep.save(&model, &[("description", model.describe().to_string())]);
     if !arguments.quiet {
         println!("\ntrained in {:.2} s", started.elapsed().as_secs_f64());
     }

@@ -303,7 +303,8 @@ impl Checkpoint {
     ///
     /// [`Error::NotFinite`] if a parameter is NaN or infinite. [`Error::Remember`] if an optimizer,
     /// or what else remembers something of the model, does of another. [`Error::Write`] if an
-    /// earlier checkpoint could not be written; those before it are still there.
+    /// earlier checkpoint could not be written; those before it are still there, and a run may go on:
+    /// this one is written if it can be.
     #[inline(never)]
     pub fn save<E: Element>(&mut self, state: State<'_, E>) -> Result<(), Error> {
         self.push(state, None)

@@ -4,7 +4,7 @@ mod encode;
 mod png;
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,6 +14,9 @@ use encode::{Event, What};
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::history::{Histogram, History};
+
+/// As many bytes are written at a time.
+const BUFFER: usize = 1 << 13;
 
 /// Writes an event file that TensorBoard reads, while training or afterwards
 /// (`tensorboard --logdir DIRECTORY`).
@@ -37,10 +40,17 @@ use crate::history::{Histogram, History};
 /// }
 /// # Ok::<(), downhill_train::Error>(())
 /// ```
+///
+/// A file that cannot be written, as on a full disk, holds whole events all the same, and once it
+/// can be, [`update`](Self::update) writes what is missing.
 #[derive(Debug)]
 pub struct TensorBoard {
     path: PathBuf,
-    file: BufWriter<File>,
+    file: File,
+    /// The bytes of the events in the file.
+    length: u64,
+    /// The events that are not in it yet.
+    waiting: Vec<u8>,
     /// What of the history has been written: its steps and epochs.
     steps: usize,
     epochs: usize,
@@ -77,8 +87,9 @@ impl TensorBoard {
                 Err(error) => return Err(Error::write(&path, &error)),
             }
         };
-        let mut this = Self { path, file: BufWriter::new(file), steps: 0, epochs: 0, continues };
-        this.event(0, What::FileVersion)?;
+        let (length, waiting, steps, epochs) = Default::default();
+        let mut this = Self { path, file, length, waiting, steps, epochs, continues };
+        this.push(0, What::FileVersion);
         this.flush()?;
         Ok(this)
     }
@@ -102,7 +113,7 @@ impl TensorBoard {
         }
         self.steps = history.epochs().last().map_or(0, |epoch| epoch.steps);
         self.epochs = history.epochs().len();
-        self.event(self.steps + 1, What::Start)?;
+        self.push(self.steps + 1, What::Start);
         self.flush()
     }
 
@@ -112,13 +123,17 @@ impl TensorBoard {
     ///
     /// # Errors
     ///
-    /// [`Error::Write`] when the file cannot be written.
+    /// [`Error::Write`] when the file cannot be written. The next call then writes it all.
     #[inline(never)]
     pub fn update<E: Element>(&mut self, history: &History<E>) -> Result<(), Error> {
+        let before = self.waiting.len();
         let new = self.steps..history.losses().len();
         for step in new.clone() {
-            self.scalar("loss", step + 1, history.losses()[step])?;
-            self.scalar("learning rate", step + 1, history.learning_rates()[step])?;
+            for (tag, values) in
+                [("loss", history.losses()), ("learning rate", history.learning_rates())]
+            {
+                self.push(step + 1, What::Scalar { tag, value: values[step] });
+            }
         }
         let layers = history.layer_names();
         for (step, measured) in history.measurements().iter().filter(|(s, _)| new.contains(s)) {
@@ -128,7 +143,8 @@ impl TensorBoard {
                     ("update-to-weight ratio", measured.update_ratio),
                 ] {
                     if let Some(value) = value {
-                        self.scalar(&format!("{name}/{layer}"), step + 1, value)?;
+                        let tag = &format!("{name}/{layer}");
+                        self.push(step + 1, What::Scalar { tag, value });
                     }
                 }
             }
@@ -141,18 +157,21 @@ impl TensorBoard {
                     ("activations", &histograms.activations),
                 ] {
                     if let Some(histogram) = histogram {
-                        self.histogram(&format!("{name}/{layer}"), step + 1, histogram)?;
+                        let tag = &format!("{name}/{layer}");
+                        self.push(step + 1, What::Histogram { tag, histogram });
                     }
                 }
             }
         }
         for epoch in &history.epochs()[self.epochs..] {
             for (name, value) in &epoch.metrics {
-                self.scalar(&format!("epochs/{name}"), epoch.steps, *value)?;
+                let tag = &format!("epochs/{name}");
+                self.push(epoch.steps, What::Scalar { tag, value: *value });
             }
         }
+        self.flush().inspect_err(|_| self.waiting.truncate(before))?;
         (self.steps, self.epochs) = (history.losses().len(), history.epochs().len());
-        self.flush()
+        Ok(())
     }
 
     /// Writes a number under the name `tag`, up to whose first `/` TensorBoard groups them.
@@ -229,14 +248,40 @@ impl TensorBoard {
         self.event(0, What::Graph(graph))
     }
 
-    fn event(&mut self, step: usize, what: What<'_>) -> Result<(), Error> {
+    fn push(&mut self, step: usize, what: What<'_>) {
         let event = Event { wall_time: since_1970(), step, what };
-        let record = encode::record(&event.encode());
-        self.file.write_all(&record).map_err(|reason| Error::write(&self.path, &reason))
+        self.waiting.extend(encode::record(&event.encode()));
     }
 
+    /// Writes an event, together with others if it is small. One that cannot be written is left out.
+    fn event(&mut self, step: usize, what: What<'_>) -> Result<(), Error> {
+        let before = self.waiting.len();
+        self.push(step, what);
+        if self.waiting.len() < BUFFER {
+            return Ok(());
+        }
+        self.flush().inspect_err(|_| self.waiting.truncate(before))
+    }
+
+    /// Writes all that waits, or nothing: a file that ends in the middle of an event could not be gone
+    /// on with.
     fn flush(&mut self) -> Result<(), Error> {
-        self.file.flush().map_err(|reason| Error::write(&self.path, &reason))
+        self.file.write_all(&self.waiting).map_err(|reason| {
+            // A file that cannot be cut, either, is read up to there.
+            let cut = self.file.set_len(self.length);
+            let _ = cut.and_then(|()| self.file.seek(SeekFrom::Start(self.length)));
+            Error::write(&self.path, &reason)
+        })?;
+        self.length += self.waiting.len() as u64;
+        self.waiting.clear();
+        Ok(())
+    }
+}
+
+impl Drop for TensorBoard {
+    fn drop(&mut self) {
+        // Who wants to know what went wrong calls `update`.
+        let _ = self.flush();
     }
 }
 

@@ -168,6 +168,32 @@ fn a_history_is_read_back_step_by_step_and_nothing_twice() {
 }
 
 #[test]
+fn what_could_not_be_written_is_written_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut tensorboard = TensorBoard::create(directory.path()).unwrap();
+    tensorboard.update(&descent(2)).unwrap();
+    tensorboard.text("a", 0, "before").unwrap();
+    // A file that takes nothing.
+    let closed = File::open(tensorboard.path()).unwrap();
+    let file = std::mem::replace(&mut tensorboard.file, closed);
+    for steps in [4, 6] {
+        let error = tensorboard.update(&descent(steps)).unwrap_err().to_string();
+        assert!(error.contains("cannot write") && error.contains("tfevents"), "{error}");
+    }
+    tensorboard.file = file;
+    tensorboard.update(&descent(8)).unwrap();
+    let path = tensorboard.path().to_owned();
+    let steps = |tag| scalars(&path, tag).iter().map(|(step, _)| *step).collect::<Vec<_>>();
+    assert_eq!(steps("loss"), (1..=8).collect::<Vec<_>>());
+    assert_eq!(steps("epochs/training loss"), [2, 4, 6, 8]);
+
+    tensorboard.text("a", 0, "after").unwrap();
+    drop(tensorboard);
+    let texts = values(&path).into_iter().filter(|(_, tag, _)| tag == "a");
+    assert_eq!(texts.count(), 2, "what waits is written at the end");
+}
+
+#[test]
 fn a_run_that_goes_on_does_not_repeat_its_history() {
     let directory = tempfile::tempdir().unwrap();
     let mut first = TensorBoard::create(directory.path()).unwrap();
