@@ -6,6 +6,7 @@ mod logistic_regression;
 mod losses;
 mod metrics;
 mod optimizers;
+mod saved;
 mod schedules;
 mod tensors;
 

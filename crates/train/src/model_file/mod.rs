@@ -47,6 +47,16 @@ pub use whole::replace_file;
 /// The file is written beside `path` and takes its place once it is safe on the disk: whatever
 /// happens, there is the old file or the new one.
 ///
+/// A matrix called `weight` is `[inputs, outputs]` here, and `torch.nn.Linear` has its transpose. The
+/// state dict of a module of PyTorch with layers of the same names is, in Python,
+///
+/// ```python
+/// state = {k: v.T if v.ndim == 2 and k.endswith("weight") else v for k, v in load_file(path).items()}
+/// ```
+///
+/// and [`downhill_nn::load_pytorch_state_dict`] lists the layers whose tensors are called otherwise
+/// there.
+///
 /// # Errors
 ///
 /// [`Error::NotFinite`] if a parameter holds NaN or an infinity, or another tensor holds NaN;
@@ -121,6 +131,9 @@ pub(crate) fn entries<E: Element>(
 /// safetensors.torch.save_file(module.state_dict(), "module.safetensors")                    # a module
 /// safetensors.torch.save_file(torch.load("module.pt", weights_only=True), "module.safetensors")  # a file
 /// ```
+///
+/// A file without the notes that [`save`] writes counts as PyTorch's, whoever wrote it: a program that
+/// writes a model of ours anew has to transpose its matrices.
 ///
 /// Numbers of 16, 32 or 64 bits become the model's, rounded where they are wider. Everything is
 /// checked before anything is changed.
