@@ -46,7 +46,10 @@
 //! processes, and what comes of the parts is added in an order that depends on the number of parts
 //! alone. So 1, 2, 3, 4 or 8 processes train the same bytes. Batch normalisation is by the whole
 //! batch, dropout depends on the sample, and a mean is over the whole batch.
-//! [`Group::fast`] gives this up for speed.
+//! [`Group::fast`] gives this up for speed between machines.
+//!
+//! Processes of one machine add gradients in memory that all of them read. Where there is none, or with
+//! `DOWNHILL_SHARED_MEMORY=0` in the environment, they send messages as those of several machines do.
 //!
 //! To be read: `cut` (in which order is added), `gradients` (a step), `layout` (gradients as one row),
 //! `exchange` (who gives what to whom), `shared` (memory that all processes of a machine read),
