@@ -98,6 +98,14 @@ impl Report {
                 metrics.push(metric);
             }
         }
+        // The moving average by step has drawn it already.
+        let is_drawn = |metric: &str| {
+            runs.len() > NOISY_RUNS
+                && runs
+                    .iter()
+                    .all(|(_, history)| metric == format!("training {}", history.loss_name()))
+        };
+        metrics.retain(|metric| !is_drawn(metric));
         for metric in metrics {
             let mut captions: Vec<String> = Vec::new();
             let mut curves = Vec::new();

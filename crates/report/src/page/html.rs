@@ -19,6 +19,7 @@ pub(super) struct Page<'a> {
     pub(super) examined: bool,
     pub(super) settings: &'a [(String, String)],
     pub(super) sections: &'a [Section],
+    pub(super) steps: usize,
     pub(super) steps_per_epoch: usize,
     pub(super) marks: &'a [(usize, String)],
     /// The name of each picture's own file, in the order of the pictures.
@@ -42,7 +43,8 @@ impl fmt::Display for Page<'_> {
             Picture::style_sheet()
         )?;
         self.head(f)?;
-        write!(f, "<nav data-epoch=\"{}\" data-marks=\"", self.steps_per_epoch)?;
+        let (epoch, steps) = (self.steps_per_epoch, self.steps);
+        write!(f, "<nav data-epoch=\"{epoch}\" data-steps=\"{steps}\" data-marks=\"")?;
         for (step, what) in self.marks {
             writeln!(f, "{step} {}", Escaped(&what.replace('\n', " ")))?;
         }

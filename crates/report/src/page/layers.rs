@@ -12,6 +12,9 @@ const MOMENTS: usize = 9;
 const LAYERS: usize = 24;
 const LAYERS_OF_SEVERAL: usize = 5;
 
+/// What the picture of the gradients is called.
+const NORMS: &str = "Gradient norm of each layer";
+
 /// What there are histograms of.
 type Of = fn(&LayerHistograms) -> Option<&Histogram>;
 const KINDS: [(&str, Of); 3] = [
@@ -48,25 +51,28 @@ impl Report {
             chart
         };
         let [(first, _), .., (last, _)] = history.measurements() else { return };
-        let norms =
-            chart("Gradient norm of each layer", "‖gradient‖", |layer| layer.gradient_norm);
+        let norms = chart(NORMS, "‖gradient‖", |layer| layer.gradient_norm);
         let ratios = chart("Update-to-weight ratio", "‖update‖ / ‖weights‖", |layer| {
             layer.update_ratio
         })
         .reference("0.001", [((first + 1) as f64, 1e-3), ((last + 1) as f64, 1e-3)]);
         let table = layer_table(history, most);
+        // Said once on a page.
+        let is_first = self.pictures().all(|picture| picture.title() != NORMS);
+        let caption = |said: &str| if is_first { said.to_owned() } else { String::new() };
+        let measured = history.measurements().len();
         let section = self.section(heading);
         section
             .picture(
                 norms.picture(),
-                format!(
-                    "Layers whose gradient vanishes or explodes stand out; {} steps were measured.",
-                    history.measurements().len()
-                ),
+                caption(&format!(
+                    "Layers whose gradient vanishes or explodes stand out; {measured} steps were \
+                     measured."
+                )),
             )
             .picture(
                 ratios.picture(),
-                "About a thousandth is usual; much less is slow, much more is unsteady.",
+                caption("About a thousandth is usual; much less is slow, much more is unsteady."),
             );
         section.tables.extend(table);
     }

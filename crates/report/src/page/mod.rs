@@ -229,6 +229,7 @@ impl Report {
             examined: self.examined,
             settings: &self.settings,
             sections: &self.sections,
+            steps: self.steps,
             steps_per_epoch: self.steps_per_epoch,
             marks: &self.marks,
             picture_files: &picture_files,

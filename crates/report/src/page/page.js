@@ -76,7 +76,9 @@ for (const mark of nav.dataset.marks.split('\n').filter(mark => mark)) {
   const step = parseInt(mark), what = mark.slice(mark.indexOf(' ') + 1);
   said.set(step, said.has(step) ? `${said.get(step)}; ${what}` : what);
 }
-const moments = [...new Set([...boxes.flat().map(({ step }) => step), ...said.keys()])].sort((a, b) => a - b);
+const end = +nav.dataset.steps;
+const steps = [...boxes.flat().map(({ step }) => step), ...said.keys(), ...(end ? [end] : [])];
+const moments = [...new Set(steps)].sort((a, b) => a - b);
 if (moments.length > 1) {
   const bar = document.createElement('div');
   bar.className = 'time';

@@ -2,7 +2,7 @@
 
 use super::chart::Chart;
 use super::layer::{Layer, Paint, Rectangle, Shape};
-use super::picture::{LABEL, MUTED, Picture, SERIES, text_width};
+use super::picture::{INK, LABEL, Picture, SERIES, text_width};
 use downhill_train::format_metric;
 use downhill_train::metrics::Calibration;
 
@@ -38,7 +38,7 @@ pub fn reliability_diagram(calibration: &Calibration) -> Picture {
         .layer(Layer {
             name: Some("12: number of predictions".into()),
             shape: Shape::Texts { texts: counts.collect(), upright: true, halo: true },
-            paint: Paint::Fixed(MUTED),
+            paint: Paint::Fixed(INK),
             opacity: 0.0,
         })
         .picture()
@@ -116,7 +116,7 @@ pub fn bars(title: &str, label: &str, values: &[(impl ToString, f64)]) -> Pictur
         .layer(Layer {
             name: None,
             shape: Shape::Line { points: zero, width: 1.0, marked: false },
-            paint: Paint::Fixed(MUTED),
+            paint: Paint::Fixed(INK),
             opacity: 1.0,
         })
         .picture()

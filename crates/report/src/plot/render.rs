@@ -94,8 +94,9 @@ impl Chart {
                 self.draw_legend(drawing, layout);
                 self.draw_axes(drawing, frame, layout);
                 drawing.group(frame, |drawing| {
+                    let mut words = self.words_apart(frame).into_iter();
                     for layer in &self.layers {
-                        self.draw_layer(drawing, frame, layer);
+                        self.draw_layer(drawing, frame, layer, &mut words);
                     }
                 });
             })
@@ -221,7 +222,25 @@ impl Chart {
         drawing.text(&label, (MARGIN, layout.top + height / 2.0), style);
     }
 
-    fn draw_layer(&self, drawing: &mut Drawing, frame: &Frame<'_>, layer: &Layer) {
+    /// The words of all layers, in the layers' order, so that none stands over another.
+    fn words_apart(&self, frame: &Frame<'_>) -> Vec<(&str, Option<Point>)> {
+        let texts = self.layers.iter().filter_map(|layer| match &layer.shape {
+            Shape::Texts { texts, upright: false, .. } => Some(texts),
+            _ => None,
+        });
+        let mut words: Vec<(&str, Option<Point>)> =
+            texts.flatten().map(|(at, text)| (text.as_str(), frame.place(*at))).collect();
+        move_apart(words.iter_mut().filter_map(|(text, place)| Some((*text, place.as_mut()?))));
+        words
+    }
+
+    fn draw_layer<'a>(
+        &self,
+        drawing: &mut Drawing,
+        frame: &Frame<'_>,
+        layer: &Layer,
+        words: &mut impl Iterator<Item = (&'a str, Option<Point>)>,
+    ) {
         let (color, series) = (self.color(layer.paint), layer.series());
         match &layer.shape {
             Shape::Line { points, width, marked } => {
@@ -291,15 +310,15 @@ impl Chart {
                     halo: halo.then_some(PAPER),
                     ..style(color, anchor, Baseline::Middle)
                 };
-                let mut placed: Vec<(&str, Point)> = texts
-                    .iter()
-                    .filter_map(|(at, text)| Some((text.as_str(), frame.place(*at)?)))
-                    .collect();
-                if !upright {
-                    move_apart(&mut placed);
-                }
+                let own = texts.iter().map(|(at, text)| (text.as_str(), frame.place(*at)));
+                let placed: Vec<(&str, Option<Point>)> = match upright {
+                    true => own.collect(),
+                    false => words.take(texts.len()).collect(),
+                };
                 for (text, place) in placed {
-                    drawing.text(text, place, style);
+                    if let Some(place) = place {
+                        drawing.text(text, place, style);
+                    }
                 }
             }
         }
@@ -307,7 +326,8 @@ impl Chart {
 }
 
 /// Moves texts that would stand over one another apart, no farther than they must.
-fn move_apart(texts: &mut [(&str, Point)]) {
+fn move_apart<'a>(texts: impl Iterator<Item = (&'a str, &'a mut Point)>) {
+    let mut texts: Vec<_> = texts.collect();
     for _ in 0..ROUNDS {
         let mut are_apart = true;
         for later in 1..texts.len() {

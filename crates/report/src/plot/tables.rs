@@ -2,11 +2,13 @@
 
 use super::chart::Chart;
 use super::layer::{Layer, Paint, Rectangle, Shape};
-use super::picture::{INK, INVERSE, LABEL, Picture, SERIES, WIDTH, text_width};
+use super::picture::{INK, LABEL, Picture, SERIES, WIDTH, text_width};
 use downhill_train::metrics::ConfusionMatrix;
 
 /// The least opacity of a cell that is not empty.
 const LEAST: f64 = 0.12;
+/// The greatest opacity: text on it has a contrast of 4.5, on a light sheet and on a dark one.
+const GREATEST: f64 = 0.7;
 
 /// How a cell of a table is drawn.
 struct Cell {
@@ -71,7 +73,7 @@ pub fn heat_map(
         name: Some(format!("greatest: {}", downhill_train::format_short(greatest))),
         shape: Shape::Rectangles(Vec::new()),
         paint: Paint::Fixed(SERIES[0]),
-        opacity: 1.0,
+        opacity: GREATEST,
     };
     let mut chart = chart.layer(legend);
     if values.iter().any(|value| *value < 0.0) {
@@ -79,7 +81,7 @@ pub fn heat_map(
             name: Some("negative".into()),
             shape: Shape::Rectangles(Vec::new()),
             paint: Paint::Fixed(SERIES[1]),
-            opacity: 1.0,
+            opacity: GREATEST,
         });
     }
     chart.square = rows.len() * 2 > columns.len() && columns.len() * 2 > rows.len();
@@ -117,7 +119,7 @@ fn table(
             let (x, y) = (*column as f64, *row as f64);
             Rectangle {
                 corners: [(x, y), (x + 1.0, y + 1.0)],
-                share: cell.strength,
+                share: GREATEST * cell.strength,
                 title: Some(format!(
                     "{} → {}: {}",
                     rows[*row].to_string(),
@@ -136,22 +138,16 @@ fn table(
     let widest = cells.iter().map(|(_, _, cell)| text_width(&cell.text, LABEL)).fold(0.0, f64::max);
     // The names along y and the margins take up to a third of the sheet.
     if widest < WIDTH * 0.65 / columns.len().max(1) as f64 {
-        for (color, strong) in [(INK, false), (INVERSE, true)] {
-            let texts = cells.iter().filter(|(_, _, cell)| (cell.strength > 0.8) == strong);
-            let text = |(row, column, cell): &(usize, usize, Cell)| {
-                ((*column as f64 + 0.5, *row as f64 + 0.5), cell.text.clone())
-            };
-            chart = chart.layer(Layer {
-                name: None,
-                shape: Shape::Texts {
-                    texts: texts.map(text).collect(),
-                    upright: false,
-                    halo: false,
-                },
-                paint: Paint::Fixed(color),
-                opacity: 1.0,
-            });
-        }
+        let text = |(row, column, cell): &(usize, usize, Cell)| {
+            ((*column as f64 + 0.5, *row as f64 + 0.5), cell.text.clone())
+        };
+        let texts = cells.iter().map(text).collect();
+        chart = chart.layer(Layer {
+            name: None,
+            shape: Shape::Texts { texts, upright: false, halo: false },
+            paint: Paint::Fixed(INK),
+            opacity: 1.0,
+        });
     }
     chart.picture()
 }

@@ -272,7 +272,7 @@ fn counts_of_a_reliability_diagram_stand_clear_of_the_intervals() {
             let document = Document::parse(&svg).unwrap();
             let named =
                 |name| document.descendants().filter(move |it| it.tag_name().name() == name);
-            let is_interval = |it: &Node<'_, '_>| it.attribute("stroke") == Some("#D55E00");
+            let is_interval = |it: &Node<'_, '_>| it.attribute("stroke") == Some("#C25500");
             let intervals: Vec<Vec<f64>> = named("polyline")
                 .filter(is_interval)
                 .map(|it| it.attribute("points").unwrap().split([' ', ',']).collect())
@@ -416,7 +416,7 @@ fn vectors_that_do_not_differ_lie_in_one_place() {
 fn words_stand_where_their_points_are_and_in_the_legend_by_kind() {
     let chart = Chart::new("Words", "x", "y")
         .words("vowels", [((0.0, 0.0), "a".to_owned()), ((1.0, 1.0), "e".to_owned())])
-        .words("others", [((2.0, 0.5), "k".to_owned())]);
+        .words("others", [((2.0, 0.5), "k".to_owned()), ((0.01, 0.01), "b".to_owned())]);
     let texts = check(&chart.picture());
     for text in ["vowels", "others", "a", "e", "k"] {
         assert!(texts.contains(&text.into()), "{text}: {texts:?}");

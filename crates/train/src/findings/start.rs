@@ -29,7 +29,7 @@ impl<E: Element> History<E> {
         }
         let observation = format!(
             "Before the first step the model is sure already: for classes drawn at random its loss \
-             is {} nats, where ln {classes} = {} is what knows nothing.",
+             is {} nats, where that of a model that knows nothing is ln {classes} = {}.",
             format_short(expected),
             format_short(even)
         );
