@@ -101,6 +101,30 @@ fn csv() {
     });
 }
 
+/// 4 MiB of separators, of which a compressed file has a few thousand bytes.
+#[test]
+fn a_row_of_separators_takes_the_memory_of_its_text() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("wide.csv.gz");
+    let count = 1 << 22;
+    for start in ["3", "\"3\""] {
+        for line in [1, 200] {
+            let rows = "1,2\n".repeat(line);
+            let wide = ",".repeat(count);
+            fs::write(&path, gzip(format!("a,class\n{rows}{start}{wide}\n").as_bytes())).unwrap();
+            let before = MEMORY.current_usage();
+            MEMORY.reset_peak_usage();
+            let error = Csv::new(&path).read_classification::<f32>().unwrap_err().to_string();
+            let taken = MEMORY.peak_usage().saturating_sub(before);
+            let expected = format!(":{}: {} fields, but the header names 2", line + 2, count + 1);
+            assert!(error.contains(&expected), "{error}");
+            // Texts grow by doubling.
+            assert!(taken <= 6 * count + SLACK, "{taken} bytes for {count}");
+        }
+    }
+}
+
 #[test]
 fn csv_packed() {
     try_damaged(Reader {

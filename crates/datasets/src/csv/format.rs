@@ -74,7 +74,7 @@ impl Format {
             let first = first_row.is_none();
             let shift = usize::from(first && row_names);
             first_row.get_or_insert(record.len());
-            columns.resize(columns.len().max(record.len() + shift), Column::default());
+            columns.resize(columns.len().max(record.fields().len() + shift), Column::default());
             for (column, word) in columns[shift..].iter_mut().zip(record.fields()) {
                 let kind = Kind::of(word, &is_missing);
                 decimal_commas |= matches!(kind, Kind::Number { decimal: Some(b','), .. });

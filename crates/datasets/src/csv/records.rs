@@ -30,25 +30,52 @@ pub(super) struct Records<'a, R> {
     line: usize,
     /// The fields of a record with quotes in it, without those.
     unquoted: String,
-    fields: Vec<(usize, usize)>,
+    fields: Fields,
+}
+
+/// Where the fields of a row begin and end: of all in the first row, and in the others of one more
+/// than that has. A row of nothing but separators would take many times the memory of its text.
+#[derive(Default)]
+struct Fields {
+    places: Vec<(usize, usize)>,
+    count: usize,
+    most: Option<usize>,
+}
+
+impl Fields {
+    fn clear(&mut self) {
+        if self.count > 0 {
+            self.most.get_or_insert(self.count + 1);
+        }
+        self.places.clear();
+        self.count = 0;
+    }
+
+    fn push(&mut self, start: usize, end: usize) {
+        self.count += 1;
+        if self.most.is_none_or(|most| self.count <= most) {
+            self.places.push((start, end));
+        }
+    }
 }
 
 /// The fields of a row.
 pub(super) struct Record<'a> {
     text: &'a str,
-    fields: &'a [(usize, usize)],
+    fields: &'a Fields,
     /// The line on which the row starts, counted from 1.
     pub(super) line: usize,
 }
 
 impl<'a> Record<'a> {
+    /// The number of fields, all of them.
     pub(super) fn len(&self) -> usize {
-        self.fields.len()
+        self.fields.count
     }
 
     /// The field without white space around it.
     pub(super) fn field(&self, index: usize) -> &'a str {
-        let (start, end) = self.fields[index];
+        let (start, end) = self.fields.places[index];
         let field = &self.text[start..end];
         match field.as_bytes() {
             // Nearly every field: no need to look for white space.
@@ -57,8 +84,9 @@ impl<'a> Record<'a> {
         }
     }
 
-    pub(super) fn fields(&self) -> impl Iterator<Item = &'a str> {
-        (0..self.len()).map(|index| self.field(index))
+    /// The fields, but at most one more than the first row has.
+    pub(super) fn fields(&self) -> impl ExactSizeIterator<Item = &'a str> {
+        (0..self.fields.places.len()).map(|index| self.field(index))
     }
 }
 
@@ -108,16 +136,18 @@ impl<'a, R: BufRead> Records<'a, R> {
 
     fn split_plain(&mut self) {
         let line = self.text.trim_end_matches(['\r', '\n']);
+        let blanks = self.syntax.separator == b' ';
         let mut start = 0;
         for (index, &byte) in line.as_bytes().iter().enumerate() {
             if self.syntax.separates(byte) {
-                self.fields.push((start, index));
+                if start < index || !blanks {
+                    self.fields.push(start, index);
+                }
                 start = index + 1;
             }
         }
-        self.fields.push((start, line.len()));
-        if self.syntax.separator == b' ' {
-            self.fields.retain(|(start, end)| start < end);
+        if start < line.len() || !blanks {
+            self.fields.push(start, line.len());
         }
     }
 
@@ -134,7 +164,7 @@ impl<'a, R: BufRead> Records<'a, R> {
             let rest = &self.text[at..];
             let length = rest.bytes().position(|byte| self.syntax.separates(byte));
             self.unquoted.push_str(&rest[..length.unwrap_or(rest.len())]);
-            self.fields.push((start, self.unquoted.len()));
+            self.fields.push(start, self.unquoted.len());
             match length {
                 None => return Ok(()),
                 Some(length) => at += length + 1,
