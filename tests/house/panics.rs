@@ -256,10 +256,15 @@ fn every_panic_names_the_callers_file_and_what_was_called() {
             let gradients = weight.sum().backward();
             History::new(&weight).step(&weight, &gradients, &weight, 0.1);
         };
-        "History::step": {
+        "History": {
             let (weight, other) = (Tensor::parameter([0.0_f32]), Tensor::parameter([0.0_f32]));
             let loss = weight.sum();
             History::new(&weight).every(1).step(&other, &loss.backward(), &loss, 0.1);
+        };
+        "History": {
+            let (weight, other) = (Tensor::parameter([0.0_f32]), Tensor::parameter([0.0_f32]));
+            let loss = weight.sum();
+            History::new(&weight).diverged(&other, &loss.backward(), &loss, 0.1);
         };
         "State": {
             let (mut weight, mut other) = (Tensor::parameter([0.0_f32]), Tensor::parameter([0.0]));

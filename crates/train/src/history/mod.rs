@@ -190,12 +190,15 @@ impl<E: Element> History<E> {
         learning_rate: f64,
     ) {
         if self.layers.is_some() {
-            self.before = parameters(model);
+            if self.before.is_empty() {
+                self.before = parameters(model);
+            }
             self.measure(model, gradients, loss, true);
         }
         self.note(loss, learning_rate);
     }
 
+    #[track_caller]
     fn note(&mut self, loss: &Tensor<E>, learning_rate: f64) {
         if self.layers.is_some() {
             self.losses.push(loss.item().as_f64());
@@ -217,8 +220,8 @@ impl<E: Element> History<E> {
         let after = parameters(model);
         let ids = |tensors: &[Tensor<E>]| tensors.iter().map(Tensor::id).collect::<Vec<_>>();
         assert!(
-            ids(&after) == ids(&self.before),
-            "History::step: the model has other parameters than at the beginning"
+            ids(&after) == ids(&self.before) && after.len() == layers.parameters.len(),
+            "History: the model has other parameters than at the beginning"
         );
         let measured = layers.measure(&self.before, &after, gradients);
         self.measurements.push(step, measured);
