@@ -113,7 +113,7 @@ impl Keep {
     }
 
     /// Writes the trained model, if that is wanted, with notes for who uses it. If it cannot be
-    /// written, the program fails at its [end](super::fail_at_end).
+    /// written, the program fails at its [end](super::written).
     #[inline(never)]
     pub fn save<E: Element>(&self, model: &dyn Parameters<E>, notes: &[(&str, String)]) {
         if let Some(path) = &self.save
@@ -214,7 +214,7 @@ impl Checkpoints {
     }
 
     /// To be called at the end of the run: waits until its last state is on the disk. If it cannot be
-    /// written, the program fails at its [end](super::fail_at_end).
+    /// written, the program fails at its [end](super::written).
     #[inline(never)]
     pub fn finish<E: Element>(&mut self, state: State<'_, E>) -> Outcome {
         let is_whole = !self.may_be_cut_short();

@@ -274,7 +274,7 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, std::io::Error> {
 
 /// Writes the report and says what was found and where it is. If it cannot be written where it was
 /// to be, it goes to a new folder among the system's temporary files, rather than being lost. If it
-/// cannot be written there, either, the program fails at its [end](super::fail_at_end).
+/// cannot be written there, either, the program fails at its [end](super::written).
 pub fn write(report: Report, quiet: bool) {
     let page = match report.write() {
         Ok(page) => Some(page),
