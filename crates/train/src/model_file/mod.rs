@@ -20,6 +20,9 @@ pub(crate) use tensor_file::{Data, TensorFile, WRITER, to_bytes, write};
 pub(crate) use whole::UNFINISHED;
 pub use whole::replace_file;
 
+/// What layers call their tensors here, and no layer of PyTorch's.
+const OWN_NAMES: [&str; 2] = ["running_variance", "vectors"];
+
 /// Writes the tensors of a model to a file, whole or not at all, in the format
 /// [safetensors](https://github.com/huggingface/safetensors): parameters and buffers, such as
 /// running averages, under their names. [`load`] reads it, and so does
@@ -133,7 +136,8 @@ pub(crate) fn entries<E: Element>(
 /// ```
 ///
 /// A file without the notes that [`save`] writes counts as PyTorch's, whoever wrote it: a program that
-/// writes a model of ours anew has to transpose its matrices.
+/// writes a model of ours anew has to transpose its matrices. That it has not done so cannot be told by
+/// a square one; a file with names that only this library has is refused.
 ///
 /// Numbers of 16, 32 or 64 bits become the model's, rounded where they are wider. Everything is
 /// checked before anything is changed.
@@ -213,11 +217,21 @@ impl ModelFile {
     /// Those of [`load`] about the tensors.
     #[inline(never)]
     pub fn load<E: Element>(&self, model: &mut (impl Parameters<E> + ?Sized)) -> Result<(), Error> {
+        let is_own = |name: &str| OWN_NAMES.contains(&name.rsplit('.').next().unwrap_or_default());
+        let own = self.names().find(|name| !self.0.is_ours() && is_own(name));
+        if let Some(entry) = own.and_then(|name| self.0.entry(name)) {
+            return Err(entry.refuse(
+                "has a name that PyTorch does not give, and the file lacks the notes that tell how \
+                 its matrices lie; `ModelFile::load_renamed` takes them to lie as PyTorch's"
+                    .to_owned(),
+            ));
+        }
         self.load_renamed(model, str::to_owned)
     }
 
     /// [`load`](Self::load), for a file with other names: `rename` gives the model's name for each
-    /// of the file's, as in `|name| name.replace("fc1.", "hidden.")`.
+    /// of the file's, as in `|name| name.replace("fc1.", "hidden.")`. In a file of this library
+    /// matrices lie as here, and in any other as in PyTorch.
     ///
     /// # Errors
     ///

@@ -347,3 +347,12 @@ fn infinities_of_a_buffer_are_kept_and_those_of_a_parameter_refused() {
     assert!(error.ends_with("the entry `weight` holds inf at [0]"), "{error}");
     assert_eq!((narrow.mask.to_vec(), narrow.weight.item()), (vec![f32::NEG_INFINITY, 0.0], 1.0));
 }
+
+#[test]
+fn a_file_of_ours_that_lost_its_notes_is_refused_where_its_names_tell() {
+    let bytes = saved(&model(1));
+    let read = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let error = refused(&safetensors::serialize(read.tensors(), None).unwrap());
+    let start = "the entry `norm.running_variance` has a name that PyTorch does not give";
+    assert!(error.starts_with(start), "{error}");
+}
