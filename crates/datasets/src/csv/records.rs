@@ -35,26 +35,27 @@ pub(super) struct Records<'a, R> {
 
 /// Where the fields of a row begin and end: of all in the first row, and in the others of one more
 /// than that has. A row of nothing but separators would take many times the memory of its text.
-#[derive(Default)]
 struct Fields {
     places: Vec<(usize, usize)>,
-    count: usize,
-    most: Option<usize>,
+    most: usize,
+    /// How many are left out.
+    others: usize,
 }
 
 impl Fields {
     fn clear(&mut self) {
-        if self.count > 0 {
-            self.most.get_or_insert(self.count + 1);
+        if self.most == usize::MAX && !self.places.is_empty() {
+            self.most = self.places.len() + 1;
         }
         self.places.clear();
-        self.count = 0;
+        self.others = 0;
     }
 
     fn push(&mut self, start: usize, end: usize) {
-        self.count += 1;
-        if self.most.is_none_or(|most| self.count <= most) {
+        if self.places.len() < self.most {
             self.places.push((start, end));
+        } else {
+            self.others += 1;
         }
     }
 }
@@ -70,7 +71,7 @@ pub(super) struct Record<'a> {
 impl<'a> Record<'a> {
     /// The number of fields, all of them.
     pub(super) fn len(&self) -> usize {
-        self.fields.count
+        self.fields.places.len() + self.fields.others
     }
 
     /// The field without white space around it.
@@ -92,7 +93,8 @@ impl<'a> Record<'a> {
 
 impl<'a, R: BufRead> Records<'a, R> {
     pub(super) fn new(path: &'a Path, source: R, syntax: Syntax) -> Self {
-        let (text, unquoted, fields) = Default::default();
+        let (text, unquoted) = Default::default();
+        let fields = Fields { places: Vec::new(), most: usize::MAX, others: 0 };
         Self { path, source, syntax, text, line: 0, unquoted, fields }
     }
 
