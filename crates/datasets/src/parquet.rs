@@ -3,6 +3,7 @@
 use std::any::type_name;
 use std::borrow::Cow;
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -90,8 +91,8 @@ impl Parquet {
         let path = &*self.path;
         let damaged = |error: ParquetError| Problem::Format(error.to_string()).at(path);
         let file = File::open(path).map_err(Error::read(path))?;
-        let reader = SerializedFileReader::new(file.try_clone().map_err(Error::read(path))?)
-            .map_err(damaged)?;
+        let open = || SerializedFileReader::new(file.try_clone()?);
+        let reader = guarded(open).map_err(damaged)?;
         let schema = reader.metadata().file_metadata().schema_descr_ptr();
         let header: Vec<String> =
             schema.columns().iter().map(|column| column.path().string()).collect();
@@ -106,14 +107,14 @@ impl Parquet {
         let mut first = 1;
         for group in 0..reader.num_row_groups() {
             let group = reader.metadata().row_group(group);
-            let mut readers = readers(&file, group, &plan).map_err(damaged)?;
+            let mut readers = guarded(|| readers(&file, group, &plan)).map_err(damaged)?;
             let mut rest = usize::try_from(group.num_rows()).unwrap_or(0);
             while rest > 0 {
                 let count = rest.min(BATCH);
                 let mut columns: Vec<Option<Vec<Cell>>> = Vec::new();
                 columns.resize_with(header.len(), || None);
                 for (column, reader) in &mut readers {
-                    let cells = read_cells(reader, &schema.column(*column), count);
+                    let cells = guarded(|| read_cells(reader, &schema.column(*column), count));
                     columns[*column] = Some(cells.map_err(damaged)?);
                 }
                 for row in 0..count {
@@ -126,6 +127,13 @@ impl Parquet {
         }
         table.finish(&header).map_err(|problem| problem.at(path))
     }
+}
+
+/// What the crate `parquet` makes of a file; it panics over some that are damaged.
+fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+        Err(ParquetError::General("a part of it does not follow the format".into()))
+    })
 }
 
 fn readers(

@@ -92,8 +92,8 @@ fn classes_that_are_numbers_keep_all_their_digits() {
 }
 
 /// The error for the file whose bytes at a place are others.
-fn damaged(at: usize, bytes: &[u8]) -> String {
-    let mut file = std::fs::read(&file("zstd.parquet").path).unwrap();
+fn damaged(name: &str, at: usize, bytes: &[u8]) -> String {
+    let mut file = std::fs::read(&file(name).path).unwrap();
     file[at..at + bytes.len()].copy_from_slice(bytes);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("damaged.parquet");
@@ -110,15 +110,22 @@ fn a_page_that_promises_more_than_its_column_holds_is_refused() {
     // The first page is a dictionary; its header: 2, its length, its length packed, and how many values.
     let whole = std::fs::read(&file("zstd.parquet").path).unwrap();
     assert_eq!(whole[4..16], *b"\x15\x04\x15\xe0\x7b\x15\xd8\x15\x4c\x15\xbc\x0f");
-    let long = damaged(7, &[0xfe, 0xff, 0xff, 0xff, 0x0f]);
+    let long = damaged("zstd.parquet", 7, &[0xfe, 0xff, 0xff, 0xff, 0x0f]);
     assert!(long.contains("a page promises 2147483647 bytes"), "{long}");
-    let many = damaged(14, &[0xfe, 0xff, 0xff, 0xff, 0x0f]);
+    let many = damaged("zstd.parquet", 14, &[0xfe, 0xff, 0xff, 0xff, 0x0f]);
     assert!(many.contains("bytes and a dictionary of 2147483647 values"), "{many}");
 }
 
 #[test]
 fn a_column_with_a_negative_place_is_refused() {
     // Of the metadata of a column.
-    let error = damaged(23_094, b"u");
+    let error = damaged("zstd.parquet", 23_094, b"u");
     assert!(error.contains("` has a negative place or length in the file"), "{error}");
+}
+
+#[test]
+fn a_file_over_which_the_crate_panics_is_refused() {
+    // In the values of a column: a count that goes on for too many bytes.
+    let error = damaged("snappy.parquet", 18_082, &[0xa3]);
+    assert!(error.contains("a part of it does not follow the format"), "{error}");
 }
