@@ -235,12 +235,14 @@ fn images() {
             let folder = path.parent().unwrap().parent().unwrap();
             numbers(&downhill_datasets::ImageFolder::new(folder).read()?)
         },
-        // What the header says, in four bytes a pixel, if so short a file can hold it.
+        // What the header says, in four bytes a pixel and whole blocks of eight by eight pixels, if so
+        // short a file can hold it.
         size: |file| {
             let reader = image::ImageReader::new(std::io::Cursor::new(file)).with_guessed_format();
-            let shape = reader.unwrap().into_dimensions().unwrap_or_default();
-            let pixels = usize::try_from(u64::from(shape.0) * u64::from(shape.1)).unwrap();
-            file.len() + if pixels <= 8256 * file.len() { 4 * pixels } else { 0 }
+            let (width, height) = reader.unwrap().into_dimensions().unwrap_or_default();
+            let blocks = u64::from(width.div_ceil(8)) * u64::from(height.div_ceil(8));
+            let fits = u64::from(width) * u64::from(height) <= 8256 * file.len() as u64;
+            file.len() + if fits { 4 * 64 * usize::try_from(blocks).unwrap() } else { 0 }
         },
     });
 }
@@ -300,6 +302,8 @@ fn try_damaged(reader: Reader) {
         fs::write(&path, whole).unwrap();
         (reader.read)(&path).unwrap();
     }
+    // Without the backtrace, whose memory would be counted: one of the readers catches panics.
+    std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
     let (start, mut count, mut refused, mut most) = (ProcessTime::now(), 0, 0, 0.0_f64);
     while budget.map_or(count < 100, |budget| start.elapsed() < budget) {

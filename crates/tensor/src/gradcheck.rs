@@ -58,7 +58,7 @@ pub fn gradcheck(
     f: impl Fn(&[Tensor<f64>]) -> Tensor<f64>,
     inputs: &[Tensor<f64>],
 ) -> Result<(), GradcheckError> {
-    check(|inputs| weighted_sum(&f(inputs)), inputs)
+    check(&|inputs| weighted_sum(&f(inputs)), inputs)
 }
 
 /// Compares the second derivatives of `f` at `inputs`, as one product of the Hessian with a fixed
@@ -78,12 +78,13 @@ pub fn gradcheck_second_order(
     f: impl Fn(&[Tensor<f64>]) -> Tensor<f64>,
     inputs: &[Tensor<f64>],
 ) -> Result<(), GradcheckError> {
-    let directional = |inputs: &[Tensor<f64>]| {
-        let output = weighted_sum(&f(inputs));
-        let gradients = grad(&output, &inputs.iter().collect::<Vec<_>>());
-        gradients.iter().map(weighted_sum).fold(Tensor::scalar(0.0), |sum, term| sum + term)
-    };
-    check(directional, inputs)
+    check(&|inputs| directional(weighted_sum(&f(inputs)), inputs), inputs)
+}
+
+/// The product of the gradient with a fixed vector.
+fn directional(output: Tensor<f64>, inputs: &[Tensor<f64>]) -> Tensor<f64> {
+    let gradients = grad(&output, &inputs.iter().collect::<Vec<_>>());
+    gradients.iter().map(weighted_sum).fold(Tensor::scalar(0.0), |sum, term| sum + term)
 }
 
 /// The sum of the values with weights that differ from one another, between 0.5 and 2.5.
@@ -93,8 +94,9 @@ fn weighted_sum(x: &Tensor<f64>) -> Tensor<f64> {
     (x * weights).sum()
 }
 
+// Of no type of its own for each function, so that it is compiled once.
 fn check(
-    f: impl Fn(&[Tensor<f64>]) -> Tensor<f64>,
+    f: &dyn Fn(&[Tensor<f64>]) -> Tensor<f64>,
     inputs: &[Tensor<f64>],
 ) -> Result<(), GradcheckError> {
     let parameters: Vec<_> = inputs.iter().map(Tensor::parameter).collect();

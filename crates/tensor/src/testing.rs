@@ -44,25 +44,25 @@ pub(crate) fn broadcastable(shape: &[usize], rng: &mut Rng) -> Vec<usize> {
 
 /// Checks the first and second derivatives of `f` at `inputs`.
 #[track_caller]
-pub(crate) fn check(f: impl Fn(&[Tensor<f64>]) -> Tensor<f64>, inputs: &[Tensor<f64>]) {
+pub(crate) fn check(f: &dyn Fn(&[Tensor<f64>]) -> Tensor<f64>, inputs: &[Tensor<f64>]) {
     let shapes: Vec<_> = inputs.iter().map(Tensor::shape).collect();
-    if let Err(error) = gradcheck(&f, inputs) {
+    if let Err(error) = gradcheck(f, inputs) {
         panic!("shapes {shapes:?}: {error}");
     }
-    if let Err(error) = gradcheck_second_order(&f, inputs) {
+    if let Err(error) = gradcheck_second_order(f, inputs) {
         panic!("second order, shapes {shapes:?}: {error}");
     }
 }
 
 /// Checks a function of one tensor at random shapes and values from `low` to `high`.
 #[track_caller]
-pub(crate) fn check_unary(f: impl Fn(&Tensor<f64>) -> Tensor<f64>, low: f64, high: f64) {
+pub(crate) fn check_unary(f: &dyn Fn(&Tensor<f64>) -> Tensor<f64>, low: f64, high: f64) {
     let rng = &mut rng(1);
     for shape in shapes(6, rng) {
-        check(|x| f(&x[0]), &[random(&shape, low, high, rng)]);
+        check(&|x| f(&x[0]), &[random(&shape, low, high, rng)]);
         // A layout that is not row-major must make no difference.
         if shape.len() == 3 {
-            check(|x| f(&x[0].permute(&[2, 0, 1])), &[random(&shape, low, high, rng)]);
+            check(&|x| f(&x[0].permute(&[2, 0, 1])), &[random(&shape, low, high, rng)]);
         }
     }
 }
@@ -70,7 +70,7 @@ pub(crate) fn check_unary(f: impl Fn(&Tensor<f64>) -> Tensor<f64>, low: f64, hig
 /// Checks a function of two tensors at random shapes that broadcast, either way round.
 #[track_caller]
 pub(crate) fn check_binary(
-    f: impl Fn(&Tensor<f64>, &Tensor<f64>) -> Tensor<f64>,
+    f: &dyn Fn(&Tensor<f64>, &Tensor<f64>) -> Tensor<f64>,
     low: f64,
     high: f64,
 ) {
@@ -80,8 +80,8 @@ pub(crate) fn check_binary(
             let other = broadcastable(&shape, rng);
             let x = random(&shape, low, high, rng);
             let y = random(&other, low, high, rng);
-            check(|x| f(&x[0], &x[1]), &[x.clone(), y.clone()]);
-            check(|x| f(&x[0], &x[1]), &[y, x]);
+            check(&|x| f(&x[0], &x[1]), &[x.clone(), y.clone()]);
+            check(&|x| f(&x[0], &x[1]), &[y, x]);
         }
     }
 }
@@ -93,7 +93,7 @@ fn choices(rank: usize) -> Vec<Vec<isize>> {
 }
 
 /// Checks a reduction over every choice of axes of random shapes.
-pub(crate) fn check_axes(f: impl Fn(&Tensor<f64>, Axes) -> Tensor<f64>, with_empty: bool) {
+pub(crate) fn check_axes(f: &dyn Fn(&Tensor<f64>, Axes) -> Tensor<f64>, with_empty: bool) {
     let rng = &mut rng(5);
     for shape in shapes(4, rng) {
         if !with_empty && shape.contains(&0) {
@@ -101,8 +101,8 @@ pub(crate) fn check_axes(f: impl Fn(&Tensor<f64>, Axes) -> Tensor<f64>, with_emp
         }
         for axes in choices(shape.len()) {
             let x = random(&shape, -2.0, 2.0, rng);
-            check(|x| f(&x[0], Axes::from(&axes[..])), &[x.clone()]);
-            check(|x| f(&x[0], keep(&axes[..])), &[x]);
+            check(&|x| f(&x[0], Axes::from(&axes[..])), &[x.clone()]);
+            check(&|x| f(&x[0], keep(&axes[..])), &[x]);
         }
     }
 }

@@ -6,7 +6,7 @@ use downhill_tensor::{Tensor, gradcheck, gradcheck_second_order};
 /// Checks the derivatives of a loss under every reduction, alone and inside another function.
 fn check(
     inputs: &[Tensor<f64>],
-    loss: impl Fn(&[Tensor<f64>], Reduction) -> Result<Tensor<f64>, Error>,
+    loss: &dyn Fn(&[Tensor<f64>], Reduction) -> Result<Tensor<f64>, Error>,
 ) {
     for reduction in [Reduction::None, Reduction::Mean, Reduction::Sum] {
         let alone = |inputs: &[Tensor<f64>]| loss(inputs, reduction).unwrap();
@@ -40,7 +40,7 @@ fn cross_entropy_of_labels() {
         .temperature(1.7)
         .z_loss(0.05);
     for loss in [CrossEntropy::new(), CrossEntropy::new().label_smoothing(0.2), everything] {
-        check(&[numbers(&[4, 3], 0.0)], |x, reduction| {
+        check(&[numbers(&[4, 3], 0.0)], &|x, reduction| {
             loss.clone().reduction(reduction).forward(&x[0], &[2, 0, 1, 0])
         });
     }
@@ -51,7 +51,7 @@ fn cross_entropy_with_masked_classes() {
     // The masked logits are constants: no difference can be taken there.
     let mask = Tensor::from([[0.0, f64::NEG_INFINITY, 0.0], [0.0, 0.0, f64::NEG_INFINITY]]);
     let loss = CrossEntropy::new().label_smoothing(0.2).z_loss(0.1);
-    check(&[numbers(&[2, 3], 0.0)], |x, reduction| {
+    check(&[numbers(&[2, 3], 0.0)], &|x, reduction| {
         loss.clone().reduction(reduction).forward(&(&x[0] + &mask), &[2, 0])
     });
 }
@@ -59,7 +59,7 @@ fn cross_entropy_with_masked_classes() {
 #[test]
 fn cross_entropy_of_distributions() {
     let loss = CrossEntropy::new().class_weights([1.0, 0.5, 2.0]).label_smoothing(0.1).z_loss(0.05);
-    check(&[numbers(&[2, 3], 0.0), numbers(&[2, 3], 1.0)], |x, reduction| {
+    check(&[numbers(&[2, 3], 0.0), numbers(&[2, 3], 1.0)], &|x, reduction| {
         loss.clone().reduction(reduction).forward(&x[0], &x[1].softmax(-1))
     });
 }
@@ -68,11 +68,11 @@ fn cross_entropy_of_distributions() {
 fn linear_cross_entropy() {
     let inputs = [numbers(&[3, 2], 0.0), numbers(&[4, 2], 1.0), numbers(&[4], 2.0)];
     let loss = CrossEntropy::new().class_weights([1.0, 0.5, 2.0, 1.5]).label_smoothing(0.1);
-    check(&inputs, |x, reduction| {
+    check(&inputs, &|x, reduction| {
         let loss = loss.clone().reduction(reduction);
         loss.forward_linear(&x[0], &x[1], Some(&x[2]), &[3, 0, 1])
     });
-    check(&inputs[..2], |x, reduction| {
+    check(&inputs[..2], &|x, reduction| {
         let loss = CrossEntropy::new().reduction(reduction);
         loss.forward_linear(&x[0], &x[1], None, &[3, 0, 1])
     });
@@ -81,17 +81,17 @@ fn linear_cross_entropy() {
 #[test]
 fn negative_log_likelihoods() {
     let loss = NegativeLogLikelihood::new().class_weights([1.0, 0.5, 2.0]).ignore_index(1);
-    check(&[numbers(&[4, 3], 0.0)], |x, reduction| {
+    check(&[numbers(&[4, 3], 0.0)], &|x, reduction| {
         loss.clone().reduction(reduction).forward(&x[0], &[2, 0, 1, 0])
     });
     let variance = fractions(&[4, 1], 2.0);
-    check(&[numbers(&[4, 3], 0.0), numbers(&[4, 3], 1.0), variance], |x, reduction| {
+    check(&[numbers(&[4, 3], 0.0), numbers(&[4, 3], 1.0), variance], &|x, reduction| {
         let loss = GaussianNegativeLogLikelihood::new().full(true).reduction(reduction);
         loss.forward(&x[0], &x[1], &x[2])
     });
     let counts = Tensor::from([0.0, 1.0, 2.0, 5.0]);
     for log_input in [true, false] {
-        check(&[fractions(&[4], 0.0)], |x, reduction| {
+        check(&[fractions(&[4], 0.0)], &|x, reduction| {
             PoissonNegativeLogLikelihood::new()
                 .log_input(log_input)
                 .full(true)
@@ -108,18 +108,18 @@ fn binary_losses() {
         .pos_weight([2.0, 0.5])
         .weights(ndarray::array![[1.0], [0.5], [2.0]])
         .label_smoothing(0.1);
-    check(&inputs, |x, reduction| loss.clone().reduction(reduction).forward(&x[0], &x[1]));
+    check(&inputs, &|x, reduction| loss.clone().reduction(reduction).forward(&x[0], &x[1]));
     let probabilities = [fractions(&[3, 2], 0.0), fractions(&[3, 2], 1.0)];
-    check(&probabilities, |x, reduction| {
+    check(&probabilities, &|x, reduction| {
         BinaryCrossEntropy::new().reduction(reduction).forward(&x[0], &x[1])
     });
     for gamma in [0.0, 0.5, 1.0, 2.0] {
-        check(&inputs, |x, reduction| {
+        check(&inputs, &|x, reduction| {
             let loss = BinaryFocal::new().alpha(0.25).gamma(gamma);
             loss.reduction(reduction).forward(&x[0], &x[1])
         });
     }
-    check(&inputs[..1], |x, reduction| {
+    check(&inputs[..1], &|x, reduction| {
         let labels = Tensor::from([[0.0, 1.0], [1.0, 1.0], [0.0, 0.0]]);
         BinaryHinge::new().reduction(reduction).forward(&x[0], &labels)
     });
@@ -130,24 +130,24 @@ fn losses_of_the_true_class() {
     let logits = [numbers(&[4, 3], 0.0)];
     let labels = [2, 0, 1, 0];
     for gamma in [0.0, 0.5, 1.0, 2.0] {
-        check(&logits, |x, reduction| {
+        check(&logits, &|x, reduction| {
             let loss = Focal::new().gamma(gamma).alpha([1.0, 0.5, 2.0]);
             loss.reduction(reduction).forward(&x[0], &labels)
         });
     }
-    check(&logits, |x, reduction| {
+    check(&logits, &|x, reduction| {
         Poly1::new().epsilon(2.0).reduction(reduction).forward(&x[0], &labels)
     });
-    check(&logits, |x, reduction| {
+    check(&logits, &|x, reduction| {
         GeneralisedCrossEntropy::new().reduction(reduction).forward(&x[0], &labels)
     });
-    check(&logits, |x, reduction| {
+    check(&logits, &|x, reduction| {
         SymmetricCrossEntropy::new().reduction(reduction).forward(&x[0], &labels)
     });
-    check(&logits, |x, reduction| {
+    check(&logits, &|x, reduction| {
         MulticlassHinge::new().reduction(reduction).forward(&x[0], &labels)
     });
-    check(&logits, |x, reduction| {
+    check(&logits, &|x, reduction| {
         MulticlassHinge::new().crammer_singer().reduction(reduction).forward(&x[0], &labels)
     });
 }
@@ -163,18 +163,18 @@ fn divergences() {
     };
     for input in forms {
         for target in forms {
-            check(&inputs, |x, reduction| {
+            check(&inputs, &|x, reduction| {
                 let loss = KlDivergence::new().input(input).target(target).reduction(reduction);
                 loss.forward(&in_form(&x[0], input), &in_form(&x[1], target))
             });
-            check(&inputs, |x, reduction| {
+            check(&inputs, &|x, reduction| {
                 let loss = JensenShannonDivergence::new().input(input).target(target);
                 let loss = loss.reduction(reduction);
                 loss.forward(&in_form(&x[0], input), &in_form(&x[1], target))
             });
         }
     }
-    check(&inputs[..1], |x, reduction| {
+    check(&inputs[..1], &|x, reduction| {
         KnowledgeDistillation::new(3.0).reduction(reduction).forward(&x[0], &inputs[1])
     });
 }
@@ -184,7 +184,7 @@ fn regression_losses() {
     let inputs = [numbers(&[5], 0.0), numbers(&[5], 1.0)];
     macro_rules! check_all {
         ($($loss:expr),* $(,)?) => {$(
-            check(&inputs, |x, reduction| $loss.reduction(reduction).forward(&x[0], &x[1]));
+            check(&inputs, &|x, reduction| $loss.reduction(reduction).forward(&x[0], &x[1]));
         )*};
     }
     check_all!(
@@ -216,7 +216,7 @@ fn gaussian_likelihood_broadcasts_all_three() {
     let found = none.forward(&mean, &target, &variance).unwrap();
     let expected = none.forward(&expanded[0], &expanded[1], &expanded[2]).unwrap();
     assert_eq!((found.shape(), found.to_vec()), (&[4, 2, 3][..], expected.to_vec()));
-    check(&[mean, target, variance], |x, reduction| {
+    check(&[mean, target, variance], &|x, reduction| {
         let loss = GaussianNegativeLogLikelihood::new().reduction(reduction);
         loss.forward(&x[0], &x[1], &x[2])
     });
@@ -229,7 +229,7 @@ fn a_weighted_margin_is_the_margin_times_the_weight_of_the_label() {
     let plain = none.forward(&scores, &labels).unwrap().to_vec();
     let weighted = none.class_weights([1.0, 0.5, 2.0]).forward(&scores, &labels).unwrap().to_vec();
     assert_eq!(weighted, [plain[0] * 2.0, plain[1], plain[2] * 0.5, plain[3]]);
-    check(&[scores], |x, reduction| {
+    check(&[scores], &|x, reduction| {
         let loss = MulticlassHinge::new().class_weights([1.0, 0.5, 2.0]).reduction(reduction);
         loss.forward(&x[0], &labels)
     });
@@ -238,7 +238,7 @@ fn a_weighted_margin_is_the_margin_times_the_weight_of_the_label() {
 #[test]
 fn entropies() {
     for form in [Form::Logits, Form::LogProbabilities, Form::Probabilities] {
-        check(&[numbers(&[2, 3], 0.0)], |x, reduction| {
+        check(&[numbers(&[2, 3], 0.0)], &|x, reduction| {
             let distributions = match form {
                 Form::Logits => x[0].clone(),
                 Form::LogProbabilities => x[0].log_softmax(-1),
@@ -249,7 +249,7 @@ fn entropies() {
     }
     let near = [numbers(&[1, 3], 0.0)];
     let logits = &near[0] * 1.001;
-    check(&near, |x, reduction| {
+    check(&near, &|x, reduction| {
         KlDivergence::new().target(Form::Logits).reduction(reduction).forward(&x[0], &logits)
     });
 }

@@ -16,7 +16,7 @@ fn wide<E: Element>(x: &Tensor<E>) -> Vec<f64> {
 /// The value, the gradient, and the second derivative along the gradient of Σ x².
 fn derivatives<E: Element>(
     x: &Tensor<E>,
-    loss: impl Fn(&Tensor<E>) -> Tensor<E>,
+    loss: &dyn Fn(&Tensor<E>) -> Tensor<E>,
 ) -> (f64, Vec<f64>, Vec<f64>) {
     let x = Tensor::parameter(x);
     let value = loss(&x);
@@ -114,8 +114,8 @@ fn impossible_classes<E: Element>() {
         let kl = KlDivergence::new().input(input);
         let js = JensenShannonDivergence::new().input(input);
         [
-            derivatives(&x, |x| kl.forward(&in_form(x, input), &certain).unwrap()),
-            derivatives(&x, |x| js.forward(&in_form(x, input), &certain).unwrap()),
+            derivatives(&x, &|x| kl.forward(&in_form(x, input), &certain).unwrap()),
+            derivatives(&x, &|x| js.forward(&in_form(x, input), &certain).unwrap()),
         ]
     };
     for input in FORMS {
@@ -128,7 +128,7 @@ fn impossible_classes<E: Element>() {
     for target in [Form::Logits, Form::Probabilities] {
         let kl = KlDivergence::new().target(target);
         let (value, gradient, second) =
-            derivatives(&x, |x| kl.forward(&spread, &in_form(x, target)).unwrap());
+            derivatives(&x, &|x| kl.forward(&spread, &in_form(x, target)).unwrap());
         assert_relative_eq!(value, 2.0_f64.ln(), max_relative = 1e-6);
         assert_eq!((gradient, second), (vec![0.0; 2], vec![0.0; 2]), "{target:?}");
     }
@@ -145,14 +145,14 @@ fn masked_entropy<E: Element>() {
     for form in FORMS {
         let entropy = Entropy::new().input(form);
         let (value, gradient, second) =
-            derivatives(&x, |x| entropy.forward(&in_form(x, form)).unwrap());
+            derivatives(&x, &|x| entropy.forward(&in_form(x, form)).unwrap());
         assert_relative_eq!(value, 2.0_f64.ln(), max_relative = 1e-6);
         for derivative in gradient.iter().chain(&second) {
             assert!(derivative.abs() < 1e-6, "{form:?}: {gradient:?} {second:?}");
         }
     }
     let certain = row::<E>(&[2000.0, 0.0, f64::NEG_INFINITY]);
-    let found = derivatives(&certain, |x| entropy(x).unwrap());
+    let found = derivatives(&certain, &|x| entropy(x).unwrap());
     assert_eq!(found, (0.0, vec![0.0; 3], vec![0.0; 3]));
 }
 

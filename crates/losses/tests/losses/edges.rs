@@ -14,7 +14,7 @@ fn tensor<E: Element>(shape: &[usize], values: &[f64]) -> Tensor<E> {
 /// The value and the gradient of a loss, which must be the same when it is recorded.
 fn differentiate<E: Element>(
     x: &Tensor<E>,
-    loss: impl Fn(&Tensor<E>) -> Result<Tensor<E>, Error>,
+    loss: &dyn Fn(&Tensor<E>) -> Result<Tensor<E>, Error>,
 ) -> (Vec<f64>, Vec<f64>) {
     let x = Tensor::parameter(x);
     let output = loss(&x).unwrap();
@@ -69,15 +69,15 @@ mod cases {
 
     pub(super) fn huge_logits_have_exact_losses<E: Element>() {
         let x: Tensor<E> = tensor(&[2, 2], &[1e4, -1e4, -1e4, 1e4]);
-        let (losses, gradient) = differentiate(&x, |x| none().forward(x, &[0, 0]));
+        let (losses, gradient) = differentiate(&x, &|x| none().forward(x, &[0, 0]));
         assert_eq!((losses, gradient), (vec![0.0, 2e4], vec![0.0, 0.0, -1.0, 1.0]));
         // In a row of many classes too.
         let x: Tensor<E> = tensor(&[1, 100], &[&[1e4; 1][..], &[-1e4; 99]].concat());
-        assert_eq!(differentiate(&x, |x| none().forward(x, &[7])).0, [2e4]);
+        assert_eq!(differentiate(&x, &|x| none().forward(x, &[7])).0, [2e4]);
         let x: Tensor<E> = tensor(&[4], &[1e4, -1e4, 1e4, -1e4]);
         let targets = tensor(&[4], &[1.0, 1.0, 0.0, 0.25]);
         let loss = BinaryCrossEntropyWithLogits::new().reduction(Reduction::None);
-        let (losses, gradient) = differentiate(&x, |x| loss.forward(x, &targets));
+        let (losses, gradient) = differentiate(&x, &|x| loss.forward(x, &targets));
         assert_eq!(losses, [0.0, 1e4, 1e4, 2.5e3]);
         assert_eq!(gradient, [0.0, -1.0, 1.0, -0.25]);
     }
@@ -93,9 +93,9 @@ mod cases {
             let mut expected = vec![0.0; classes];
             (expected[0], expected[classes - 1]) = (-0.5, 0.5);
             for (losses, gradient) in [
-                differentiate(&x, |x| none().forward(x, &[0])),
-                differentiate(&x, |x| none().forward(x, &truth)),
-                differentiate(&x, |x| kl_divergence(x, &truth)),
+                differentiate(&x, &|x| none().forward(x, &[0])),
+                differentiate(&x, &|x| none().forward(x, &truth)),
+                differentiate(&x, &|x| kl_divergence(x, &truth)),
             ] {
                 assert_relative_eq!(losses[0], 2.0_f64.ln(), max_relative = 1e-7);
                 assert_eq!(gradient, expected);
@@ -108,9 +108,9 @@ mod cases {
             let logits = [&[1.0, 0.0][..], &vec![-INFINITY; masks]].concat();
             let x: Tensor<E> = tensor(&[1, logits.len()], &logits);
             let loss = none().label_smoothing(0.2);
-            let (value, gradient) = differentiate(&x, |x| loss.forward(x, &[0]));
+            let (value, gradient) = differentiate(&x, &|x| loss.forward(x, &[0]));
             let two: Tensor<E> = tensor(&[1, 2], &[1.0, 0.0]);
-            let (expected, two) = differentiate(&two, |x| loss.forward(x, &[0]));
+            let (expected, two) = differentiate(&two, &|x| loss.forward(x, &[0]));
             assert_relative_eq!(value[0], expected[0], max_relative = 1e-6);
             assert_relative_eq!(gradient[0], two[0], max_relative = 1e-6);
             assert!(gradient[2..].iter().all(|&x| x == 0.0));
@@ -126,8 +126,8 @@ mod cases {
             expected[..3].copy_from_slice(&[-1.0, 0.5, 0.5]);
             let certain = Tensor::one_hot(&[0], classes);
             for found in [
-                differentiate(&x, |x| none().forward(x, &[0])),
-                differentiate(&x, |x| none().forward(x, &certain)),
+                differentiate(&x, &|x| none().forward(x, &[0])),
+                differentiate(&x, &|x| none().forward(x, &certain)),
             ] {
                 assert_eq!(found, (vec![INFINITY], expected.clone()));
             }
@@ -135,7 +135,7 @@ mod cases {
             let mut weights = vec![1.0; classes];
             weights[0] = 0.0;
             let loss = none().class_weights(weights);
-            let found = differentiate(&x, |x| loss.forward(x, &[0]));
+            let found = differentiate(&x, &|x| loss.forward(x, &[0]));
             assert_eq!(found, (vec![0.0], vec![0.0; classes]));
         }
     }
@@ -168,12 +168,12 @@ mod cases {
         let x: Tensor<E> = tensor(&[4], &[-INFINITY, INFINITY, INFINITY, -INFINITY]);
         let targets = tensor(&[4], &[0.0, 1.0, 0.0, 1.0]);
         let loss = BinaryCrossEntropyWithLogits::new().reduction(Reduction::None);
-        let (losses, gradient) = differentiate(&x, |x| loss.forward(x, &targets));
+        let (losses, gradient) = differentiate(&x, &|x| loss.forward(x, &targets));
         assert_eq!(losses, [0.0, 0.0, INFINITY, INFINITY]);
         assert_eq!(gradient, [0.0, 0.0, 1.0, -1.0]);
         for gamma in [0.5, 2.0] {
             let loss = BinaryFocal::new().gamma(gamma).reduction(Reduction::None);
-            let (losses, gradient) = differentiate(&x, |x| loss.forward(x, &targets));
+            let (losses, gradient) = differentiate(&x, &|x| loss.forward(x, &targets));
             assert_eq!(losses, [0.0, 0.0, INFINITY, INFINITY]);
             assert_eq!(gradient, [0.0, 0.0, 1.0, -1.0]);
         }
@@ -188,19 +188,19 @@ mod cases {
                 CrossEntropy::new().class_weights(weightless.clone()),
                 CrossEntropy::new().class_weights(weightless.clone()).label_smoothing(0.1),
             ] {
-                let found = differentiate(&x, |x| loss.forward(x, &[1, 1]));
+                let found = differentiate(&x, &|x| loss.forward(x, &[1, 1]));
                 assert_eq!(found, (vec![0.0], vec![0.0; 2 * classes]));
             }
             for loss in [
                 NegativeLogLikelihood::new().ignore_index(1),
                 NegativeLogLikelihood::new().class_weights(weightless),
             ] {
-                let found = differentiate(&x, |x| loss.forward(x, &[1, 1]));
+                let found = differentiate(&x, &|x| loss.forward(x, &[1, 1]));
                 assert_eq!(found, (vec![0.0], vec![0.0; 2 * classes]));
             }
             let hidden: Tensor<E> = tensor(&[2, 1], &[1.0, 2.0]);
             let weight: Tensor<E> = tensor(&[classes, 1], &vec![0.5; classes]);
-            let found = differentiate(&hidden, |hidden| {
+            let found = differentiate(&hidden, &|hidden| {
                 CrossEntropy::new().ignore_index(1).forward_linear(hidden, &weight, None, &[1, 1])
             });
             assert_eq!(found, (vec![0.0], vec![0.0; 2]));
@@ -214,21 +214,21 @@ mod cases {
         for reduction in [Reduction::Mean, Reduction::Sum] {
             let loss = CrossEntropy::new().label_smoothing(0.1).reduction(reduction);
             let empty = (vec![0.0], vec![]);
-            assert_eq!(differentiate(&x, |x| loss.forward(x, &[])), empty);
-            assert_eq!(differentiate(&x, |y| loss.forward(y, &x)), empty);
-            assert_eq!(differentiate(&x, |y| loss.forward_linear(y, &weight, None, &[])), empty);
+            assert_eq!(differentiate(&x, &|x| loss.forward(x, &[])), empty);
+            assert_eq!(differentiate(&x, &|y| loss.forward(y, &x)), empty);
+            assert_eq!(differentiate(&x, &|y| loss.forward_linear(y, &weight, None, &[])), empty);
             let loss = Focal::new().reduction(reduction);
-            assert_eq!(differentiate(&x, |x| loss.forward(x, &[])), empty);
+            assert_eq!(differentiate(&x, &|x| loss.forward(x, &[])), empty);
             let loss = MulticlassHinge::new().reduction(reduction);
-            assert_eq!(differentiate(&x, |x| loss.forward(x, &[])), empty);
+            assert_eq!(differentiate(&x, &|x| loss.forward(x, &[])), empty);
             let loss = NegativeLogLikelihood::new().reduction(reduction);
-            assert_eq!(differentiate(&x, |x| loss.forward(x, &[])), empty);
+            assert_eq!(differentiate(&x, &|x| loss.forward(x, &[])), empty);
             let loss = JensenShannonDivergence::new().reduction(reduction);
-            assert_eq!(differentiate(&x, |y| loss.forward(y, &x)), empty);
+            assert_eq!(differentiate(&x, &|y| loss.forward(y, &x)), empty);
             let loss = BinaryCrossEntropyWithLogits::new().reduction(reduction);
-            assert_eq!(differentiate(&flat, |x| loss.forward(x, &flat)), empty);
+            assert_eq!(differentiate(&flat, &|x| loss.forward(x, &flat)), empty);
             let loss = MeanSquaredError::new().reduction(reduction);
-            assert_eq!(differentiate(&flat, |x| loss.forward(x, &flat)), empty);
+            assert_eq!(differentiate(&flat, &|x| loss.forward(x, &flat)), empty);
         }
     }
 
@@ -239,8 +239,8 @@ mod cases {
             let x: Tensor<E> = tensor(&[2, classes], &logits);
             let uniform = tensor(&[2, classes], &vec![(classes as f64).recip(); 2 * classes]);
             for (losses, gradient) in [
-                differentiate(&x, |x| none().forward(x, &[0, 0])),
-                differentiate(&x, |x| none().forward(x, &uniform)),
+                differentiate(&x, &|x| none().forward(x, &[0, 0])),
+                differentiate(&x, &|x| none().forward(x, &uniform)),
             ] {
                 assert_relative_eq!(losses[0], (classes as f64).ln(), max_relative = 1e-6);
                 assert!(losses[1].is_nan());
@@ -251,7 +251,7 @@ mod cases {
         let x: Tensor<E> = tensor(&[2], &[0.0, f64::NAN]);
         let targets = tensor(&[2], &[1.0, 0.0]);
         let loss = BinaryCrossEntropyWithLogits::new().reduction(Reduction::None);
-        let (losses, gradient) = differentiate(&x, |x| loss.forward(x, &targets));
+        let (losses, gradient) = differentiate(&x, &|x| loss.forward(x, &targets));
         assert!(losses[0].is_finite() && losses[1].is_nan());
         assert!(gradient[0].is_finite() && gradient[1].is_nan());
     }
@@ -263,7 +263,7 @@ mod cases {
             logits[2 * classes..].fill(0.0);
             let x: Tensor<E> = tensor(&[3, classes], &logits);
             let loss = none().ignore_index(255).label_smoothing(0.1).z_loss(0.1);
-            let (losses, gradient) = differentiate(&x, |x| loss.forward(x, &[255, 255, 1]));
+            let (losses, gradient) = differentiate(&x, &|x| loss.forward(x, &[255, 255, 1]));
             assert_eq!(losses[..2], [0.0, 0.0]);
             assert!(losses[2] > 0.0);
             assert!(gradient[..2 * classes].iter().all(|&x| x == 0.0));
@@ -275,22 +275,22 @@ mod cases {
         let x: Tensor<E> = tensor(&[2, 3], &[1e4, 0.0, 0.0, -INFINITY, 0.0, -INFINITY]);
         for gamma in [0.0, 0.5, 1.0, 2.0] {
             let loss = Focal::new().gamma(gamma).reduction(Reduction::None);
-            let (losses, gradient) = differentiate(&x, |x| loss.forward(x, &[0, 0]));
+            let (losses, gradient) = differentiate(&x, &|x| loss.forward(x, &[0, 0]));
             assert_eq!(losses, [0.0, INFINITY]);
             assert_eq!(gradient, [0.0, 0.0, 0.0, -1.0, 1.0, 0.0]);
         }
         let loss = Poly1::new().reduction(Reduction::None);
-        let (losses, gradient) = differentiate(&x, |x| loss.forward(x, &[0, 0]));
+        let (losses, gradient) = differentiate(&x, &|x| loss.forward(x, &[0, 0]));
         assert_eq!(losses, [0.0, INFINITY]);
         assert_eq!(gradient, [0.0, 0.0, 0.0, -1.0, 1.0, 0.0]);
         let loss = GeneralisedCrossEntropy::new().q(0.5).reduction(Reduction::None);
-        let (losses, gradient) = differentiate(&x, |x| loss.forward(x, &[0, 0]));
+        let (losses, gradient) = differentiate(&x, &|x| loss.forward(x, &[0, 0]));
         assert_eq!((losses, gradient), (vec![0.0, 2.0], vec![0.0; 6]));
         let loss = SymmetricCrossEntropy::new().alpha(0.0).reduction(Reduction::None);
-        let (losses, gradient) = differentiate(&x, |x| loss.forward(x, &[0, 0]));
+        let (losses, gradient) = differentiate(&x, &|x| loss.forward(x, &[0, 0]));
         assert_eq!((losses, gradient), (vec![0.0, 4.0], vec![0.0; 6]));
         let loss = MulticlassHinge::new().reduction(Reduction::None);
-        let (losses, _) = differentiate(&x, |x| loss.forward(x, &[0, 0]));
+        let (losses, _) = differentiate(&x, &|x| loss.forward(x, &[0, 0]));
         assert_eq!(losses, [0.0, INFINITY]);
     }
 
@@ -300,9 +300,9 @@ mod cases {
         let kl = KlDivergence::new();
         assert_eq!(kl.forward(&x, &truth).unwrap().item(), E::infinity());
         let log_probabilities = kl.input(Form::LogProbabilities);
-        let (value, gradient) = differentiate(&x, |x| log_probabilities.forward(x, &truth));
+        let (value, gradient) = differentiate(&x, &|x| log_probabilities.forward(x, &truth));
         assert_eq!((value, gradient), (vec![INFINITY], vec![0.0, -0.5, -0.5]));
-        let (value, gradient) = differentiate(&x, |x| jensen_shannon_divergence(x, &truth));
+        let (value, gradient) = differentiate(&x, &|x| jensen_shannon_divergence(x, &truth));
         let expected =
             0.5 * (0.5 * 2.0_f64.ln() + 0.5 * (2.0 / 3.0_f64).ln() + (4.0 / 3.0_f64).ln());
         assert_relative_eq!(value[0], expected, max_relative = 1e-6);

@@ -61,7 +61,7 @@ fn agree<E: Element>(a: E, b: E, largest: f64) -> bool {
 fn check<E: Element>(
     name: &str,
     inputs: &[&Tensor<E>],
-    loss: impl Fn(&[Tensor<E>], Reduction) -> Result<Tensor<E>, Error>,
+    loss: &dyn Fn(&[Tensor<E>], Reduction) -> Result<Tensor<E>, Error>,
 ) -> TestCaseResult {
     check_to(1.0, name, inputs, loss)
 }
@@ -71,7 +71,7 @@ fn check_to<E: Element>(
     scale: f64,
     name: &str,
     inputs: &[&Tensor<E>],
-    loss: impl Fn(&[Tensor<E>], Reduction) -> Result<Tensor<E>, Error>,
+    loss: &dyn Fn(&[Tensor<E>], Reduction) -> Result<Tensor<E>, Error>,
 ) -> TestCaseResult {
     let inputs: Vec<Tensor<E>> = inputs.iter().map(|&x| Tensor::parameter(x)).collect();
     for reduction in [Reduction::None, Reduction::Sum] {
@@ -157,7 +157,7 @@ fn with_labels<E: Element>(x: &Tensor<E>, labels: &[usize]) -> TestCaseResult {
         CrossEntropy::new().class_weights([0.0, 1.0, 0.5, 2.0]).z_loss(0.01).label_smoothing(0.2),
     ];
     for options in options {
-        check(&format!("{options:?}"), &[x], |x, reduction| {
+        check(&format!("{options:?}"), &[x], &|x, reduction| {
             options.clone().reduction(reduction).forward(&x[0], labels)
         })?;
         let weight =
@@ -167,13 +167,13 @@ fn with_labels<E: Element>(x: &Tensor<E>, labels: &[usize]) -> TestCaseResult {
         let limit = E::from_f64(100.0);
         let inside = |x: E| if x.is_finite() { x.max(-limit).min(limit) } else { x };
         let hidden = &Tensor::from(x.array().mapv(inside));
-        check_to(1e3, &format!("linear, {options:?}"), &[hidden, weight], |x, reduction| {
+        check_to(1e3, &format!("linear, {options:?}"), &[hidden, weight], &|x, reduction| {
             options.clone().reduction(reduction).forward_linear(&x[0], &x[1], None, labels)
         })?;
     }
     macro_rules! all {
         ($($loss:expr),* $(,)?) => {$(
-            check(stringify!($loss), &[x], |x, reduction| {
+            check(stringify!($loss), &[x], &|x, reduction| {
                 $loss.reduction(reduction).forward(&x[0], labels)
             })?;
         )*};
@@ -195,7 +195,7 @@ fn with_tensors<E: Element>(x: &Tensor<E>, y: &Tensor<E>, fractions: &[f64]) -> 
     let (t, p) = (&tensor::<E>(fractions), &distributions::<E>(fractions));
     macro_rules! all {
         ($x:expr, $y:expr; $($loss:expr),* $(,)?) => {$(
-            check(stringify!($loss), &[$x, $y], |x, reduction| {
+            check(stringify!($loss), &[$x, $y], &|x, reduction| {
                 $loss.reduction(reduction).forward(&x[0], &x[1])
             })?;
         )*};
@@ -225,11 +225,11 @@ fn with_tensors<E: Element>(x: &Tensor<E>, y: &Tensor<E>, fractions: &[f64]) -> 
         KlDivergence::new().input(Form::Probabilities),
         JensenShannonDivergence::new().input(Form::Probabilities),
     );
-    check("gaussian", &[x, y, t], |x, reduction| {
+    check("gaussian", &[x, y, t], &|x, reduction| {
         GaussianNegativeLogLikelihood::new().reduction(reduction).forward(&x[0], &x[1], &x[2])
     })?;
-    check("entropy", &[x], |x, reduction| Entropy::new().reduction(reduction).forward(&x[0]))?;
-    check("entropy of probabilities", &[p], |x, reduction| {
+    check("entropy", &[x], &|x, reduction| Entropy::new().reduction(reduction).forward(&x[0]))?;
+    check("entropy of probabilities", &[p], &|x, reduction| {
         Entropy::new().input(Form::Probabilities).reduction(reduction).forward(&x[0])
     })
 }

@@ -33,7 +33,7 @@ fn distributions() -> impl Strategy<Value = (Vec<f64>, Vec<f64>)> {
 
 fn value_and_gradient<E: Element>(
     x: &Tensor<E>,
-    loss: impl Fn(&Tensor<E>) -> Result<Tensor<E>, Error>,
+    loss: &dyn Fn(&Tensor<E>) -> Result<Tensor<E>, Error>,
 ) -> (E, Vec<E>) {
     let x = Tensor::parameter(x);
     let output = loss(&x).unwrap();
@@ -58,8 +58,8 @@ proptest! {
         let loss = CrossEntropy::new().label_smoothing(0.1);
         let (a, b) = (&x, &(&x + shift));
         let (a, b) = (
-            value_and_gradient(a, |x| loss.forward(x, &labels)),
-            value_and_gradient(b, |x| loss.forward(x, &labels)),
+            value_and_gradient(a, &|x| loss.forward(x, &labels)),
+            value_and_gradient(b, &|x| loss.forward(x, &labels)),
         );
         prop_assert!(close(a.0, b.0) && all_close(&a.1, &b.1));
     }
@@ -68,7 +68,7 @@ proptest! {
     fn gradient_rows_sum_to_zero((x, labels) in batch()) {
         let classes = x.shape()[1];
         let loss = CrossEntropy::new().label_smoothing(0.1).temperature(0.7);
-        let (_, gradient) = value_and_gradient(&x, |x| loss.forward(x, &labels));
+        let (_, gradient) = value_and_gradient(&x, &|x| loss.forward(x, &labels));
         for row in gradient.chunks_exact(classes) {
             prop_assert!(row.iter().sum::<f64>().abs() < 1e-14);
         }
@@ -84,8 +84,8 @@ proptest! {
         }
         let rotated = Tensor::from_shape_vec(&[rows, classes], rotated).unwrap();
         let new_labels: Vec<usize> = labels.iter().map(|&label| rotate(label)).collect();
-        let (a, gradient) = value_and_gradient(&x, |x| cross_entropy(x, &labels));
-        let (b, new_gradient) = value_and_gradient(&rotated, |x| cross_entropy(x, &new_labels));
+        let (a, gradient) = value_and_gradient(&x, &|x| cross_entropy(x, &labels));
+        let (b, new_gradient) = value_and_gradient(&rotated, &|x| cross_entropy(x, &new_labels));
         prop_assert!(close(a, b));
         for (position, value) in gradient.into_iter().enumerate() {
             let new = position / classes * classes + rotate(position % classes);
@@ -102,8 +102,8 @@ proptest! {
         let mixed = Tensor::one_hot(&labels, classes) * (1.0 - smoothing)
             + smoothing / classes as f64;
         let loss = CrossEntropy::new().label_smoothing(smoothing);
-        let smoothed = value_and_gradient(&x, |x| loss.forward(x, &labels));
-        let mixed = value_and_gradient(&x, |x| cross_entropy(x, &mixed));
+        let smoothed = value_and_gradient(&x, &|x| loss.forward(x, &labels));
+        let mixed = value_and_gradient(&x, &|x| cross_entropy(x, &mixed));
         prop_assert!(close(smoothed.0, mixed.0) && all_close(&smoothed.1, &mixed.1));
     }
 
@@ -111,17 +111,17 @@ proptest! {
     fn equal_weights_change_nothing((x, labels) in batch(), weight in 0.1..10.0) {
         let loss = CrossEntropy::new().label_smoothing(0.1).z_loss(0.01);
         let weighted = loss.clone().class_weights(vec![weight; x.shape()[1]]);
-        let plain = value_and_gradient(&x, |x| loss.forward(x, &labels));
-        let weighted = value_and_gradient(&x, |x| weighted.forward(x, &labels));
+        let plain = value_and_gradient(&x, &|x| loss.forward(x, &labels));
+        let weighted = value_and_gradient(&x, &|x| weighted.forward(x, &labels));
         prop_assert!(close(plain.0, weighted.0) && all_close(&plain.1, &weighted.1));
     }
 
     #[test]
     fn labels_are_distributions_with_one_certain_class((x, labels) in batch()) {
         let certain = Tensor::one_hot(&labels, x.shape()[1]);
-        let a = value_and_gradient(&x, |x| cross_entropy(x, &labels));
-        let b = value_and_gradient(&x, |x| cross_entropy(x, &certain));
-        let c = value_and_gradient(&x, |x| kl_divergence(x, &certain));
+        let a = value_and_gradient(&x, &|x| cross_entropy(x, &labels));
+        let b = value_and_gradient(&x, &|x| cross_entropy(x, &certain));
+        let c = value_and_gradient(&x, &|x| kl_divergence(x, &certain));
         prop_assert!(close(a.0, b.0) && all_close(&a.1, &b.1));
         prop_assert!(close(a.0, c.0) && all_close(&a.1, &c.1));
     }
@@ -132,10 +132,10 @@ proptest! {
         // Whether at the front or the back, the lanes differ.
         let mask = Tensor::full(&[rows, 1], f64::NEG_INFINITY);
         let loss = CrossEntropy::new().label_smoothing(smoothing).z_loss(0.1);
-        let left_out = value_and_gradient(&x, |x| loss.forward(x, &labels));
+        let left_out = value_and_gradient(&x, &|x| loss.forward(x, &labels));
         let masked = Tensor::concat(&[&mask, &x, &mask], 1);
         let shifted: Vec<usize> = labels.iter().map(|label| label + 1).collect();
-        let (value, gradient) = value_and_gradient(&masked, |x| loss.forward(x, &shifted));
+        let (value, gradient) = value_and_gradient(&masked, &|x| loss.forward(x, &shifted));
         prop_assert!(close(value, left_out.0));
         for (row, expected) in gradient.chunks_exact(classes + 2).zip(left_out.1.chunks(classes)) {
             prop_assert!(row[0] == 0.0 && row[classes + 1] == 0.0);
@@ -145,10 +145,10 @@ proptest! {
 
     #[test]
     fn binary_logits_are_two_class_logits_with_zero(z in -200.0..200.0, target in 0.0..=1.0) {
-        let (value, gradient) = value_and_gradient(&Tensor::from([z]), |x| {
+        let (value, gradient) = value_and_gradient(&Tensor::from([z]), &|x| {
             binary_cross_entropy_with_logits(x, &Tensor::from([target]))
         });
-        let (expected, both) = value_and_gradient(&Tensor::from([[0.0, z]]), |x| {
+        let (expected, both) = value_and_gradient(&Tensor::from([[0.0, z]]), &|x| {
             cross_entropy(x, &Tensor::from([[1.0 - target, target]]))
         });
         prop_assert!(close(value, expected) && close(gradient[0], both[1]));
@@ -156,13 +156,13 @@ proptest! {
 
     #[test]
     fn focal_loss_with_gamma_zero_is_cross_entropy((x, labels) in batch()) {
-        let focal = value_and_gradient(&x, |x| Focal::new().gamma(0.0).forward(x, &labels));
-        let plain = value_and_gradient(&x, |x| cross_entropy(x, &labels));
+        let focal = value_and_gradient(&x, &|x| Focal::new().gamma(0.0).forward(x, &labels));
+        let plain = value_and_gradient(&x, &|x| cross_entropy(x, &labels));
         prop_assert!(close(focal.0, plain.0) && all_close(&focal.1, &plain.1));
         let hard = Tensor::from(vec![1.0; labels.len()]);
         let z = x.slice(1, ..1).reshape(&[labels.len()]);
-        let focal = value_and_gradient(&z, |x| BinaryFocal::new().gamma(0.0).forward(x, &hard));
-        let plain = value_and_gradient(&z, |x| binary_cross_entropy_with_logits(x, &hard));
+        let focal = value_and_gradient(&z, &|x| BinaryFocal::new().gamma(0.0).forward(x, &hard));
+        let plain = value_and_gradient(&z, &|x| binary_cross_entropy_with_logits(x, &hard));
         prop_assert!(close(focal.0, plain.0) && all_close(&focal.1, &plain.1));
     }
 
@@ -181,9 +181,9 @@ proptest! {
     fn negative_log_likelihood_of_log_softmax_is_cross_entropy((x, labels) in batch()) {
         let weights: Vec<f64> = (0..x.shape()[1]).map(|class| 0.5 + class as f64).collect();
         let composed = NegativeLogLikelihood::new().class_weights(weights.clone());
-        let composed = value_and_gradient(&x, |x| composed.forward(&x.log_softmax(-1), &labels));
+        let composed = value_and_gradient(&x, &|x| composed.forward(&x.log_softmax(-1), &labels));
         let fused = CrossEntropy::new().class_weights(weights);
-        let fused = value_and_gradient(&x, |x| fused.forward(x, &labels));
+        let fused = value_and_gradient(&x, &|x| fused.forward(x, &labels));
         prop_assert!(close(fused.0, composed.0) && all_close(&fused.1, &composed.1));
     }
 
@@ -238,8 +238,8 @@ proptest! {
     fn distillation_at_temperature_one_is_the_divergence((x, labels) in batch()) {
         let teacher = x.cos() * 3.0;
         let _ = labels;
-        let distilled = value_and_gradient(&x, |x| knowledge_distillation(x, &teacher, 1.0));
-        let plain = value_and_gradient(&x, |x| kl_divergence(x, &teacher.softmax(-1)));
+        let distilled = value_and_gradient(&x, &|x| knowledge_distillation(x, &teacher, 1.0));
+        let plain = value_and_gradient(&x, &|x| kl_divergence(x, &teacher.softmax(-1)));
         prop_assert!(close(distilled.0, plain.0) && all_close(&distilled.1, &plain.1));
     }
 

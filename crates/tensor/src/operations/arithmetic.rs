@@ -195,24 +195,24 @@ mod tests {
 
     #[test]
     fn derivatives_of_the_operators_agree_with_differences() {
-        check_binary(|x, y| x + y, -2.0, 2.0);
-        check_binary(|x, y| x - y, -2.0, 2.0);
-        check_binary(|x, y| x * y, -2.0, 2.0);
-        check_binary(|x, y| x / y, 0.5, 2.0);
-        check_unary(|x| -x, -2.0, 2.0);
+        check_binary(&|x, y| x + y, -2.0, 2.0);
+        check_binary(&|x, y| x - y, -2.0, 2.0);
+        check_binary(&|x, y| x * y, -2.0, 2.0);
+        check_binary(&|x, y| x / y, 0.5, 2.0);
+        check_unary(&|x| -x, -2.0, 2.0);
     }
 
     #[test]
     fn derivatives_with_a_number_on_either_side_agree_with_differences() {
-        check_unary(|x| (x + 2.0) * (3.0 - x) / 4.0 - 1.0, -2.0, 2.0);
-        check_unary(|x| 2.0 / x, 0.5, 2.0);
-        check_unary(|x| 2.0 + x * 0.5, -2.0, 2.0);
+        check_unary(&|x| (x + 2.0) * (3.0 - x) / 4.0 - 1.0, -2.0, 2.0);
+        check_unary(&|x| 2.0 / x, 0.5, 2.0);
+        check_unary(&|x| 2.0 + x * 0.5, -2.0, 2.0);
     }
 
     #[test]
     fn derivatives_of_the_larger_and_smaller_agree_with_differences() {
-        check_binary(|x, y| x.maximum(y), -2.0, 2.0);
-        check_binary(|x, y| x.minimum(&(y * y)), -2.0, 2.0);
+        check_binary(&|x, y| x.maximum(y), -2.0, 2.0);
+        check_binary(&|x, y| x.minimum(&(y * y)), -2.0, 2.0);
     }
 
     #[test]
@@ -290,6 +290,6 @@ mod tests {
 
     #[test]
     fn a_tensor_combined_with_itself_gets_both_gradients() {
-        check(|x| &x[0] * &x[0] + &x[0] / &x[0].square(), &[random(&[3], 0.5, 2.0, &mut rng(4))]);
+        check(&|x| &x[0] * &x[0] + &x[0] / &x[0].square(), &[random(&[3], 0.5, 2.0, &mut rng(4))]);
     }
 }

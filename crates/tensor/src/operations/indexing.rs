@@ -263,17 +263,17 @@ mod tests {
         let rng = &mut rng(15);
         for shape in [&[3][..], &[3, 2], &[3, 2, 2], &[3, 0]] {
             let x = random(shape, -2.0, 2.0, rng);
-            check(|x| x[0].select_rows(&[2, 0, 2, 2]).square(), &[x.clone()]);
-            check(|x| x[0].select_rows(&[]).square(), &[x.clone()]);
-            check(|x| x[0].scatter_rows(&[1, 1, 4], 5).square(), &[x]);
+            check(&|x| x[0].select_rows(&[2, 0, 2, 2]).square(), &[x.clone()]);
+            check(&|x| x[0].select_rows(&[]).square(), &[x.clone()]);
+            check(&|x| x[0].scatter_rows(&[1, 1, 4], 5).square(), &[x]);
         }
         let x = random(&[2, 3], -2.0, 2.0, rng);
         let along_last = array![[2, 2, 0, 1], [0, 0, 0, 2]].into_dyn();
-        check(|x| x[0].gather(-1, &along_last).square(), &[x.clone()]);
+        check(&|x| x[0].gather(-1, &along_last).square(), &[x.clone()]);
         let along_first = array![[1, 0, 1]].into_dyn();
-        check(|x| x[0].gather(0, &along_first).square(), &[x.clone()]);
+        check(&|x| x[0].gather(0, &along_first).square(), &[x.clone()]);
         let spread = array![[3, 3, 0], [1, 2, 1]].into_dyn();
-        check(|x| x[0].scatter(1, &spread, 4).square(), &[x]);
+        check(&|x| x[0].scatter(1, &spread, 4).square(), &[x]);
     }
 
     #[test]

@@ -216,7 +216,7 @@ mod tests {
         ];
         for (left, right) in cases {
             let inputs = [random(left, -1.0, 1.0, rng), random(right, -1.0, 1.0, rng)];
-            check(|x| x[0].matmul(&x[1]), &inputs);
+            check(&|x| x[0].matmul(&x[1]), &inputs);
         }
     }
 
@@ -225,7 +225,7 @@ mod tests {
         let rng = &mut rng(10);
         for shape in [&[3][..], &[2, 3], &[2, 4, 3], &[0, 3]] {
             let inputs = [shape, &[3, 2], &[2]].map(|shape| random(shape, -1.0, 1.0, rng));
-            check(|x| x[0].linear(&x[1], &x[2]), &inputs);
+            check(&|x| x[0].linear(&x[1], &x[2]), &inputs);
         }
     }
 

@@ -277,17 +277,17 @@ mod tests {
 
     #[test]
     fn derivatives_agree_with_differences_over_any_axes() {
-        check_axes(|x, axes| x.square().mean_axes(axes), false);
-        check_axes(|x, axes| x.center_axes(axes).square(), false);
-        check_axes(|x, axes| x.variance_axes(axes, 0), false);
+        check_axes(&|x, axes| x.square().mean_axes(axes), false);
+        check_axes(&|x, axes| x.center_axes(axes).square(), false);
+        check_axes(&|x, axes| x.variance_axes(axes, 0), false);
         for norm in [Norm::L1, Norm::L2, Norm::Max] {
-            check_axes(|x, axes| x.norm_axes(norm, axes).square(), true);
+            check_axes(&|x, axes| x.norm_axes(norm, axes).square(), true);
         }
-        check_axes(|x, axes| x.norm_axes(Norm::L2, axes), true);
+        check_axes(&|x, axes| x.norm_axes(Norm::L2, axes), true);
         let x = random(&[3, 4], -2.0, 2.0, &mut rng(6));
-        check(|x| x[0].mean().square(), &[x.clone()]);
-        check(|x| x[0].variance(1), &[x.clone()]);
-        check(|x| x[0].std_axes(-1, 1), &[x]);
+        check(&|x| x[0].mean().square(), &[x.clone()]);
+        check(&|x| x[0].variance(1), &[x.clone()]);
+        check(&|x| x[0].std_axes(-1, 1), &[x]);
     }
 
     /// The deviations of values in `f32` from their mean, computed in `f64`.

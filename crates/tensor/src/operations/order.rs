@@ -147,9 +147,9 @@ mod tests {
                 let x = random(&shape, -2.0, 2.0, rng);
                 let k = shape[axis].div_ceil(2);
                 let axis = axis as isize;
-                check(|x| x[0].sort(axis).0.square(), &[x.clone()]);
-                check(|x| x[0].top_k(k, axis).0.square(), &[x.clone()]);
-                check(|x| x[0].cumsum(axis).square(), &[x]);
+                check(&|x| x[0].sort(axis).0.square(), &[x.clone()]);
+                check(&|x| x[0].top_k(k, axis).0.square(), &[x.clone()]);
+                check(&|x| x[0].cumsum(axis).square(), &[x]);
             }
         }
     }

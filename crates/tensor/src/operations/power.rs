@@ -143,11 +143,11 @@ mod tests {
     #[test]
     fn derivatives_of_powers_agree_with_differences() {
         for n in [-2, -1, 0, 1, 2, 3] {
-            check_unary(move |x| x.powi(n), 0.5, 2.0);
+            check_unary(&move |x| x.powi(n), 0.5, 2.0);
         }
-        check_unary(|x| x.powi(3), -2.0, 2.0);
+        check_unary(&|x| x.powi(3), -2.0, 2.0);
         for p in [-1.5, 0.0, 0.5, 1.0, 2.5] {
-            check_unary(move |x| x.powf(p), 0.5, 2.0);
+            check_unary(&move |x| x.powf(p), 0.5, 2.0);
         }
     }
 
@@ -174,8 +174,8 @@ mod tests {
 
     #[test]
     fn derivatives_of_powers_and_logarithms_of_two_tensors_agree_with_differences() {
-        check_binary(|x, y| x.x_ln_y(y), 0.3, 2.0);
-        check_binary(|x, y| x.pow(y), 0.3, 2.0);
+        check_binary(&|x, y| x.x_ln_y(y), 0.3, 2.0);
+        check_binary(&|x, y| x.pow(y), 0.3, 2.0);
     }
 
     #[test]

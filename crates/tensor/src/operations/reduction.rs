@@ -282,19 +282,19 @@ mod tests {
 
     #[test]
     fn derivatives_of_reductions_agree_with_differences_over_any_axes() {
-        check_axes(|x, axes| x.square().sum_axes(axes), true);
-        check_axes(|x, axes| x.max_axes(axes).square(), false);
-        check_axes(|x, axes| x.min_axes(axes).square(), false);
-        check_axes(|x, axes| x.log_sum_exp_axes(axes), false);
+        check_axes(&|x, axes| x.square().sum_axes(axes), true);
+        check_axes(&|x, axes| x.max_axes(axes).square(), false);
+        check_axes(&|x, axes| x.min_axes(axes).square(), false);
+        check_axes(&|x, axes| x.log_sum_exp_axes(axes), false);
     }
 
     #[test]
     fn derivatives_of_reductions_of_everything_agree_with_differences() {
-        check_unary(|x| x.square().sum(), -2.0, 2.0);
-        check_unary(|x| x.sum_to(&[]).square(), -2.0, 2.0);
+        check_unary(&|x| x.square().sum(), -2.0, 2.0);
+        check_unary(&|x| x.sum_to(&[]).square(), -2.0, 2.0);
         let x = random(&[3, 4], -2.0, 2.0, &mut rng(6));
-        check(|x| x[0].max() * x[0].min(), &[x.clone()]);
-        check(|x| x[0].log_sum_exp(), &[x]);
+        check(&|x| x[0].max() * x[0].min(), &[x.clone()]);
+        check(&|x| x[0].log_sum_exp(), &[x]);
     }
 
     #[test]

@@ -110,7 +110,7 @@ mod tests {
             let mask = random(&broadcastable(&shape, rng), -1.0, 1.0, rng).mask(|x| x > 0.0);
             let x = random(&broadcastable(&shape, rng), -2.0, 2.0, rng);
             let y = random(&shape, -2.0, 2.0, rng);
-            check(|x| Tensor::select(&mask, &x[0].square(), &x[1].sin()), &[x, y]);
+            check(&|x| Tensor::select(&mask, &x[0].square(), &x[1].sin()), &[x, y]);
         }
     }
 

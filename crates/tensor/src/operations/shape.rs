@@ -342,29 +342,29 @@ mod tests {
     #[test]
     fn derivatives_agree_with_differences() {
         let rng = &mut rng(13);
-        check_unary(|x| x.reshape(&[x.len()]).square(), -2.0, 2.0);
-        check_unary(|x| x.unsqueeze(-1).square().squeeze(-1), -2.0, 2.0);
+        check_unary(&|x| x.reshape(&[x.len()]).square(), -2.0, 2.0);
+        check_unary(&|x| x.unsqueeze(-1).square().squeeze(-1), -2.0, 2.0);
         for shape in [&[2, 3, 4][..], &[1, 0, 2]] {
             let x = random(shape, -2.0, 2.0, rng);
-            check(|x| x[0].permute(&[1, 2, 0]).square(), &[x.clone()]);
-            check(|x| x[0].transpose().square(), &[x.clone()]);
-            check(|x| x[0].slice(2, 1..).square(), &[x.clone()]);
-            check(|x| x[0].slice(-1, 1..=1).square(), &[x.clone()]);
-            check(|x| x[0].pad(0, 1, 2, 3.0).square(), &[x.clone()]);
-            check(|x| x[0].pad(-1, 0, 1, 0.0).square(), &[x.clone()]);
+            check(&|x| x[0].permute(&[1, 2, 0]).square(), &[x.clone()]);
+            check(&|x| x[0].transpose().square(), &[x.clone()]);
+            check(&|x| x[0].slice(2, 1..).square(), &[x.clone()]);
+            check(&|x| x[0].slice(-1, 1..=1).square(), &[x.clone()]);
+            check(&|x| x[0].pad(0, 1, 2, 3.0).square(), &[x.clone()]);
+            check(&|x| x[0].pad(-1, 0, 1, 0.0).square(), &[x.clone()]);
         }
         for (shape, target) in
             [(&[3, 1][..], &[2, 3, 4][..]), (&[], &[2, 2]), (&[1], &[0]), (&[2], &[2])]
         {
-            check(|x| x[0].broadcast_to(target).square(), &[random(shape, -2.0, 2.0, rng)]);
+            check(&|x| x[0].broadcast_to(target).square(), &[random(shape, -2.0, 2.0, rng)]);
         }
         for axis in [0, 1, -1] {
             let inputs = [random(&[2, 3], -2.0, 2.0, rng), random(&[2, 3], -2.0, 2.0, rng)];
-            check(|x| Tensor::concat(&[&x[0], &x[1], &x[0]], axis).square(), &inputs);
-            check(|x| Tensor::stack(&[&x[0], &x[1]], axis).square(), &inputs);
+            check(&|x| Tensor::concat(&[&x[0], &x[1], &x[0]], axis).square(), &inputs);
+            check(&|x| Tensor::stack(&[&x[0], &x[1]], axis).square(), &inputs);
         }
         let ragged = [random(&[2, 1], -2.0, 2.0, rng), random(&[2, 0], -2.0, 2.0, rng)];
-        check(|x| Tensor::concat(&[&x[0], &x[1], &x[0]], 1).square(), &ragged);
+        check(&|x| Tensor::concat(&[&x[0], &x[1], &x[0]], 1).square(), &ragged);
     }
 
     #[test]

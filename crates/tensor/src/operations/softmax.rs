@@ -91,8 +91,8 @@ mod tests {
         for shape in shapes(6, rng) {
             for axis in 0..shape.len() as isize {
                 let x = random(&shape, -2.0, 2.0, rng);
-                check(|x| x[0].softmax(axis), &[x.clone()]);
-                check(|x| x[0].log_softmax(axis), &[x]);
+                check(&|x| x[0].softmax(axis), &[x.clone()]);
+                check(&|x| x[0].log_softmax(axis), &[x]);
             }
         }
     }

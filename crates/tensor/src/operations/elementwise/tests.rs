@@ -4,29 +4,29 @@ use crate::testing::check_unary;
 
 #[test]
 fn derivatives_agree_with_differences() {
-    check_unary(Tensor::exp, -2.0, 2.0);
-    check_unary(Tensor::exp_m1, -2.0, 2.0);
-    check_unary(Tensor::square, -2.0, 2.0);
-    check_unary(Tensor::abs, -2.0, 2.0);
-    check_unary(Tensor::sin, -2.0, 2.0);
-    check_unary(Tensor::cos, -2.0, 2.0);
-    check_unary(Tensor::tanh, -2.0, 2.0);
-    check_unary(Tensor::sigmoid, -2.0, 2.0);
-    check_unary(Tensor::log_sigmoid, -2.0, 2.0);
-    check_unary(Tensor::softplus, -2.0, 2.0);
-    check_unary(Tensor::relu, -2.0, 2.0);
-    check_unary(|x| x.leaky_relu(0.1), -2.0, 2.0);
-    check_unary(|x| x.clamp(-1.005, 0.755), -2.0, 2.0);
-    check_unary(Tensor::normal_cdf, -2.0, 2.0);
-    check_unary(Tensor::gelu, -2.0, 2.0);
-    check_unary(Tensor::gelu_tanh, -2.0, 2.0);
-    check_unary(Tensor::silu, -2.0, 2.0);
+    check_unary(&Tensor::exp, -2.0, 2.0);
+    check_unary(&Tensor::exp_m1, -2.0, 2.0);
+    check_unary(&Tensor::square, -2.0, 2.0);
+    check_unary(&Tensor::abs, -2.0, 2.0);
+    check_unary(&Tensor::sin, -2.0, 2.0);
+    check_unary(&Tensor::cos, -2.0, 2.0);
+    check_unary(&Tensor::tanh, -2.0, 2.0);
+    check_unary(&Tensor::sigmoid, -2.0, 2.0);
+    check_unary(&Tensor::log_sigmoid, -2.0, 2.0);
+    check_unary(&Tensor::softplus, -2.0, 2.0);
+    check_unary(&Tensor::relu, -2.0, 2.0);
+    check_unary(&|x| x.leaky_relu(0.1), -2.0, 2.0);
+    check_unary(&|x| x.clamp(-1.005, 0.755), -2.0, 2.0);
+    check_unary(&Tensor::normal_cdf, -2.0, 2.0);
+    check_unary(&Tensor::gelu, -2.0, 2.0);
+    check_unary(&Tensor::gelu_tanh, -2.0, 2.0);
+    check_unary(&Tensor::silu, -2.0, 2.0);
     // Kinks have no curvature of their own; through a curved function they pass it on.
-    check_unary(|x| x.relu().square(), -2.0, 2.0);
-    check_unary(Tensor::ln, 0.3, 2.0);
-    check_unary(Tensor::ln_1p, 0.3, 2.0);
-    check_unary(Tensor::sqrt, 0.3, 2.0);
-    check_unary(Tensor::reciprocal, 0.3, 2.0);
+    check_unary(&|x| x.relu().square(), -2.0, 2.0);
+    check_unary(&Tensor::ln, 0.3, 2.0);
+    check_unary(&Tensor::ln_1p, 0.3, 2.0);
+    check_unary(&Tensor::sqrt, 0.3, 2.0);
+    check_unary(&Tensor::reciprocal, 0.3, 2.0);
 }
 
 /// The functions of x, and their second derivatives in closed form.
