@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::processors::skips;
 use super::{between, error, error_line, example, last_figure, row, run, stdout};
 
 #[test]
@@ -50,6 +51,9 @@ fn each_network_learns_more_than_bigrams_know() {
         ("--model transformer --epochs 1 --hidden 16 --learning-rate 4e-2 --dropout 0", 2.3),
     ] {
         let arguments = format!("{arguments} --batch-size 32 --quiet");
+        if !arguments.starts_with("--model mlp") && skips(&format!("names {arguments}")) {
+            continue;
+        }
         let output = run("names", &arguments);
         assert_eq!(output.lines().count(), 1, "a quiet run prints its last line only");
         assert!(last_figure(&output, "validation loss") < bound, "{arguments}: {output}");
@@ -62,11 +66,11 @@ fn the_same_seed_gives_the_same_bytes_whatever_the_number_of_threads() {
     let file = directory.path().join("names.txt");
     let names =
         fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../data/names.txt")).unwrap();
-    let some: Vec<&str> = names.lines().step_by(20).collect();
+    let some: Vec<&str> = names.lines().step_by(40).collect();
     fs::write(&file, some.join("\n")).unwrap();
     for model in ["bigram", "mlp", "gru", "transformer"] {
         let output = |threads: &str, seed: &str| {
-            let arguments = ["--epochs", "2", "--seed", seed, "--data"];
+            let arguments = ["--epochs", "1", "--seed", seed, "--data"];
             let mut command = example("names");
             command.args(["--model", model]).args(arguments).arg(&file);
             command.env("RAYON_NUM_THREADS", threads);
@@ -93,7 +97,7 @@ fn samples_are_marked_that_are_in_the_data() {
     assert!(marked >= 30, "{output}");
     assert!(output.contains(&format!("40 names: {marked} of those trained on, ")), "{output}");
 
-    let output = run("names", "--model bigram --samples 0");
+    let output = run("names", "--model bigram --epochs 1 --samples 0");
     assert!(output.contains("0 names: 0 of those trained on, 0 of those held out, 0 new"));
 }
 

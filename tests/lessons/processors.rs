@@ -5,7 +5,7 @@
 //! (see `downhill_kernels`). Without vectors long runs end elsewhere. What the pages say must hold in
 //! any case.
 //!
-//! Runs of more than some seconds are left to tests that are compiled in release.
+//! All but the first are left to tests that are compiled in release.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ use super::{example, last_figure, row, stdout};
 type Figure<'a> = (&'a [&'a str], fn(&str) -> f64);
 
 /// Whether a long run is left out, which is said.
-fn skips(command: &str) -> bool {
+pub(super) fn skips(command: &str) -> bool {
     if cfg!(debug_assertions) {
         eprintln!("SKIPPED: `{command}` takes long; `cargo test --release` runs it");
     }
@@ -90,7 +90,7 @@ fn overfitting_is_as_the_lesson_says_on_every_path() {
         "overfitting --samples 900",
         &[(&["0.29", "0.30"], |output| overfitting(output, "1", LAST)[0])],
     );
-    check(
+    check_long(
         "07-overfitting",
         "overfitting --label-noise 0",
         &[
@@ -122,16 +122,24 @@ fn the_digits_are_as_the_lesson_says_on_every_path() {
         ("digits --hidden 0 --quiet", "0.9721"),
         ("digits --epochs 1 --quiet", "0.9526"),
     ] {
-        check("06-a-classifier", command, &[(&[accuracy], |it| last_figure(it, "test accuracy"))]);
+        check_long(
+            "06-a-classifier",
+            command,
+            &[(&[accuracy], |it| last_figure(it, "test accuracy"))],
+        );
     }
 }
 
 #[test]
 fn regressions_are_as_the_lesson_says_on_every_path() {
     let page = "08-regression";
-    check(page, "diabetes --epochs 100 --quiet", &[(&["0.516978"], |it| last_figure(it, "R²"))]);
-    check(page, "diabetes --quiet", &[(&["0.517748"], |it| last_figure(it, "R²"))]);
-    check(
+    check_long(
+        page,
+        "diabetes --epochs 100 --quiet",
+        &[(&["0.516978"], |it| last_figure(it, "R²"))],
+    );
+    check_long(page, "diabetes --quiet", &[(&["0.517748"], |it| last_figure(it, "R²"))]);
+    check_long(
         page,
         "soft_targets --bias -8 --quiet",
         &[
@@ -143,7 +151,7 @@ fn regressions_are_as_the_lesson_says_on_every_path() {
 
 #[test]
 fn optimizers_are_as_the_lesson_says_on_every_path() {
-    check(
+    check_long(
         "11-optimizers",
         "spirals --compare sgd,adam --learning-rate 0.01",
         &[
@@ -156,7 +164,7 @@ fn optimizers_are_as_the_lesson_says_on_every_path() {
 #[test]
 fn the_rare_class_is_as_the_lesson_says_on_every_path() {
     let page = "09-imbalance";
-    check(
+    check_long(
         page,
         "imbalance --quiet",
         &[
@@ -205,7 +213,7 @@ fn doubt_is_as_the_lesson_says_on_every_path() {
 
 #[test]
 fn decisions_are_as_the_lesson_says_on_every_path() {
-    check(
+    check_long(
         "14-decisions",
         "cart_pole --baseline none",
         &[
@@ -229,7 +237,7 @@ fn decisions_are_as_the_lesson_says_on_every_path() {
 #[test]
 fn landscapes_are_as_the_lesson_says_on_every_path() {
     let page = "15-landscapes";
-    check(
+    check_long(
         page,
         "landscape --only plateau",
         &[

@@ -67,13 +67,12 @@ pub(crate) fn check_unary(f: &dyn Fn(&Tensor<f64>) -> Tensor<f64>, low: f64, hig
     }
 }
 
+/// A function of two tensors.
+type Binary<'a> = &'a dyn Fn(&Tensor<f64>, &Tensor<f64>) -> Tensor<f64>;
+
 /// Checks a function of two tensors at random shapes that broadcast, either way round.
 #[track_caller]
-pub(crate) fn check_binary(
-    f: &dyn Fn(&Tensor<f64>, &Tensor<f64>) -> Tensor<f64>,
-    low: f64,
-    high: f64,
-) {
+pub(crate) fn check_binary(f: Binary<'_>, low: f64, high: f64) {
     let rng = &mut rng(2);
     for shape in shapes(6, rng) {
         for _ in 0..3 {

@@ -3,11 +3,10 @@
 use downhill_losses::*;
 use downhill_tensor::{Tensor, gradcheck, gradcheck_second_order};
 
+type Loss<'a> = &'a dyn Fn(&[Tensor<f64>], Reduction) -> Result<Tensor<f64>, Error>;
+
 /// Checks the derivatives of a loss under every reduction, alone and inside another function.
-fn check(
-    inputs: &[Tensor<f64>],
-    loss: &dyn Fn(&[Tensor<f64>], Reduction) -> Result<Tensor<f64>, Error>,
-) {
+fn check(inputs: &[Tensor<f64>], loss: Loss<'_>) {
     for reduction in [Reduction::None, Reduction::Mean, Reduction::Sum] {
         let alone = |inputs: &[Tensor<f64>]| loss(inputs, reduction).unwrap();
         gradcheck(alone, inputs).unwrap_or_else(|error| panic!("{reduction:?}: {error}"));

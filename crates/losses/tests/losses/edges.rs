@@ -11,11 +11,10 @@ fn tensor<E: Element>(shape: &[usize], values: &[f64]) -> Tensor<E> {
     Tensor::from_shape_vec(shape, values).unwrap()
 }
 
+type Loss<'a, E> = &'a dyn Fn(&Tensor<E>) -> Result<Tensor<E>, Error>;
+
 /// The value and the gradient of a loss, which must be the same when it is recorded.
-fn differentiate<E: Element>(
-    x: &Tensor<E>,
-    loss: &dyn Fn(&Tensor<E>) -> Result<Tensor<E>, Error>,
-) -> (Vec<f64>, Vec<f64>) {
+fn differentiate<E: Element>(x: &Tensor<E>, loss: Loss<'_, E>) -> (Vec<f64>, Vec<f64>) {
     let x = Tensor::parameter(x);
     let output = loss(&x).unwrap();
     let gradients = output.backward_with(&Tensor::ones(output.shape()));

@@ -58,11 +58,9 @@ fn agree<E: Element>(a: E, b: E, largest: f64) -> bool {
     x == y || (x - y).abs() <= tolerance || x.is_nan() && y.is_nan()
 }
 
-fn check<E: Element>(
-    name: &str,
-    inputs: &[&Tensor<E>],
-    loss: &dyn Fn(&[Tensor<E>], Reduction) -> Result<Tensor<E>, Error>,
-) -> TestCaseResult {
+type Loss<'a, E> = &'a dyn Fn(&[Tensor<E>], Reduction) -> Result<Tensor<E>, Error>;
+
+fn check<E: Element>(name: &str, inputs: &[&Tensor<E>], loss: Loss<'_, E>) -> TestCaseResult {
     check_to(1.0, name, inputs, loss)
 }
 
@@ -71,7 +69,7 @@ fn check_to<E: Element>(
     scale: f64,
     name: &str,
     inputs: &[&Tensor<E>],
-    loss: &dyn Fn(&[Tensor<E>], Reduction) -> Result<Tensor<E>, Error>,
+    loss: Loss<'_, E>,
 ) -> TestCaseResult {
     let inputs: Vec<Tensor<E>> = inputs.iter().map(|&x| Tensor::parameter(x)).collect();
     for reduction in [Reduction::None, Reduction::Sum] {

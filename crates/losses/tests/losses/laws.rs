@@ -31,10 +31,9 @@ fn distributions() -> impl Strategy<Value = (Vec<f64>, Vec<f64>)> {
     })
 }
 
-fn value_and_gradient<E: Element>(
-    x: &Tensor<E>,
-    loss: &dyn Fn(&Tensor<E>) -> Result<Tensor<E>, Error>,
-) -> (E, Vec<E>) {
+type Loss<'a, E> = &'a dyn Fn(&Tensor<E>) -> Result<Tensor<E>, Error>;
+
+fn value_and_gradient<E: Element>(x: &Tensor<E>, loss: Loss<'_, E>) -> (E, Vec<E>) {
     let x = Tensor::parameter(x);
     let output = loss(&x).unwrap();
     (output.item(), output.backward().get(&x).unwrap().to_vec())
