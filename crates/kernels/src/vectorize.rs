@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use num_traits::Float;
-use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
+use pulp::{Arch, WithSimd};
 
 /// The length of a cache line in bytes.
 pub(crate) const CACHE_LINE: usize = 64;
@@ -82,20 +82,34 @@ pub fn vectorize<R>(kernel: impl FnOnce() -> R) -> R {
 /// Results may then differ in their last digits from one processor to another.
 #[inline(always)]
 pub fn vectorize_arithmetic<K: Vectorized>(kernel: K) -> K::Output {
-    struct Dispatched<K>(K);
-    impl<K: Vectorized> WithSimd for Dispatched<K> {
-        type Output = K::Output;
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, simd: S) -> K::Output {
-            if S::IS_SCALAR {
-                simd.vectorize(Run::<K, Separate>(self.0, Separate))
-            } else {
-                simd.vectorize(Run::<K, Fused>(self.0, Fused))
-            }
-        }
+    match *PATH {
+        // SAFETY: the processor has these instructions: the value is made of nothing else.
+        #[cfg(target_arch = "x86_64")]
+        Arch::V4(_) => unsafe { with_avx512(kernel) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Arch::V3(_) => unsafe { with_avx2(kernel) },
+        Arch::Scalar => kernel.run::<Separate>(),
+        // All processors of other kinds have the instructions that matter here.
+        _ => kernel.run::<Fused>(),
     }
-    dispatch(Dispatched(kernel))
+}
+
+/// With the features that `pulp` tests for. Its own `vectorize` passes a proof of each of them through
+/// some ten functions for each kernel, which take long to compile.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,fma,fxsr,lzcnt,popcnt")]
+#[inline]
+fn with_avx2<K: Vectorized>(kernel: K) -> K::Output {
+    kernel.run::<Fused>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,fma,fxsr,lzcnt,popcnt")]
+#[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
+#[inline]
+fn with_avx512<K: Vectorized>(kernel: K) -> K::Output {
+    kernel.run::<Fused>()
 }
 
 /// Runs `operation` with the widest vector instructions that this processor has.
@@ -136,18 +150,6 @@ pub(crate) fn prefetch_line<T>(address: *const T, cache: Cache) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (address, cache);
-}
-
-/// A kernel and the arithmetic that was chosen for it.
-struct Run<K, A>(K, A);
-
-impl<K: Vectorized, A: Arithmetic> NullaryFnOnce for Run<K, A> {
-    type Output = K::Output;
-
-    #[inline(always)]
-    fn call(self) -> K::Output {
-        self.0.run::<A>()
-    }
 }
 
 /// The widest vector instructions of this processor that `DOWNHILL_VECTORS` allows.
