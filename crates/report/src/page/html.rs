@@ -156,7 +156,9 @@ fn write_entry<'a>(
     f.write_str(if wide { "<figure class=\"whole-row\">\n" } else { "<figure>\n" })?;
     let links: Vec<&String> = files.take(entry.frames.len()).collect();
     write_frames(f, &entry.frames)?;
-    write!(f, "<figcaption>{}", Escaped(&entry.caption))?;
+    // Without a text, the links stand beside the label of the axis.
+    let class = if entry.caption.is_empty() { " class=\"bare\"" } else { "" };
+    write!(f, "<figcaption{class}>{}", Escaped(&entry.caption))?;
     match &links[..] {
         [file] => write!(f, " <a href=\"{}\">SVG</a>", Escaped(file))?,
         links => {
