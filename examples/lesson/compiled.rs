@@ -31,6 +31,7 @@ fn surroundings(observe: &Observe, keep: &Keep, report: &mut Report, data: &Data
     let model = &mut Tensor::parameter(0.0);
     let mut record: Record = observe.record(None, model)?;
     record.step(model, &model.backward(), model, 0.1);
+    record.check_loss(model, model, (0, 0), 0.1)?;
     record.epoch(&[]);
     report.history(&record.history);
     report.layers("", &record.history);

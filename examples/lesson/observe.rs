@@ -140,6 +140,7 @@ impl<E: Element> Record<E> {
 
     /// Refuses a loss that is NaN or infinite. The step is recorded all the same, and the error
     /// carries the page. `epoch` and `step` are counted from 0.
+    #[inline(never)]
     pub fn check_loss(
         &mut self,
         model: &dyn Parameters<E>,
