@@ -1,6 +1,11 @@
 //! Every order of events in the hand-over of work between threads, tried out by loom. A thread is
 //! interrupted up to three times, or as often as `LOOM_MAX_PREEMPTIONS` says: with three, a store to
 //! `done` that is relaxed is found.
+//!
+//! ```text
+//! RUSTFLAGS='--cfg loom' cargo test -p downhill-kernels --test handover --target-dir target/loom
+//! ```
+#![cfg(loom)]
 #![allow(unsafe_code, reason = "the module under test has some")]
 
 #[path = "../src/threads/handover.rs"]
