@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::mem;
 
 /// Numbers words as they first come.
 #[derive(Debug, Default)]
@@ -34,36 +35,40 @@ impl Dictionary {
             }
             return (names, positions);
         }
-        let mut words: Vec<(Decimal, String, usize)> = self
-            .numbers
-            .into_iter()
-            .filter_map(|(word, number)| Some((Decimal::parse(&word)?, word, number)))
-            .collect();
-        words.sort_unstable_by(|a, b| (&a.0, a.1.len(), &a.1).cmp(&(&b.0, b.1.len(), &b.1)));
-        let mut last = None;
-        for (decimal, word, number) in words {
-            if last.as_ref() != Some(&decimal) {
-                names.push(word);
+        let mut words: Vec<(String, usize)> = self.numbers.into_iter().collect();
+        let mut order = Vec::with_capacity(count);
+        for (index, (word, _)) in words.iter().enumerate() {
+            order.extend(Decimal::parse(word).map(|decimal| (decimal, index)));
+        }
+        order.sort_unstable_by(|a, b| {
+            let (one, other) = (&words[a.1].0, &words[b.1].0);
+            a.0.cmp(&b.0).then_with(|| (one.len(), one).cmp(&(other.len(), other)))
+        });
+        let (mut shortest, mut last) = (Vec::new(), None);
+        for (decimal, index) in &order {
+            if last != Some(decimal) {
+                shortest.push(*index);
             }
-            positions[number] = names.len() - 1;
+            positions[words[*index].1] = shortest.len() - 1;
             last = Some(decimal);
         }
+        names.extend(shortest.into_iter().map(|index| mem::take(&mut words[index].0)));
         (names, positions)
     }
 }
 
 /// A decimal number with all its digits: ±0.`digits` · 10^`exponent`, where `digits` neither
-/// starts nor ends with 0.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Decimal {
+/// starts nor ends with 0, and a point among them does not count.
+#[derive(Debug, Clone, Copy)]
+struct Decimal<'a> {
     negative: bool,
     exponent: i64,
-    digits: String,
+    digits: &'a str,
 }
 
-impl Decimal {
+impl<'a> Decimal<'a> {
     /// The number that `word` is, unless it is none, or a code with leading zeros.
-    fn parse(word: &str) -> Option<Self> {
+    fn parse(word: &'a str) -> Option<Self> {
         let (negative, unsigned) = match word.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, word.strip_prefix('+').unwrap_or(word)),
@@ -73,30 +78,37 @@ impl Decimal {
             None => (unsigned, 0),
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let all = [whole, fraction].concat();
         let is_code = whole.len() > 1 && whole.starts_with('0');
-        if all.is_empty() || is_code || !all.bytes().all(|byte| byte.is_ascii_digit()) {
+        let mut all = whole.bytes().chain(fraction.bytes()).peekable();
+        if all.peek().is_none() || is_code || !all.all(|byte| byte.is_ascii_digit()) {
             return None;
         }
-        let significant = all.trim_start_matches('0');
-        if significant.is_empty() {
-            return Some(Self { negative: false, exponent: 0, digits: String::new() });
+        let digits = mantissa.trim_start_matches(['0', '.']);
+        if digits.is_empty() {
+            return Some(Self { negative: false, exponent: 0, digits });
         }
-        let leading_zeros = all.len() - significant.len();
+        let before = &mantissa[..mantissa.len() - digits.len()];
+        let leading_zeros = before.len() - usize::from(before.contains('.'));
         let exponent = exponent.checked_add(whole.len() as i64 - leading_zeros as i64)?;
-        let digits = significant.trim_end_matches('0').into();
-        Some(Self { negative, exponent, digits })
+        Some(Self { negative, exponent, digits: digits.trim_end_matches(['0', '.']) })
+    }
+
+    fn digits(&self) -> impl Iterator<Item = u8> {
+        self.digits.bytes().filter(|&byte| byte != b'.')
     }
 }
 
-impl Ord for Decimal {
+impl Ord for Decimal<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
         // −1, 0 or 1.
         let sign = |number: &Self| match (number.digits.is_empty(), number.negative) {
             (true, _) => 0,
             (false, negative) => 1 - 2 * i8::from(negative),
         };
-        let size = || (self.exponent, &self.digits).cmp(&(other.exponent, &other.digits));
+        let size = || {
+            let by_exponent = self.exponent.cmp(&other.exponent);
+            by_exponent.then_with(|| self.digits().cmp(other.digits()))
+        };
         sign(self).cmp(&sign(other)).then_with(|| match sign(self) {
             0 => Ordering::Equal,
             1 => size(),
@@ -105,7 +117,15 @@ impl Ord for Decimal {
     }
 }
 
-impl PartialOrd for Decimal {
+impl PartialEq for Decimal<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Decimal<'_> {}
+
+impl PartialOrd for Decimal<'_> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }

@@ -48,6 +48,12 @@ fn numbers<T: Target<f32>>(data: &Dataset<f32, T>) -> Result<usize, Error> {
     Ok(4 * data.features().len())
 }
 
+/// With what the classes take: each row may be one.
+fn classes(data: &Dataset<f32>) -> Result<usize, Error> {
+    let names: usize = data.class_names().iter().map(|name| size_of::<String>() + name.len()).sum();
+    Ok(numbers(data)? + size_of_val(data.labels()) + names)
+}
+
 /// The length of a file, or of what can be unpacked of it.
 fn unpacked(file: &[u8]) -> usize {
     let mut length = 0;
@@ -96,7 +102,7 @@ fn csv() {
     try_damaged(Reader {
         name: "csv",
         files: [vec![file("iris.data"), file("winequality-red.csv")], large_tables()].concat(),
-        read: |path| numbers(&Csv::new(path).keep_missing(true).read_classification::<f32>()?),
+        read: |path| classes(&Csv::new(path).keep_missing(true).read_classification::<f32>()?),
         size: unpacked,
     });
 }
@@ -130,7 +136,7 @@ fn csv_packed() {
     try_damaged(Reader {
         name: "csv.gz",
         files: large_tables().iter().map(|table| gzip(table)).collect(),
-        read: |path| numbers(&Csv::new(path).keep_missing(true).read_classification::<f32>()?),
+        read: |path| classes(&Csv::new(path).keep_missing(true).read_classification::<f32>()?),
         size: unpacked,
     });
 }
@@ -144,7 +150,7 @@ fn csv_with_words() {
         files: tables.into_iter().chain(exports).map(file).collect(),
         read: |path| {
             let csv = Csv::new(path).one_hot(&["*"]).drop_missing(true).comments('|');
-            numbers(&csv.read_classification::<f32>()?)
+            classes(&csv.read_classification::<f32>()?)
         },
         size: unpacked,
     });
@@ -219,7 +225,7 @@ fn parquet() {
         files: vec![file("snappy.parquet"), file("zstd.parquet")],
         read: |path| {
             let table = downhill_datasets::Parquet::new(path).target("class").without(&["list*"]);
-            numbers(&table.one_hot(&["*"]).keep_missing(true).read_classification::<f32>()?)
+            classes(&table.one_hot(&["*"]).keep_missing(true).read_classification::<f32>()?)
         },
         size: <[u8]>::len,
     });
