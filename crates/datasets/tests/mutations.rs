@@ -107,7 +107,7 @@ fn csv() {
     });
 }
 
-/// 4 MiB of separators, of which a compressed file has a few thousand bytes.
+/// A compressed file of a few thousand bytes may hold 4 MiB of separators.
 #[test]
 fn a_row_of_separators_takes_the_memory_of_its_text() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);

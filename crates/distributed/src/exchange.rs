@@ -265,14 +265,15 @@ fn add_rows<'a, E: Number>(
             if let Some((_, row)) = rows.iter().find(|(of, _)| *of == node) {
                 return Some(Some(&row[range.clone()]));
             }
-            // There is nothing of parts of which nobody has a node.
+            // A part without a node has no items.
             (node.len() == 1).then_some(None)
         });
     }
 }
 
-/// Writes the sum over a node, times `factor`, given what is `known` of nodes: nothing, that there is
-/// nothing of them, or their values. If there is nothing of any the sum is 0.
+/// Writes the sum over a node, times `factor`. `known` gives `None` for a node that is to be added up
+/// from its children, `Some(None)` for one without items, and otherwise its values. The sum of no items
+/// is 0.
 pub(crate) fn write_sum<'a, E: Number>(
     to: &mut [E],
     node: Node,

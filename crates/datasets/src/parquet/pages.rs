@@ -54,8 +54,8 @@ impl ChunkReader for Pages {
     }
 }
 
-/// The length of a page unpacked and the number of values in its dictionary, each of which takes four
-/// bytes or more, if its header says them in the order of the format's definition, as all writers do.
+/// The length of a page unpacked and the number of values in its dictionary, if its header says them in
+/// the order of the format's definition, as all writers do. A value takes four bytes or more.
 fn promises(mut header: &[u8]) -> Option<(u64, u64)> {
     const DICTIONARY: u64 = 2;
     let header = &mut header;

@@ -36,8 +36,8 @@ const DARK: [(Color, &str); 6] = [
 ];
 
 /// Colours that readers tell apart whatever their colour vision, after Okabe & Ito, "Color
-/// universal design" (2008), without black and yellow, which are too near to the two sheets. Words in either of
-/// the first two have a contrast of 4.5: the second is darker than theirs on a light sheet.
+/// universal design" (2008), without black and yellow, which are too near to the two sheets. Words in
+/// either of the first two have a contrast of 4.5: on a light sheet the second is darker than theirs.
 pub(super) const SERIES: [Color; 6] = [
     Color(0x00, 0x72, 0xB2),
     Color(0xC2, 0x55, 0x00),
